@@ -1,0 +1,1 @@
+"""Packets: capture files, synthesis and dissection."""

@@ -1,0 +1,1 @@
+"""Dissectors, one file per layer."""

@@ -1,0 +1,1 @@
+"""Sans-IO engines: bytes to events, calls to bytes."""

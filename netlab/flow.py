@@ -1,0 +1,355 @@
+"""Flows: what happened on the wire, kept so that it can be seen.
+
+A flow is one conversation: a connection, a request on it, a UDP query, an upstream leg. Everyone may note on a flow;
+only inspectors read. How much is kept is the recording level: *off* counts only, *summary* keeps one record per
+flow in a bounded ring, *full* keeps every event with its fields and the raw bytes, up to a bound per flow and in all.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal, NamedTuple
+
+Side = Literal["client", "server", "netlab"]
+"""Who did it: the side that opened the conversation, the side that was called, or a decision taken in between."""
+
+
+class Level(IntEnum):
+    """How much of a flow is kept."""
+
+    OFF = 0
+    SUMMARY = 1
+    FULL = 2
+
+    @classmethod
+    def named(cls, name: str) -> Level:
+        return cls[name.upper()]
+
+
+class Outcome:
+    """How a conversation ended; a protocol's own refusals are kept apart from cuts, timeouts and violations."""
+
+    OPEN = ""
+    OK = "ok"
+    REFUSED = "refused"  # the protocol said no: an HTTP status of 400 and up, a 5yz reply, an rcode
+    VIOLATION = "violation"  # the peer broke the protocol
+    TIMEOUT = "timeout"  # a deadline passed
+    CUT = "cut"  # the peer went away in the middle
+    UNREACHABLE = "unreachable"  # no connection came about
+    CANCELLED = "cancelled"  # our side gave up: a drain, a client gone, a person at the keyboard
+    ERROR = "error"  # our own bug
+
+
+class Event(NamedTuple):
+    """One thing that happened on a flow: `noun.participle`, by a side, at a monotonic time.
+
+    `start` and `end` are offsets into that side's raw bytes of the flow's connection; both 0 where no bytes belong to it.
+    """
+
+    time: float
+    side: Side
+    name: str
+    fields: dict[str, Any]
+    start: int
+    end: int
+
+
+class Chunk(NamedTuple):
+    """Raw bytes as they passed: when, from which side, which bytes, and their offset in that side's stream."""
+
+    time: float
+    side: Side
+    data: bytes
+    offset: int
+
+
+class Tape:
+    """The raw bytes of one connection, both directions, up to a bound; what is past it is counted, not kept."""
+
+    __slots__ = ("__weakref__", "_budget", "chunks", "kept", "limit", "offsets", "truncated")
+
+    def __init__(self, limit: int, budget: Budget | None = None) -> None:
+        self.chunks: list[Chunk] = []
+        self.offsets: dict[str, int] = {"client": 0, "server": 0}  # length of each side's stream so far
+        self.kept, self.limit, self.truncated = 0, limit, False
+        self._budget = budget
+        if budget is not None:
+            budget.register(self)
+
+    def write(self, now: float, side: Side, data: bytes) -> None:
+        offset = self.offsets[side]
+        self.offsets[side] = offset + len(data)
+        room = self.limit - self.kept
+        if room < len(data):
+            data, self.truncated = data[: max(room, 0)], True
+        if data:
+            self.chunks.append(Chunk(now, side, bytes(data), offset))
+            self.kept += len(data)
+            if self._budget is not None:
+                self._budget.spend(len(data))
+
+    def clear(self) -> int:
+        """Forget the bytes (the log needs the room); returns how many they were."""
+        freed, self.kept, self.limit, self.truncated = self.kept, 0, 0, True
+        self.chunks.clear()
+        return freed
+
+    def __del__(self) -> None:
+        if self._budget is not None:
+            self._budget.forget(self)
+
+    def read(self, side: Side, start: int = 0, end: int | None = None) -> bytes:
+        """The kept bytes of one side between two offsets of its stream."""
+        stop = self.offsets[side] if end is None else end
+        parts = [
+            chunk.data[max(start - chunk.offset, 0) : stop - chunk.offset]
+            for chunk in self.chunks
+            if chunk.side == side and chunk.offset < stop and chunk.offset + len(chunk.data) > start
+        ]
+        return b"".join(parts)
+
+
+class Budget:
+    """The bound on raw bytes kept by all tapes together; when it is passed, the oldest tapes are emptied."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.kept, self.evicted = total, 0, 0
+        self._tapes: dict[int, weakref.ref[Tape]] = {}
+
+    def register(self, tape: Tape) -> None:
+        self._tapes[id(tape)] = weakref.ref(tape)
+
+    def spend(self, size: int) -> None:
+        self.kept += size
+        while self.kept > self.total and self._tapes:
+            tape = self._tapes.pop(next(iter(self._tapes)))()
+            if tape is not None:
+                freed = tape.clear()
+                self.kept -= freed
+                self.evicted += freed
+
+    def forget(self, tape: Tape) -> None:
+        self._tapes.pop(id(tape), None)
+        self.kept -= tape.kept
+
+
+class Flow:
+    """One conversation. At level summary these slots are all there is; at full, `events` and tapes come with it."""
+
+    __slots__ = (
+        "client",
+        "details",
+        "ended",
+        "events",
+        "id",
+        "kind",
+        "label",
+        "level",
+        "log",
+        "outcome",
+        "parent",
+        "plain",
+        "received",
+        "result",
+        "sent",
+        "server",
+        "service",
+        "started",
+        "wire",
+    )
+
+    def __init__(self, log: FlowLog, id: int, kind: str, service: str, parent: Flow | None) -> None:  # noqa: A002  flows have an id, as in every tool of this field
+        self.log, self.id, self.kind, self.service = log, id, kind, service
+        self.parent = parent  # the connection a request came on, the request an upstream leg serves
+        self.level = Level.OFF
+        self.started = log.now()  # monotonic; `log.wall()` turns it into a date
+        self.ended = 0.0
+        self.client: tuple[Any, ...] | str | None = None  # who opened it: (host, port, …), or a Unix socket's path
+        self.server: tuple[Any, ...] | str | None = None
+        self.label: str = ""  # what it is about: "GET /hello"
+        self.result: str = ""  # how it was answered: "200"
+        self.outcome: str = Outcome.OPEN
+        self.received = 0  # payload bytes from the side that opened it
+        self.sent = 0  # payload bytes to that side
+        self.details: dict[str, Any] | None = None  # facts of the whole: TLS version, secrets, engine
+        self.events: list[Event] | None = None
+        self.wire: Tape | None = None  # bytes as they were on the network; on connections
+        self.plain: Tape | None = None  # the same decrypted, where TLS was between
+
+    @property
+    def full(self) -> bool:
+        """Whether events of this flow are kept, so that a caller can spare itself the making of them."""
+        return self.events is not None
+
+    def note(self, name: str, side: Side = "netlab", *, start: int = 0, end: int = 0, **fields: Any) -> None:
+        """Keep an event, if this flow keeps events at all."""
+        if self.events is not None:
+            self.log.keep(self, Event(self.log.now(), side, name, fields, start, end))
+
+    def detail(self, **facts: Any) -> None:
+        """Keep facts about the whole flow, at every level but off."""
+        if self.details is None:
+            self.details = facts
+        else:
+            self.details.update(facts)
+
+    def end(self, outcome: str, result: str | None = None) -> None:
+        """The conversation is over; the first call counts."""
+        if self.ended:
+            return
+        self.outcome = outcome
+        if result is not None:
+            self.result = result
+        self.log.finish(self)
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.id} {self.kind} {self.label!r} {self.result} {self.outcome or 'open'}>"
+
+
+@dataclass(slots=True)
+class Counters:
+    """What is counted at every level."""
+
+    opened: int = 0
+    ended: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+
+class Subscription:
+    """A viewer's bounded queue of what happens; one that reads too slowly loses items, and they are counted.
+
+    `ready` is called when the queue is no longer empty; it must only wake the reader, never do work.
+    Items are ("opened", flow), ("noted", flow, event) and ("ended", flow).
+    """
+
+    def __init__(self, log: FlowLog, limit: int, ready: Callable[[], None], level: Level | None) -> None:
+        self._log, self._limit, self._ready = log, limit, ready
+        self._items: deque[tuple[Any, ...]] = deque()
+        self.dropped = 0
+        self.level = level
+
+    def put(self, item: tuple[Any, ...]) -> None:
+        if len(self._items) >= self._limit:
+            self.dropped += 1
+            return
+        self._items.append(item)
+        if len(self._items) == 1:
+            self._ready()
+
+    def take(self) -> list[tuple[Any, ...]]:
+        """Everything queued since the last call, oldest first."""
+        items = list(self._items)
+        self._items.clear()
+        return items
+
+    def close(self) -> None:
+        self._log.unsubscribe(self)
+
+
+class FlowLog:
+    """All flows of one process: a bounded ring, live subscriptions, counters; and the bound on kept raw bytes."""
+
+    def __init__(
+        self,
+        level: Level = Level.SUMMARY,
+        *,
+        ring: int = 20_000,
+        flow_bytes: int = 1 << 20,
+        total_bytes: int = 256 << 20,
+        now: Callable[[], float] = time.monotonic,
+        prefix: str = "",
+    ) -> None:
+        self.base_level = self.level = level
+        self.now = now
+        self.prefix = prefix  # put before ids when several workers' flows are shown as one log
+        self.flow_bytes = flow_bytes
+        self.budget = Budget(total_bytes)
+        self.counters = Counters()
+        self._epoch = time.time() - now()
+        self._ring: deque[Flow] = deque(maxlen=ring)
+        self._subscriptions: list[Subscription] = []
+        self._next_id = 0
+
+    def open(self, kind: str, service: str = "", parent: Flow | None = None, level: Level | None = None) -> Flow:
+        """Begin a flow. At level off it is counted and forgotten with its last reference."""
+        self._next_id += 1
+        self.counters.opened += 1
+        flow = Flow(self, self._next_id, kind, service, parent)
+        flow.level = level = self.level if level is None else level
+        if level:
+            self._ring.append(flow)
+            if level is Level.FULL:
+                flow.events = []
+            if self._subscriptions:
+                self._publish(("opened", flow))
+        return flow
+
+    def tape(self) -> Tape:
+        """A tape for a connection's raw bytes, within this log's bounds."""
+        return Tape(self.flow_bytes, self.budget)
+
+    def keep(self, flow: Flow, event: Event) -> None:
+        events = flow.events
+        if events is not None and len(events) < MAX_EVENTS:
+            events.append(event)
+        if self._subscriptions:
+            self._publish(("noted", flow, event))
+
+    def finish(self, flow: Flow) -> None:
+        flow.ended = self.now()
+        counters = self.counters
+        counters.ended += 1
+        outcome = flow.outcome
+        counters.outcomes[outcome] = counters.outcomes.get(outcome, 0) + 1
+        if self._subscriptions and flow.level:
+            self._publish(("ended", flow))
+
+    def subscribe(
+        self, ready: Callable[[], None] = lambda: None, *, limit: int = 1000, level: Level | None = None
+    ) -> Subscription:
+        """Follow what happens from now on; `level` raises the recording of new flows while the subscription lasts."""
+        subscription = Subscription(self, limit, ready, level)
+        self._subscriptions.append(subscription)
+        self._set_level()
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+            self._set_level()
+
+    def _set_level(self) -> None:
+        self.level = max([self.base_level, *(s.level for s in self._subscriptions if s.level is not None)])
+
+    def _publish(self, item: tuple[Any, ...]) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(item)
+
+    def wall(self, monotonic: float) -> float:
+        """A flow's monotonic time as seconds since the epoch."""
+        return self._epoch + monotonic
+
+    def get(self, flow_id: int) -> Flow | None:
+        for flow in reversed(self._ring):
+            if flow.id == flow_id:
+                return flow
+        return None
+
+    def __iter__(self) -> Iterator[Flow]:
+        """The flows still in the ring, oldest first."""
+        return iter(list(self._ring))
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    def __repr__(self) -> str:
+        return f"<FlowLog {self.level.name.lower()} {len(self._ring)} flows, {self.budget.kept} bytes>"
+
+
+MAX_EVENTS = 10_000
+"""The most events one flow keeps; a WebSocket open for a week must not fill the memory."""

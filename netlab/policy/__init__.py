@@ -1,0 +1,1 @@
+"""Decisions: one verb each, pure and synchronous."""

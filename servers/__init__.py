@@ -1,0 +1,1 @@
+"""One module per server; its name is the command's name."""
