@@ -48,7 +48,7 @@ class Outcome:
 class Event(NamedTuple):
     """One thing that happened on a flow: `noun.participle`, by a side, at a monotonic time.
 
-    `start` and `end` are offsets into that side's raw bytes of the flow's connection; both 0 where no bytes belong to it.
+    `start` and `end` are offsets into that side's raw bytes of the flow's connection; both 0 where there are none.
     """
 
     time: float

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Tasks:
-    """The tasks of one service. A task is held until it ends; one that fails is our bug and goes to the loop's handler."""
+    """The tasks of one service: held until they end; one that fails is our bug and goes to the loop's handler."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
@@ -28,7 +28,9 @@ class Tasks:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        task.get_loop().call_exception_handler({"message": f"{task.get_name()} failed", "exception": error, "task": task})
+        task.get_loop().call_exception_handler(
+            {"message": f"{task.get_name()} failed", "exception": error, "task": task}
+        )
 
     async def cancel(self) -> None:
         """Cancel what is left and wait until it has ended."""

@@ -1,0 +1,184 @@
+"""Listening: from what a service wants bound to sockets that accept, all of them or none."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from netlab.errors import AddressInUse, UsageError
+from netlab.net.gate import Gate
+
+BACKLOG = 2048
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """An address that is being served, for people and programs."""
+
+    name: str
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listener:
+    """What a service wants bound: where, and what to make of each connection.
+
+    `localhost` is bound on 127.0.0.1 and ::1. `prepare` may set options on a socket before it listens.
+    """
+
+    name: str
+    scheme: str
+    host: str
+    port: int
+    factory: Callable[[], asyncio.Protocol]
+    gate: Gate
+    path: str = ""
+    reuse_port: bool = False
+    prepare: Callable[[socket.socket], None] | None = None
+
+
+class Bound:
+    """Listeners that stand: their endpoints, their servers, and the gates behind which their connections are."""
+
+    def __init__(self) -> None:
+        self.endpoints: list[Endpoint] = []
+        self.gates: list[Gate] = []
+        self._servers: list[asyncio.AbstractServer] = []
+
+    async def add(self, listener: Listener) -> None:
+        loop = asyncio.get_running_loop()
+        port = listener.port
+        for index, (family, host) in enumerate(addresses(listener.host)):
+            try:
+                sock = bind(family, host, port, listener)
+            except OSError as error:
+                if index and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    continue  # a machine without IPv6 still serves `localhost`
+                raise explain(error, host, port) from error
+            port = sock.getsockname()[1]
+            self._servers.append(await loop.create_server(listener.factory, sock=sock, backlog=BACKLOG))
+            if not index:
+                self.endpoints.append(
+                    Endpoint(
+                        name=listener.name, scheme=listener.scheme, host=listener.host, port=port, path=listener.path
+                    )
+                )
+        if listener.gate not in self.gates:
+            self.gates.append(listener.gate)
+
+    def stop_accepting(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def drain(self, grace: float) -> None:
+        """Let what is under way come to its end, at most `grace` seconds; then end it."""
+        self.stop_accepting()
+        for gate in self.gates:
+            gate.drain()
+        try:
+            async with asyncio.timeout(grace):
+                for gate in self.gates:
+                    await gate.emptied()
+        except TimeoutError:
+            pass
+        finally:
+            for gate in self.gates:
+                gate.abort()
+                gate.close()
+
+
+async def listen(listeners: Sequence[Listener]) -> Bound:
+    """Bind all listeners, or none: a bind that fails releases what was bound before it."""
+    bound = Bound()
+    try:
+        for listener in listeners:
+            await bound.add(listener)
+    except BaseException:
+        bound.stop_accepting()
+        raise
+    return bound
+
+
+def addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    """The literal addresses a name of ours stands for; listening never asks a resolver."""
+    if host == "localhost":
+        return [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return [(family, host)]
+    raise UsageError(f"cannot listen on {host!r}: give an IP address or localhost")
+
+
+def bind(family: socket.AddressFamily, host: str, port: int, listener: Listener) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if listener.prepare is not None:
+            listener.prepare(sock)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def explain(error: OSError, host: str, port: int) -> Exception:
+    """A bind's failure in words."""
+    if error.errno == errno.EADDRINUSE:
+        return AddressInUse(host, port, holder(port))
+    if error.errno == errno.EACCES:
+        return UsageError(f"{host} port {port} needs root: ports below 1024 are privileged; choose a higher one")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return UsageError(f"{host} is not an address of this machine")
+    return UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}")
+
+
+def holder(port: int) -> str | None:
+    """The process that listens on a TCP port, as `name (pid N)`, where Linux lets us see it."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            columns = line.split()
+            if columns[3] == "0A" and int(columns[1].rpartition(":")[2], 16) == port:  # 0A: LISTEN
+                inodes.add(f"socket:[{columns[9]}]")
+    return _owner_of(inodes) if inodes else None
+
+
+def _owner_of(sockets: set[str]) -> str | None:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            for descriptor in (process / "fd").iterdir():
+                if os.readlink(descriptor) in sockets:
+                    name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+                    return f"{name} (pid {process.name})"
+        except OSError:  # another user's process, or one that has just ended
+            continue
+    return None

@@ -1,0 +1,64 @@
+"""What a server is, what it is given, and how long it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from netlab.clock import Clock, SystemClock
+from netlab.flow import FlowLog
+from netlab.net.listen import Endpoint, Listener, listen
+from netlab.net.tasks import Tasks
+
+
+@dataclass(kw_only=True, slots=True)
+class Context:
+    """What a server must not reach for by itself."""
+
+    flows: FlowLog = field(default_factory=FlowLog)
+    clock: Clock = field(default_factory=SystemClock)
+    random: random.Random = field(default_factory=random.Random)
+    state: Path | None = None  # where the CA and what must survive live; None: the user's state directory
+    reuse_port: bool = False  # several workers share one port
+    dialer: Any = None
+
+
+@runtime_checkable
+class Service(Protocol):
+    """A server: what it wants bound, and what it does besides."""
+
+    tasks: Tasks
+
+    def listeners(self) -> Sequence[Listener]:
+        """What to bind; called once, before anything runs."""
+        ...
+
+
+@asynccontextmanager
+async def running(service: Service, *, grace: float = 5.0) -> AsyncIterator[list[Endpoint]]:
+    """Bind, serve, drain, cancel: the life of a service, the same in tests, lab and command line.
+
+    On leaving, nothing new is accepted, every connection is asked to end after what is under way, at most `grace`
+    seconds; what is left is aborted. A cancellation while draining ends it at once.
+    """
+    bound = await listen(service.listeners())
+    background = getattr(service, "background", None)
+    if background is not None:
+        service.tasks.start(background(), "background")
+    try:
+        yield bound.endpoints
+    finally:
+        bound.stop_accepting()
+        closing = getattr(service, "closing", None)
+        if closing is not None:
+            closing()  # long answers (event streams) are told to end
+        try:
+            await bound.drain(grace)
+        finally:
+            await service.tasks.cancel()
+            await asyncio.sleep(0)  # one turn, for the transports' last callbacks
