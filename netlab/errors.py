@@ -9,7 +9,8 @@ NetlabError
 ├── PeerUnreachable         a dial that did not become a connection; `stage` says how far it came
 ├── DeadlineExceeded        a wait that came to its deadline; `stage` says which
 ├── ConnectionLost          the peer went away in the middle
-└── BodyTooLarge            more content than this place takes
+├── BodyTooLarge            more content than this place takes
+└── DamagedCapture          a capture file that cannot be read past a place: where, and what is wrong there
 
 Local errors are bugs and show a traceback in the log; remote errors are facts about a peer, become the `outcome` of a
 flow and an answer on the wire, and never a traceback.
@@ -108,3 +109,11 @@ class BodyTooLarge(NetlabError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the content is larger than {limit} bytes")
         self.limit = limit
+
+
+class DamagedCapture(NetlabError):
+    """A capture file that cannot be read past `offset`; everything before it was read."""
+
+    def __init__(self, reason: str, *, offset: int) -> None:
+        super().__init__(f"the capture is damaged at byte {offset}: {reason}")
+        self.reason, self.offset = reason, offset
