@@ -67,10 +67,11 @@ class RemoteProtocolError(NetlabError):
         self.status, self.excerpt, self.caret = status, excerpt, caret
 
     def __eq__(self, other: object) -> bool:
+        """The same rule broken at the same place; the sentence may show more or less of the bytes around it."""
         if not isinstance(other, RemoteProtocolError):
             return NotImplemented
-        mine = (type(self), self.reason, self.offset, self.rule, self.section, self.status)
-        return mine == (type(other), other.reason, other.offset, other.rule, other.section, other.status)
+        mine = (type(self), self.offset, self.rule, self.section, self.status)
+        return mine == (type(other), other.offset, other.rule, other.section, other.status)
 
     def __hash__(self) -> int:
         return hash((self.rule, self.offset))
@@ -84,11 +85,15 @@ class Truncated(RemoteProtocolError):
 
 
 class PeerUnreachable(NetlabError):
-    """A dial that did not become a connection; `stage` is resolve, connect, tls, proxy or policy."""
+    """A dial that did not become a connection.
 
-    def __init__(self, reason: str, *, stage: str) -> None:
+    stage      how far it came: resolve, policy, connect, tls or proxy
+    timed_out  whether a deadline ended it, and not the network's own answer
+    """
+
+    def __init__(self, reason: str, *, stage: str, timed_out: bool = False) -> None:
         super().__init__(reason)
-        self.stage = stage
+        self.stage, self.timed_out = stage, timed_out
 
 
 class DeadlineExceeded(NetlabError):
