@@ -1,0 +1,150 @@
+"""Flows' raw bytes as a packet capture that Wireshark opens, decrypted: records joined with captures.synth."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import Any, BinaryIO
+
+from captures.blocks import LinkType
+from captures.pcapng import Writer
+from captures.synth import LABEL, Conversation, Piece, Side, synthesize_all
+from netlab import __version__
+from netlab.errors import NetlabError
+from netlab.flow import Chunk, Event, Outcome
+from netlab.inspect.record import FlowRecord, peer_address
+
+SECRETS_PER_BLOCK = 4096
+"""Key log lines in one block, so that none grows past what readers take."""
+
+_KEY_LOG_LINE = re.compile(r"[A-Z0-9_]+ [0-9a-fA-F]+ [0-9a-fA-F]+")
+
+_STAND_INS = ("192.0.2.1", 1), ("192.0.2.2", 2)
+"""Client and server where a conversation had no IP addresses: from the block for documentation (RFC 5737)."""
+
+
+def write_pcapng(
+    records: Iterable[Mapping[str, Any]], out: BinaryIO, *, names: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Writes every flow that has raw bytes as synthesized packets, merged in time order.
+
+    The bytes of a request are on its connection: that record must be among those given; the request's own record
+    gives the comments. `names` is address → names, for readers that show them. TLS secrets of the flows stand before
+    the packets. NetlabError, in one sentence, where no flow has raw bytes.
+    """
+    flows = [FlowRecord.from_json(record) for record in records]
+    carriers = [flow for flow in flows if flow.wire is not None and (flow.wire or flow.client)]
+    if not any(chunk.data for flow in carriers for chunk in flow.wire or ()):
+        raise NetlabError(_nothing(flows))
+    notes = _notes(flows)
+    conversations = [conversation(flow, notes[flow.id]) for flow in carriers]
+    writer = Writer(out)
+    writer.section(comment=LABEL, application=f"netlab {__version__}")
+    interface = writer.interface(LinkType.RAW_IP, name="netlab", description="synthesized")
+    known = {address: its_names for address, its_names in (names or {}).items() if _is_address(address)}
+    if known:
+        writer.names(known)
+    for lines in _batches([line for flow in carriers for line in key_log(flow)]):
+        writer.secrets("".join(f"{line}\n" for line in lines).encode("ascii"))
+    for packet in synthesize_all(conversations):
+        writer.packet(interface, packet.time, packet.data, comments=packet.comments)
+
+
+def _nothing(flows: Sequence[FlowRecord]) -> str:
+    if any(flow.wire is not None for flow in flows):
+        return (
+            f"the raw bytes of the {len(flows)} flows given were not kept: none passed, or newer ones took their room"
+        )
+    return (
+        f"none of the {len(flows)} flows given has raw bytes: they are kept at level full only, "
+        "so start with `--record full` or `netlab up`"
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _batches(lines: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (lines[start : start + SECRETS_PER_BLOCK] for start in range(0, len(lines), SECRETS_PER_BLOCK))
+
+
+def key_log(flow: FlowRecord) -> list[str]:
+    """The NSS key log lines among a flow's secrets; none where they were redacted."""
+    secrets = flow.details.get("secrets") or ""
+    lines = secrets.splitlines() if isinstance(secrets, str) else map(str, secrets)
+    return [line.strip() for line in lines if _KEY_LOG_LINE.fullmatch(line.strip())]
+
+
+def conversation(flow: FlowRecord, notes: Iterable[tuple[Event, str]] = ()) -> Conversation:
+    """A flow with raw bytes in the form that packets are made from; `notes` become comments where their bytes are."""
+    client, server = peer_address(flow.client), peer_address(flow.server)
+    comments = [f"flow {flow.id}: {' '.join(filter(None, (flow.service, flow.kind, flow.label)))}"]
+    if client is None or server is None:
+        comments.append(f"no IP addresses: {flow.client or 'unknown'} to {flow.server or 'unknown'}")
+        client, server = _STAND_INS
+    comments.append("still open" if flow.ended is None else f"outcome: {flow.outcome} {flow.result}".rstrip())
+    reset = next(flow.all("connection.reset"), None)
+    return Conversation(
+        client=client,
+        server=server,
+        pieces=_pieces(flow, notes),
+        started=flow.started,
+        ended=flow.ended,
+        transport="udp" if "udp" in (flow.kind, flow.details.get("transport")) else "tcp",
+        unanswered=flow.outcome == Outcome.UNREACHABLE,
+        reset=reset is not None or flow.outcome == Outcome.CUT,
+        closed_by="server" if reset is not None and reset.side == "server" else "client",
+        comments=tuple(comments),
+    )
+
+
+def _notes(flows: Sequence[FlowRecord]) -> Mapping[str, list[tuple[Event, str]]]:
+    """By connection: the events of the requests on it, with what a comment should say of each."""
+    notes: defaultdict[str, list[tuple[Event, str]]] = defaultdict(list)
+    for flow in flows:
+        for event in flow.events:
+            if flow.parent is not None and event.side != "netlab":
+                about = flow.label if event.name.startswith("request.") else flow.result
+                notes[flow.parent].append((event, f"flow {flow.id} {event.name}: {about}"))
+    return notes
+
+
+def _pieces(flow: FlowRecord, notes: Iterable[tuple[Event, str]]) -> list[Piece]:
+    chunks = flow.wire or ()
+    comments: defaultdict[int, list[str]] = defaultdict(list)
+    find = _Carriers(chunks, encrypted=flow.plain is not None)
+    for event, text in notes:
+        comments[find.carrier_of(event)].append(text)
+    return [
+        Piece(chunk.time, _side(chunk.side), chunk.offset, chunk.data, tuple(comments[number]))
+        for number, chunk in enumerate(chunks)
+    ]
+
+
+def _side(side: str) -> Side:
+    return "server" if side == "server" else "client"
+
+
+class _Carriers:
+    """Which chunk carried an event: by its offset, or by its time where offsets are of the decrypted bytes."""
+
+    def __init__(self, chunks: Sequence[Chunk], *, encrypted: bool) -> None:
+        self._encrypted = encrypted
+        self._numbers: defaultdict[str, list[int]] = defaultdict(list)
+        self._begins: defaultdict[str, list[float]] = defaultdict(list)
+        for number, chunk in enumerate(chunks):
+            self._numbers[chunk.side].append(number)
+            self._begins[chunk.side].append(chunk.time if encrypted else chunk.offset)
+
+    def carrier_of(self, event: Event) -> int:
+        """The chunk's number, -1 if there is none."""
+        before = bisect_right(self._begins[event.side], event.time if self._encrypted else event.start)
+        return self._numbers[event.side][before - 1] if before else -1

@@ -1,0 +1,82 @@
+"""Secrets masked in flows' records: credentials, cookies and TLS secrets, in fields and in raw bytes alike.
+
+A mask is as long as what it hides, so that offsets, lengths and the cut into packets stay what they were.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from netlab.inspect.record import Record
+
+SECRET_FIELDS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+
+_LINE = re.compile(rb"(?im)^(authorization|proxy-authorization|cookie|set-cookie)([ \t]*:)([^\r\n]*)")
+_CREDENTIALS = re.compile(r"(\s*\S+\s+)?(.*)", re.DOTALL)  # the scheme is no secret (RFC 9110 11.4)
+
+
+def redacted(record: Mapping[str, Any]) -> Record:
+    """A copy of a flow's record that can be shown to anyone."""
+    copy = dict(record)
+    if "secrets" in (record.get("details") or {}):
+        copy["details"] = {**record["details"], "secrets": "[redacted]"}
+    if record.get("events"):
+        copy["events"] = [redacted_event(event) for event in record["events"]]
+    for tape in ("wire", "plain"):
+        if record.get(tape):
+            copy[tape] = _redacted_tape(record[tape])
+    return copy
+
+
+def redacted_event(event: Mapping[str, Any]) -> Record:
+    """A copy of one event's record with the values of secret fields masked, however deep they stand."""
+    return {**event, "fields": _walk(event.get("fields"))}
+
+
+def _walk(value: Any) -> Any:
+    match value:
+        case [str(name), str(text)] if name.lower() in SECRET_FIELDS:
+            return [name, masked(name, text)]
+        case list():
+            return [_walk(item) for item in value]
+        case dict():
+            return {key: _walk([key, item])[1] for key, item in value.items()}
+    return value
+
+
+def masked(name: str, value: str) -> str:
+    """A field's value with its secret part starred out: the scheme of credentials and the names of cookies stay."""
+    if name.lower().endswith("authorization"):
+        found = _CREDENTIALS.fullmatch(value)
+        assert found is not None
+        return (found[1] or "") + "*" * len(found[2])
+    pairs = value.split(";")
+    secret = 1 if name.lower() == "set-cookie" else len(pairs)  # behind the first stand attributes (RFC 6265 4.1.1)
+    return ";".join([*map(_masked_pair, pairs[:secret]), *pairs[secret:]])
+
+
+def _masked_pair(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    return name + equals + "*" * len(value) if equals else "*" * len(pair)
+
+
+def _redacted_tape(tape: Sequence[Mapping[str, Any]]) -> list[Record]:
+    """Masks each side's stream as a whole: a field line may begin in one chunk and end in the next."""
+    chunks = [dict(chunk) for chunk in tape]
+    for _, side in groupby(sorted(chunks, key=lambda chunk: str(chunk["side"])), key=lambda chunk: chunk["side"]):
+        members = list(side)
+        parts = [b64decode(chunk["data"]) for chunk in members]
+        stream, at = _LINE.sub(_masked_line, b"".join(parts)), 0
+        for chunk, part in zip(members, parts, strict=True):
+            chunk["data"] = b64encode(stream[at : at + len(part)]).decode("ascii")
+            at += len(part)
+    return chunks
+
+
+def _masked_line(line: re.Match[bytes]) -> bytes:
+    name, colon, value = line.groups()
+    return name + colon + masked(name.decode("ascii"), value.decode("latin-1")).encode("latin-1")
