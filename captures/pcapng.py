@@ -48,7 +48,7 @@ class Reader:
         self.interfaces: list[Interface] = []  # of the section that is being read
 
     def __iter__(self) -> Iterator[Block]:
-        while head := self._source.read(8):
+        while (head := self._source.read(8)) or not self.offset:
             block_type, length, body = self._frame(head)
             try:
                 block = self._parse(block_type, body)
@@ -60,7 +60,7 @@ class Reader:
     def _frame(self, head: bytes) -> tuple[int, int, bytes]:
         """One block's type, length and body, after its first eight bytes were read."""
         if len(head) < 8:
-            raise self._damaged(f"the file ends {len(head)} bytes into a block's head")
+            raise self._damaged(f"the file ends {len(head)} bytes into a block's head" if head else "the file is empty")
         mark = b""
         if head[:4] == _SECTION_MARK:
             mark = self._begin_section()
@@ -81,6 +81,8 @@ class Reader:
         """Reads a section's byte-order mark: the length before it cannot be understood without."""
         mark = self._source.read(4)
         order = _BYTE_ORDER.get(mark)
+        if len(mark) < 4:
+            raise self._damaged("the file ends before its section's byte-order mark")
         if order is None:
             raise self._damaged(f"a section's byte-order mark is 1a2b3c4d in one order or the other, not {mark.hex()}")
         self.order = "<" if order == "<" else ">"
