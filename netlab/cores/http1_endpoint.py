@@ -259,6 +259,29 @@ class Endpoint:
         return self._reading is Reading.BODY
 
     @property
+    def writing_content(self) -> bool:
+        """Whether `send` and `finish` are in order."""
+        return self._writing is Writing.BODY
+
+    @property
+    def received(self) -> int:
+        """Bytes received so far."""
+        return self._offset + len(self._buffer)
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait to be taken by `outgoing`."""
+        return sum(map(len, self._out))
+
+    def last_written(self) -> bytes:
+        """The piece written last, a whole head at its front after `respond` and `start`; until `outgoing` takes it."""
+        return self._out[-1] if self._out else b""
+
+    def abandon(self) -> None:
+        """Read no more (a deadline passed): a server may still answer once, then the connection ends."""
+        self._fail()
+
+    @property
     def buffered(self) -> int:
         """Bytes received and not yet looked at."""
         return len(self._buffer)

@@ -1,0 +1,451 @@
+"""The HTTP server engine: one connection, its core, and the exchange that is under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from netlab.cores.http1 import Data, End, Request, encode_fields
+from netlab.errors import BodyTooLarge, ConnectionLost, NetlabError, RemoteProtocolError, Truncated
+from netlab.flow import FlowLog, Outcome
+from netlab.http import recording
+from netlab.http.exchange import Exchange, FieldSource
+from netlab.http.pages import violation_page
+from netlab.http.settings import HttpSettings, StandingFields
+from netlab.net.connection import NEVER, Connection
+from netlab.net.gate import Gate
+from netlab.net.sendfile import FileSender
+from netlab.net.tasks import Tasks
+
+
+class Delegate(Protocol):
+    """Who speaks on a connection after an upgrade: it writes with `connection.write` and ends with its `close`."""
+
+    def begin(self, connection: HttpConnection) -> None: ...
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the client; b"" is the end of them."""
+
+    def writable(self) -> None:
+        """The client has taken what was written."""
+
+    def timed_out(self, stage: str) -> None: ...
+
+    def drain(self) -> None: ...
+
+    def ended(self, error: Exception | None) -> None: ...
+
+
+Handler = Callable[[Exchange], Coroutine[Any, Any, None] | None]
+
+
+class HttpService:
+    """What the connections of one HTTP server share."""
+
+    def __init__(self, name: str, handler: Handler, settings: HttpSettings, flows: FlowLog, tasks: Tasks) -> None:
+        self.name, self.handler, self.settings, self.flows, self.tasks = name, handler, settings, flows, tasks
+        self.standing = StandingFields(settings.server)
+
+    def connection(self, gate: Gate) -> HttpConnection:
+        return HttpConnection(gate, self)
+
+
+class HttpConnection(Connection):
+    """Reads requests, hands each to the handler, writes the answers in their order.
+
+    A request whose answer is known is answered in the very call that brought its last byte: no task, no await, and
+    one write for all that one read asked for.
+    """
+
+    __slots__ = (
+        "_blocked",
+        "_content_since",
+        "_drained",
+        "_flushing",
+        "_turn",
+        "core",
+        "delegate",
+        "draining",
+        "exchange",
+        "http",
+        "sender",
+    )
+
+    def __init__(self, gate: Gate, http: HttpService) -> None:
+        super().__init__(gate, http.flows, http.name, write_timeout=http.settings.write_timeout)
+        self.http = http
+        self.core = http.settings.core(http.settings.limits)
+        self.exchange: Exchange | None = None
+        self.draining = False
+        self.sender: FileSender | None = None  # a file on its way
+        self.delegate: Delegate | None = None  # who speaks on this connection after an upgrade
+        self._turn = False  # inside the call that brought bytes: its end flushes
+        self._flushing = False  # a flush is scheduled
+        self._blocked = False  # reading is paused: the handler, or the client, is slow
+        self._content_since = 0.0
+        self._drained: asyncio.Future[None] | None = None
+
+    # -- bytes in ------------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        self.set_deadline("header", self.http.settings.header_timeout)
+
+    def feed(self, data: bytes) -> None:
+        if self.delegate is not None:
+            self.delegate.feed(data)
+            return
+        self._turn = True
+        try:
+            self._advance(self.core.receive(data))
+        finally:
+            self._turn = False
+        self._settle()
+
+    def _advance(self, events: list[Any]) -> None:
+        """Handle events, and what the end of one exchange sets free, until there is something to wait for."""
+        while True:
+            for event in events:
+                if type(event) is Request:
+                    self._request_received(event)
+                elif type(event) is Data:
+                    self._content_received(event)
+                elif type(event) is End:
+                    self._content_complete(event)
+                elif isinstance(event, RemoteProtocolError):
+                    self._violated(event)
+            if self.exchange is not None or self.writing_paused:
+                return
+            events = self.core.resume()
+            if not events:
+                return
+
+    def _request_received(self, request: Request) -> None:
+        flow = self.flows.open("http", self.service, self.flow)
+        flow.client, flow.server = self.flow.client, self.flow.server  # type: ignore[union-attr]  # open since attach
+        flow.label = f"{request.method} {request.target}"
+        exchange = self.exchange = Exchange(self, request, flow)
+        if flow.events is not None:
+            recording.request_received(flow, request, self)
+        if request.frame.expectation is not None:
+            exchange.refuse(417, f"Expect: {request.frame.expectation[:80]} cannot be met; only 100-continue can")
+            return
+        try:
+            work = self.http.handler(exchange)
+        except NetlabError as error:
+            self._refuse_for(exchange, error)
+        except Exception as error:  # the edge of the connection: a handler's bug becomes a 500 and an outcome
+            self._handler_failed(exchange, error)
+        else:
+            if work is not None:
+                exchange.task = self.http.tasks.start(work, flow.label, self._task_ended)
+
+    def _content_received(self, event: Data) -> None:
+        exchange = self.exchange
+        if exchange is None or exchange.answered:
+            return  # unread content of an exchange already answered
+        if exchange.flow.events is not None:
+            recording.keep_content(exchange, "client", event.data)
+        if exchange.content_arrived(event.data) > self.http.settings.buffer:
+            self._block()
+
+    def _content_complete(self, event: End) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if exchange.flow.events is not None:
+            recording.request_ended(exchange, event)
+        exchange.content_complete(event.trailers)
+        if exchange.answered:
+            self._exchange_over(exchange)
+
+    def _violated(self, error: RemoteProtocolError) -> None:
+        """The client broke the protocol: the answer under way is kept if it can be, else the last one says why."""
+        exchange = self.exchange
+        outcome = Outcome.CUT if isinstance(error, Truncated) else Outcome.VIOLATION
+        if exchange is not None and exchange.started:
+            exchange.flow.note("protocol.violated", "client", **recording.facts(error))
+            exchange.flow.outcome = outcome
+            exchange.lost(error)
+            if exchange.answered:
+                self._exchange_over(exchange)
+            else:
+                self.flush()
+                self.abort()
+            return
+        if exchange is None:
+            flow = self.flows.open("http", self.service, self.flow)
+            flow.client, flow.server = self.flow.client, self.flow.server  # type: ignore[union-attr]  # open since attach
+            exchange = self.exchange = Exchange(self, recording.UNREAD, flow)
+            flow.label = recording.label_of(error)
+        exchange.complete = True
+        exchange.flow.outcome = outcome
+        exchange.flow.note("protocol.violated", "client", **recording.facts(error))
+        exchange.lost(error)
+        fields, body = violation_page(error)
+        exchange.respond(error.status, fields, body)
+
+    # -- after a turn --------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Write what the turn produced, and set the deadline for what is awaited next."""
+        core = self.core
+        if data := core.outgoing():
+            self.write(data)
+        exchange = self.exchange
+        settings = self.http.settings
+        if exchange is not None:
+            if core.reading_body and not self._blocked:
+                self._await_content(exchange)
+            elif not self.writing_paused:
+                self.deadline = NEVER  # the handler works; its waits have deadlines of their own
+            if core.buffered > settings.buffer:
+                self._block()
+            return
+        if core.closed or (core.closing and not core.answerable):
+            self._leave()
+        elif core.idle:
+            if not self.writing_paused:
+                self.set_deadline("idle", settings.idle_timeout)
+            if self.draining or self.peer_ended:
+                self._leave()
+        elif self.stage != "header":
+            self.set_deadline("header", settings.header_timeout)
+
+    def _leave(self) -> None:
+        """The last answer is out: end our side, and let the client end its own (RFC 9112 9.6)."""
+        if not self.transport.is_closing() and not self.lingering:
+            self.linger()
+
+    def _await_content(self, exchange: Exchange) -> None:
+        """Content is due: `body_timeout`, and a second more for every `minimum_rate` bytes that came."""
+        settings = self.http.settings
+        if self.stage != "body":
+            self._content_since = self.loop.time()
+            self.stage = "body"
+        earned = exchange.received / settings.minimum_rate if settings.minimum_rate else 0.0
+        self.deadline = self._content_since + settings.body_timeout + earned if settings.body_timeout else NEVER
+
+    def exchange_answered(self, exchange: Exchange) -> None:
+        """The response is complete; the exchange is over when the request is too, or will never be."""
+        if not self._turn:
+            self.flush()
+        if exchange.complete or self.core.closing:
+            self._exchange_over(exchange)
+
+    def _exchange_over(self, exchange: Exchange) -> None:
+        if self.exchange is not exchange:
+            return
+        self.exchange = None
+        flow = exchange.flow
+        flow.received, flow.sent = exchange.received, exchange.sent
+        if flow.events is not None:
+            recording.response_ended(exchange)
+        status = exchange.status
+        flow.end(flow.outcome or (Outcome.OK if status < 400 else Outcome.REFUSED), STATUS_TEXT[status])
+        if self.http.settings.on_answered is not None:
+            self.http.settings.on_answered(exchange)
+        if self._blocked:
+            self._unblock()
+        if not self._turn:
+            self.feed_on()
+
+    def feed_on(self) -> None:
+        """An answer that had to wait is out: go on with what was held back behind it."""
+        if self.writing_paused:
+            return  # not before the client has taken what is on its way
+        self._turn = True
+        try:
+            self._advance(self.core.resume())
+        finally:
+            self._turn = False
+        self._settle()
+
+    # -- what exchanges ask for ----------------------------------------------------------------------------------
+
+    def standing(self, fields: FieldSource) -> bytes:
+        block = fields if type(fields) is bytes else encode_fields(fields, framing=True)  # type: ignore[arg-type]  # not bytes
+        return self.http.standing.at(self.loop.time()) + block
+
+    def content_wanted(self, exchange: Exchange) -> None:
+        if exchange.request.frame.expects_continue and not exchange.content_begun:
+            self.core.inform(100)
+            exchange.flow.note("response.informed", "server", status=100)
+            if not self._turn:
+                self.flush()
+
+    def content_taken(self, exchange: Exchange, waiting: int) -> None:
+        if self._blocked and waiting <= self.http.settings.buffer // 2:
+            self._unblock()
+
+    def decide_on_content(self, exchange: Exchange) -> None:
+        """The response begins while the request still comes: will the rest be read, discarded, or is this the end?"""
+        if exchange.wanted:
+            return
+        frame = exchange.request.frame
+        left = None if frame.length is None else frame.length - exchange.received
+        if (
+            left is None
+            or left > self.http.settings.drain_room
+            or (frame.expects_continue and not exchange.content_begun)
+        ):
+            self.core.will_close()
+
+    def hand_over(self, exchange: Exchange, delegate: Delegate) -> None:
+        """Another protocol speaks from here on; its first bytes may have come with the request."""
+        self.flush()
+        self.set_deadline("", 0)
+        self.exchange, self.delegate = None, delegate
+        exchange.flow.end(Outcome.OK, str(exchange.status))
+        delegate.begin(self)
+        if rest := self.core.rest():
+            delegate.feed(rest)
+
+    def send_file(self, exchange: Exchange, descriptor: int, offset: int, count: int) -> None:
+        def sent(size: int) -> None:
+            exchange.sent += size
+            self.core.sent_elsewhere(size)
+            self.set_deadline("write", self.write_timeout)
+
+        def done(error: Exception | None) -> None:
+            self.sender = None
+            if error is not None:
+                self.abort()
+            elif self.exchange is exchange:
+                self.set_deadline("", 0)
+                exchange.finish()
+
+        self.sender = FileSender(self, descriptor, offset, count, sent=sent, done=done)
+        head = self.core.outgoing()
+        self.sender.begin(head)
+
+    # -- bytes out -----------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        self._flushing = False
+        if data := self.core.outgoing():
+            self.write(data)
+
+    def flush_soon(self) -> None:
+        """At the end of this turn of the loop, everything it produced leaves in one write."""
+        if not self._turn and not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self.flush)
+
+    async def drained(self) -> None:
+        self.flush()
+        if self.transport.is_closing() and not self.core.closed:
+            raise ConnectionLost("the client is gone")
+        if self.writing_paused:
+            self._drained = self.loop.create_future()
+            try:
+                await self._drained
+            finally:
+                self._drained = None
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        if self.delegate is not None:
+            self.delegate.writable()
+        elif self.sender is not None:
+            self.sender.go_on()
+        elif self.exchange is None:
+            self.feed_on()
+
+    def _block(self) -> None:
+        if not self._blocked:
+            self._blocked = True
+            self.transport.pause_reading()
+            if self.stage == "body":
+                self.deadline = NEVER
+
+    def _unblock(self) -> None:
+        self._blocked = False
+        self.stage = ""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # -- ends ----------------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        self.draining = True
+        if self.delegate is not None:
+            self.delegate.drain()
+        elif self.exchange is None:
+            if not self.lingering:
+                self.close()
+        elif not self.exchange.started:
+            self.core.will_close()
+
+    def timed_out(self, stage: str) -> None:
+        """A client too slow with a head or content is told so (RFC 9110 15.5.9); one that is idle is let go."""
+        exchange = self.exchange
+        if self.delegate is not None:
+            self.delegate.timed_out(stage)
+        elif stage == "idle" or (exchange is None and not self.core.buffered):
+            self.close()
+        elif exchange is not None and exchange.started:
+            exchange.flow.outcome = Outcome.TIMEOUT
+            self.abort()
+        else:
+            error = recording.too_slow(stage, self.core.received)
+            self.core.abandon()
+            self._violated(error)
+            self._settle()
+
+    def ended(self, error: Exception | None) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_exception(ConnectionLost("the client is gone"))
+        if self.sender is not None:
+            self.sender.cancel()
+        if self.delegate is not None:
+            self.delegate.ended(error)
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.exchange = None
+        exchange.flow.received, exchange.flow.sent = exchange.received, exchange.sent
+        if not exchange.answered:
+            exchange.flow.note("connection.lost", "client")
+        exchange.flow.end(exchange.flow.outcome or Outcome.CUT, str(exchange.status or ""))
+        exchange.lost(ConnectionLost("the client is gone"))
+
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        exchange = self.exchange
+        if exchange is None or exchange.task is not task or exchange.answered:
+            return
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            exchange.flow.outcome = Outcome.CANCELLED
+            self.abort()
+        elif isinstance(error, NetlabError):
+            self._refuse_for(exchange, error)
+        elif isinstance(error, Exception):
+            self._handler_failed(exchange, error)
+        else:
+            self._handler_failed(exchange, RuntimeError(f"the handler of {exchange!r} ended without an answer"))
+
+    def _refuse_for(self, exchange: Exchange, error: NetlabError) -> None:
+        """A handler ended with one of our own errors: what it means for the client."""
+        if exchange.started:
+            self.abort()
+        elif isinstance(error, BodyTooLarge):
+            exchange.wanted = False
+            exchange.refuse(413, str(error))
+        elif isinstance(error, RemoteProtocolError):
+            exchange.respond(error.status, *violation_page(error))
+        elif not isinstance(error, ConnectionLost):
+            self._handler_failed(exchange, error)
+
+    def _handler_failed(self, exchange: Exchange, error: Exception) -> None:
+        exchange.flow.outcome = Outcome.ERROR
+        self.loop.call_exception_handler({"message": f"handling {exchange!r} failed", "exception": error})
+        if exchange.started:
+            self.abort()
+        else:
+            exchange.refuse(500, "something went wrong here; the server's log says what")
+
+
+STATUS_TEXT = [str(status) for status in range(1000)]

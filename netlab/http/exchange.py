@@ -1,0 +1,262 @@
+"""One HTTP request and its response, as a handler sees them: both can be streamed, either may end first."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from netlab.cores.fields import EMPTY, Fields
+from netlab.cores.http1 import Request, phrase
+from netlab.errors import BodyTooLarge, LocalProtocolError
+from netlab.flow import Flow
+from netlab.http import recording
+
+if TYPE_CHECKING:
+    from netlab.http.engine import Delegate, HttpConnection
+
+FieldSource = bytes | Iterable[tuple[str, str]]
+"""Fields of a response: pairs, or a block that `encode_fields` made once and for all."""
+
+
+class Exchange:
+    """What a handler answers. A handler is a plain function where the answer is known, a coroutine where it must wait.
+
+    The request's content is taken in one of three ways: `collect` (whole, by callback, no task), `await body()`, or
+    `async for piece in pieces()`. What no one takes is discarded by the connection, or the connection closes.
+    """
+
+    __slots__ = (
+        "_arrived",
+        "_error",
+        "_limit",
+        "_pieces",
+        "_then",
+        "_waiter",
+        "_waiting_size",
+        "answered",
+        "complete",
+        "connection",
+        "flow",
+        "kept",
+        "received",
+        "request",
+        "sent",
+        "started",
+        "status",
+        "task",
+        "trailers",
+        "wanted",
+    )
+
+    def __init__(self, connection: HttpConnection, request: Request, flow: Flow) -> None:
+        self.connection, self.request, self.flow = connection, request, flow
+        self.status = 0
+        self.started = False  # the response's head is out
+        self.answered = False  # the response is complete
+        self.complete = not request.frame.has_body  # the request is complete
+        self.wanted = False  # someone takes the content
+        self.received = self.sent = 0  # bytes of content
+        self.trailers: Fields = EMPTY
+        self.kept: dict[str, bytearray] | None = None  # the beginning of each side's content, at level full
+        self.task: asyncio.Task[Any] | None = None
+        self._pieces: deque[bytes] | None = None
+        self._waiting_size = 0
+        self._arrived = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+        self._then: Callable[[bytes], None] | None = None
+        self._limit = 0
+
+    # -- the request's content -----------------------------------------------------------------------------------
+
+    def want(self) -> None:
+        """The content is wanted: a client that waits for 100 gets it now (RFC 9110 10.1.1)."""
+        if self.wanted:
+            return
+        self.wanted = True
+        if not self.complete:
+            self.connection.content_wanted(self)
+
+    def collect(self, limit: int, then: Callable[[bytes], None]) -> None:
+        """Call `then` with the whole content, in the turn in which its last byte arrives; over the limit is a 413."""
+        self._limit, self._then = limit, then
+        if self.complete:
+            self._collected()
+            return
+        self.want()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The content as it arrives; the client is held back while no one takes it."""
+        self.want()
+        while True:
+            while self._pieces:
+                piece = self._pieces.popleft()
+                self._waiting_size -= len(piece)
+                self.connection.content_taken(self, self._waiting_size)
+                yield piece
+            if self._error is not None:
+                raise self._error
+            if self.complete:
+                return
+            self._waiter = self.connection.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    async def body(self, limit: int = 16 << 20) -> bytes:
+        """The whole content; BodyTooLarge over the limit."""
+        parts, size = [], 0
+        declared = self.request.frame.length
+        if declared is not None and declared > limit:
+            raise BodyTooLarge(limit)
+        async for piece in self.pieces():
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLarge(limit)
+            parts.append(piece)
+        return b"".join(parts)
+
+    # -- the response --------------------------------------------------------------------------------------------
+
+    def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"") -> None:
+        """The whole response, written at once."""
+        connection = self.connection
+        self._begin(status)
+        connection.core.respond(status, connection.standing(fields), body)
+        if self.request.method != "HEAD":
+            self.sent = len(body)
+        self.answered = True
+        if self.flow.events is not None:
+            recording.response_sent(self, connection)
+            recording.keep_content(self, "server", body)
+        connection.exchange_answered(self)
+
+    def start(
+        self, status: int, fields: FieldSource = b"", *, length: int | None = None, reason: str | None = None
+    ) -> None:
+        """The response's head; `send` and `finish` follow. Nothing follows for HEAD, 204 and 304 but `finish`."""
+        connection = self.connection
+        self._begin(status)
+        connection.core.start(status, connection.standing(fields), length=length, reason=reason)
+        if self.flow.events is not None:
+            recording.response_sent(self, connection)
+
+    def send(self, data: bytes) -> None:
+        """A piece of content; what one turn of the loop sends leaves in one write. Dropped where none may follow."""
+        connection = self.connection
+        if connection.core.writing_content:
+            connection.core.send(data)
+            self.sent += len(data)
+            connection.flush_soon()
+            if self.flow.events is not None:
+                recording.keep_content(self, "server", data)
+        elif not self.started:
+            raise LocalProtocolError("send before start")
+
+    async def ready(self) -> None:
+        """Wait until the client has taken enough of what was sent; ConnectionLost if it never will."""
+        await self.connection.drained()
+
+    def finish(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
+        """The response is complete."""
+        connection = self.connection
+        if connection.core.writing_content:
+            connection.core.finish(trailers)
+        self.answered = True
+        connection.exchange_answered(self)
+
+    def inform(self, status: int, fields: Iterable[tuple[str, str]] = ()) -> None:
+        """An interim response, 103 with its Link fields for one; written at once."""
+        self.connection.core.inform(status, fields)
+        self.flow.note("response.informed", "server", status=status, fields=[list(pair) for pair in fields])
+        self.connection.flush()
+
+    def text(self, status: int, text: str, fields: Iterable[tuple[str, str]] = ()) -> None:
+        """A short answer for a person, as plain text."""
+        self.respond(status, [("Content-Type", "text/plain; charset=utf-8"), *fields], text.encode())
+
+    def refuse(self, status: int, why: str, fields: Iterable[tuple[str, str]] = ()) -> None:
+        """A refusal that says why."""
+        self.text(status, f"{status} {phrase(status)}\n{why}\n", fields)
+
+    def send_file(self, descriptor: int, offset: int, count: int) -> None:
+        """So many bytes of a file as the rest of the content, then `finish`; the descriptor is closed in any case."""
+        if self.connection.core.writing_content and count:
+            self.connection.send_file(self, descriptor, offset, count)
+        else:
+            os.close(descriptor)
+            self.finish()
+
+    def upgrade(self, status: int, fields: FieldSource, delegate: Delegate) -> None:
+        """Answer 101 (or 2xx to CONNECT) and hand what comes next on this connection to another protocol."""
+        self._begin(status)
+        self.connection.core.start(status, self.connection.standing(fields))
+        self.answered = True
+        if self.flow.events is not None:
+            recording.response_sent(self, self.connection)
+        self.connection.hand_over(self, delegate)
+
+    def _begin(self, status: int) -> None:
+        if self.started:
+            raise LocalProtocolError("the response has begun already")
+        self.started, self.status = True, status
+        if not self.complete:
+            self.connection.decide_on_content(self)
+
+    # -- what the connection says --------------------------------------------------------------------------------
+
+    def content_arrived(self, data: bytes) -> int:
+        """A piece of content came; returns how many bytes wait to be taken."""
+        self.received += len(data)
+        self._arrived = True
+        if not self.wanted and self.started:
+            return 0  # nobody will take it
+        if self._pieces is None:
+            self._pieces = deque()
+        self._pieces.append(data)
+        self._waiting_size += len(data)
+        if self._then is not None:
+            if self.received > self._limit:
+                self._then = None
+                self._pieces.clear()
+                self.wanted = False
+                self.refuse(413, f"the content is larger than {self._limit} bytes")
+            return 0
+        self._wake()
+        return self._waiting_size
+
+    def content_complete(self, trailers: Fields) -> None:
+        self.complete, self.trailers = True, trailers
+        if self._then is not None:
+            self._collected()
+        self._wake()
+
+    def lost(self, error: Exception) -> None:
+        """No more content will come, or no more can be sent."""
+        self._error, self._then = error, None
+        self._wake()
+        if self.task is not None and not self.answered:
+            self.task.cancel()
+
+    @property
+    def content_begun(self) -> bool:
+        return self._arrived
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _collected(self) -> None:
+        then, self._then = self._then, None
+        body = b"".join(self._pieces or ())
+        self._pieces = None
+        if then is not None:
+            then(body)
+
+    def __repr__(self) -> str:
+        state = "answered" if self.answered else "started" if self.started else "open"
+        return f"<Exchange {self.request.method} {self.request.target} {self.status or ''} {state}>"

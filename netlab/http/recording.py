@@ -1,0 +1,107 @@
+"""What HTTP exchanges leave on their flows at level full; nothing of this runs at summary."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from netlab.cores.fields import EMPTY
+from netlab.cores.http1 import End, Frame, Request
+from netlab.errors import RemoteProtocolError
+from netlab.flow import Flow, Side
+
+if TYPE_CHECKING:
+    from netlab.http.engine import HttpConnection
+    from netlab.http.exchange import Exchange
+
+UNREAD = Request("", "", "1.1", EMPTY, Frame(False, 0, False, False))
+"""Stands for a request whose head could not be read."""
+
+
+def request_received(flow: Flow, request: Request, connection: HttpConnection) -> None:
+    scheme = "https" if connection.transport.get_extra_info("ssl_object") is not None else "http"
+    url = request.target if request.form == "absolute" else f"{scheme}://{request.authority}{request.path}"
+    flow.note(
+        "request.received",
+        "client",
+        start=request.start,
+        end=request.end,
+        method=request.method,
+        target=request.target,
+        version=request.version,
+        fields=[list(pair) for pair in request.fields],
+        url=url,
+    )
+
+
+def keep_content(exchange: Exchange, side: Side, data: bytes) -> None:
+    """Keep a piece of content for the end event, up to the bound."""
+    if exchange.kept is None:
+        exchange.kept = {"client": bytearray(), "server": bytearray()}
+    body = exchange.kept[side]
+    body += data[: max(exchange.connection.http.settings.kept_body - len(body), 0)]
+
+
+def request_ended(exchange: Exchange, event: End) -> None:
+    exchange.flow.note(
+        "request.ended",
+        "client",
+        start=event.start,
+        end=event.end,
+        **_body(exchange, "client", exchange.received),
+        trailers=[list(pair) for pair in event.trailers],
+        size=exchange.received,
+    )
+
+
+def response_sent(exchange: Exchange, connection: HttpConnection) -> None:
+    """Note the head that the core has just written, as it is on the wire."""
+    written = connection.core.last_written()
+    head = written.partition(b"\r\n\r\n")[0].decode("latin-1")
+    line, *lines = head.split("\r\n")
+    version, _, rest = line.partition(" ")
+    tape = connection.tape
+    end = (tape.offsets["server"] if tape is not None else 0) + connection.core.pending
+    exchange.flow.note(
+        "response.sent",
+        "server",
+        start=end - len(written),
+        end=end,
+        status=exchange.status,
+        reason=rest.partition(" ")[2],
+        version=version.removeprefix("HTTP/"),
+        fields=[list(field.split(": ", 1)) for field in lines],
+    )
+
+
+def response_ended(exchange: Exchange) -> None:
+    exchange.flow.note("response.ended", "server", **_body(exchange, "server", exchange.sent), size=exchange.sent)
+
+
+def facts(error: RemoteProtocolError) -> dict[str, Any]:
+    return {"reason": error.reason, "rule": error.rule, "section": error.section, "offset": error.offset}
+
+
+def label_of(error: RemoteProtocolError) -> str:
+    """What a flow without a readable request is about."""
+    return f"unreadable: {error.reason}"
+
+
+def too_slow(stage: str, offset: int) -> RemoteProtocolError:
+    what = "the request's head" if stage == "header" else "the request's content"
+    return RemoteProtocolError(
+        f"{what} did not arrive in time", offset=offset, rule=f"{stage}.timeout", section="RFC 9110 15.5.9", status=408
+    )
+
+
+def _body(exchange: Exchange, side: Side, size: int) -> dict[str, Any]:
+    kept = bytes(exchange.kept[side]) if exchange.kept else b""
+    if not kept:
+        return {}
+    try:
+        body: dict[str, Any] = {"text": kept.decode()}
+    except UnicodeDecodeError:
+        body = {"base64": base64.b64encode(kept).decode()}
+    if len(kept) < size:
+        body["truncated"] = True
+    return {"body": body}

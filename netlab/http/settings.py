@@ -1,0 +1,49 @@
+"""What every HTTP server can be told about connections and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from netlab.cores.http1 import Limits, ServerCore
+
+if TYPE_CHECKING:
+    from netlab.http.exchange import Exchange
+
+CoreFactory = Callable[[Limits], ServerCore]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpSettings:
+    """Timeouts in seconds, rates in bytes a second; 0 means never and no limit."""
+
+    server: str = "netlab"
+    header_timeout: float = 20.0  # from the first byte of a head to its last
+    body_timeout: float = 20.0  # for content, plus one second for every `minimum_rate` bytes received
+    minimum_rate: int = 500
+    idle_timeout: float = 75.0  # between requests
+    write_timeout: float = 60.0  # without any progress towards a client that does not read
+    drain_room: int = 64 << 10  # unread content up to this is discarded to keep the connection; more closes it
+    buffer: int = 256 << 10  # received content that waits for its handler; more pauses the client
+    kept_body: int = 64 << 10  # of each message's content kept with a flow recorded in full
+    limits: Limits = field(default_factory=Limits)
+    core: CoreFactory = ServerCore
+    on_answered: Callable[[Exchange], None] | None = None  # the access log
+
+
+class StandingFields:
+    """The fields of every response, Server and Date, encoded once a second (RFC 9110 6.6.1, 10.2.4)."""
+
+    __slots__ = ("_block", "_server", "_until")
+
+    def __init__(self, server: str) -> None:
+        self._server = f"Server: {server}\r\n".encode("latin-1") if server else b""
+        self._block, self._until = b"", -1.0
+
+    def at(self, monotonic: float) -> bytes:
+        if monotonic >= self._until:
+            self._block = b"%bDate: %b\r\n" % (self._server, formatdate(usegmt=True).encode())
+            self._until = monotonic + 0.5
+        return self._block
