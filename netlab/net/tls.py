@@ -153,7 +153,11 @@ class TlsLayer(asyncio.Protocol):
             return
         context = self._context
         if not isinstance(context, ssl.SSLContext):
-            context = context(self.server_name)
+            try:
+                context = context(self.server_name)
+            except NetlabError as error:  # the authority's files are gone or damaged
+                self._fail(error)
+                return
         self._start(context)  # where the hello is none, OpenSSL finds the right alert
 
     def _start(self, context: ssl.SSLContext) -> None:
