@@ -146,10 +146,10 @@ def bind(family: socket.AddressFamily, host: str, port: int, listener: Listener)
     return sock
 
 
-def explain(error: OSError, host: str, port: int) -> Exception:
+def explain(error: OSError, host: str, port: int, protocol: str = "tcp") -> Exception:
     """A bind's failure in words."""
     if error.errno == errno.EADDRINUSE:
-        return AddressInUse(host, port, holder(port))
+        return AddressInUse(host, port, holder(port, protocol))
     if error.errno == errno.EACCES:
         return UsageError(f"{host} port {port} needs root: ports below 1024 are privileged; choose a higher one")
     if error.errno == errno.EADDRNOTAVAIL:
@@ -157,17 +157,18 @@ def explain(error: OSError, host: str, port: int) -> Exception:
     return UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}")
 
 
-def holder(port: int) -> str | None:
-    """The process that listens on a TCP port, as `name (pid N)`, where Linux lets us see it."""
+def holder(port: int, protocol: str = "tcp") -> str | None:
+    """The process that holds a TCP or UDP port, as `name (pid N)`, where Linux lets us see it."""
     inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    state = {"tcp": "0A", "udp": "07"}[protocol]  # LISTEN; unconnected
+    for table in (f"/proc/net/{protocol}", f"/proc/net/{protocol}6"):
         try:
             lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
         except OSError:
             continue
         for line in lines:
             columns = line.split()
-            if columns[3] == "0A" and int(columns[1].rpartition(":")[2], 16) == port:  # 0A: LISTEN
+            if columns[3] == state and int(columns[1].rpartition(":")[2], 16) == port:
                 inodes.add(f"socket:[{columns[9]}]")
     return _owner_of(inodes) if inodes else None
 

@@ -1,0 +1,218 @@
+"""Dialing: the one way out of netlab, from a host and port to a connection whose leg can be seen."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypedDict, TypeVar
+
+from netlab.errors import PeerUnreachable
+from netlab.flow import Flow, FlowLog, Outcome
+from netlab.net import race
+from netlab.net.addresses import AddressMap, Overrides, SocketAddress
+from netlab.net.resolve import Resolved, Resolver, SystemResolver, known, resolve
+from netlab.net.secure import TlsOptions, secure
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeouts:
+    """How long each stage of a dial may take, in seconds."""
+
+    resolve: float = 5.0
+    connect: float = 10.0
+    tls: float = 10.0
+
+
+class Timings(TypedDict):
+    """How long each stage took, in seconds; a stage that did not happen took 0."""
+
+    resolve: float
+    connect: float
+    tls: float
+
+
+class Objection(Protocol):
+    """Why an address must not be dialled."""
+
+    @property
+    def reason(self) -> str: ...
+
+
+Check = Callable[[SocketAddress], Objection | None]
+"""Whether an address may be dialled: asked about what is really connected to, after every name has been resolved, so
+that a name cannot lead where its address would not be let (SSRF, DNS rebinding).
+"""
+
+
+class Dialer:
+    """Makes every outgoing connection: resolves, checks, connects, secures, and notes the leg on a flow.
+
+    addresses  the lab's address map, asked before any resolver
+    overrides  addresses a person laid down for a host and port; they go before the map
+    resolver   for the names nothing else knows; None: the system's
+    allow      the check of each address; None: every address may be dialled
+    """
+
+    def __init__(
+        self,
+        flows: FlowLog,
+        *,
+        addresses: AddressMap | None = None,
+        overrides: Overrides | None = None,
+        resolver: Resolver | None = None,
+        allow: Check | None = None,
+        timeouts: Timeouts | None = None,
+        service: str = "",
+    ) -> None:
+        self.flows, self.service = flows, service
+        self.addresses = AddressMap() if addresses is None else addresses
+        self.overrides = Overrides() if overrides is None else overrides
+        self.resolver = resolver or SystemResolver()
+        self.allow = allow
+        self.timeouts = timeouts or Timeouts()
+
+    async def dial(
+        self,
+        host: str,
+        port: int,
+        factory: Callable[[Flow], P],
+        *,
+        tls: TlsOptions | None = None,
+        timeouts: Timeouts | None = None,
+        source: str | None = None,
+        parent: Flow | None = None,
+    ) -> tuple[asyncio.Transport, P, Flow]:
+        """Connect, and make the protocol object of the connection with its flow.
+
+        The flow (kind `tcp`, on its tapes the client side is us) is the protocol's to end, as `Outgoing` does; its
+        details hold `timings`. Failures are PeerUnreachable, whose `stage` says how far the dial came; then, and when
+        cancelled, nothing is left open and the flow has ended. `source` is the local address to call from.
+        """
+        dial = _Dial(self, host, port, timeouts or self.timeouts, parent)
+        try:
+            sock = await dial.connect(await dial.find(), source)
+            protocol = _make(factory, dial.flow, sock)
+            if tls is None:
+                transport = await race.adopt(sock, protocol)
+            else:
+                transport = await dial.secure(sock, protocol, tls)
+        except BaseException as error:
+            dial.failed(error)
+            raise
+        return transport, protocol, dial.flow
+
+
+def _make(factory: Callable[[Flow], P], flow: Flow, sock: socket.socket) -> P:
+    try:
+        return factory(flow)
+    except BaseException:
+        sock.close()
+        raise
+
+
+class _Dial:
+    """One dial under way: its flow, its times, its stages."""
+
+    __slots__ = ("dialer", "flow", "host", "port", "timeouts", "timings")
+
+    def __init__(self, dialer: Dialer, host: str, port: int, timeouts: Timeouts, parent: Flow | None) -> None:
+        self.dialer, self.host, self.port, self.timeouts = dialer, host, port, timeouts
+        self.timings = Timings(resolve=0.0, connect=0.0, tls=0.0)
+        flow = self.flow = dialer.flows.open("tcp", dialer.service, parent)
+        flow.label = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        flow.detail(timings=self.timings)
+        if flow.full:
+            flow.wire = dialer.flows.tape()
+
+    async def find(self) -> Sequence[SocketAddress]:
+        """Where to connect to: resolved, mapped to real ports, and checked."""
+        dialer = self.dialer
+        resolved = known(self.host, self.port, dialer.addresses, dialer.overrides)
+        if resolved is None:
+            started = self.flow.log.now()
+            resolved = await self._ask()
+            self.timings["resolve"] = self.flow.log.now() - started
+        self.flow.note("name.resolved", host=self.host, addresses=list(resolved.addresses), source=resolved.source)
+        targets = [dialer.addresses.locate(address, self.port) for address in resolved.addresses]
+        return targets if dialer.allow is None else _allowed(targets, dialer.allow)
+
+    async def _ask(self) -> Resolved:
+        seconds = self.timeouts.resolve
+        try:
+            async with asyncio.timeout(seconds):
+                return await resolve(self.host, self.dialer.resolver)
+        except TimeoutError:
+            words = f"no answer about {self.host} from the resolver within {seconds:g} s"
+            raise PeerUnreachable(words, stage="resolve", timed_out=True) from None
+
+    async def connect(self, targets: Sequence[SocketAddress], source: str | None) -> socket.socket:
+        """A socket connected to one of the targets."""
+        flow, seconds = self.flow, self.timeouts.connect
+        started = flow.log.now()
+        targets = _of_family(targets, source)
+        try:
+            async with asyncio.timeout(seconds):
+                sock, target = await race.connect(targets, source=source, notice=self._notice)
+        except race.AllFailed as error:
+            raise PeerUnreachable(self._explain(error.attempts), stage="connect") from error
+        except TimeoutError:
+            where = ", ".join(map(self._place, targets))
+            words = f"{where} does not answer (no connection within {seconds:g} s)"
+            raise PeerUnreachable(words, stage="connect", timed_out=True) from None
+        self.timings["connect"] = flow.log.now() - started
+        flow.client, flow.server = sock.getsockname(), tuple(target)
+        flow.note("connection.opened", "client")
+        return sock
+
+    async def secure(self, sock: socket.socket, protocol: asyncio.Protocol, tls: TlsOptions) -> asyncio.Transport:
+        """The socket's TLS transport, established."""
+        started = self.flow.log.now()
+
+        async def begin(layer: asyncio.Protocol) -> asyncio.Transport:
+            return await race.adopt(sock, layer)
+
+        transport = await secure(protocol, self.host, tls, self.flow, begin, seconds=self.timeouts.tls)
+        self.timings["tls"] = self.flow.log.now() - started
+        return transport
+
+    def failed(self, error: BaseException) -> None:
+        """Note how the dial ended, without a connection."""
+        flow = self.flow
+        if isinstance(error, PeerUnreachable):
+            flow.note("dial.failed", stage=error.stage, error=str(error))
+            flow.end(Outcome.TIMEOUT if error.timed_out else Outcome.UNREACHABLE, str(error))
+        else:
+            flow.end(Outcome.CANCELLED if isinstance(error, asyncio.CancelledError) else Outcome.ERROR)
+
+    def _notice(self, name: str, target: SocketAddress, error: OSError | None) -> None:
+        self.flow.note(name, "client", address=str(target), error=str(error or ""))
+
+    def _place(self, target: SocketAddress) -> str:
+        return str(target) if self.host == target.address else f"{self.host} ({target.address}) port {target.port}"
+
+    def _explain(self, attempts: Sequence[race.Attempt]) -> str:
+        return "; ".join(dict.fromkeys(race.explain(error, self._place(target)) for target, error in attempts))
+
+
+def _allowed(targets: Sequence[SocketAddress], allow: Check) -> Sequence[SocketAddress]:
+    objections = [(target, allow(target)) for target in targets]
+    allowed = [target for target, objection in objections if objection is None]
+    if allowed:
+        return allowed
+    target, objection = objections[0]
+    assert objection is not None
+    raise PeerUnreachable(f"{target} must not be dialled: {objection.reason}", stage="policy")
+
+
+def _of_family(targets: Sequence[SocketAddress], source: str | None) -> Sequence[SocketAddress]:
+    """The targets that can be reached from a source address."""
+    if source is None:
+        return targets
+    fitting = [target for target in targets if (":" in target.address) == (":" in source)]
+    if not fitting:
+        raise PeerUnreachable(f"{targets[0]} cannot be reached from {source}: another family", stage="connect")
+    return fitting
