@@ -62,3 +62,6 @@ async def running(service: Service, *, grace: float = 5.0) -> AsyncIterator[list
         finally:
             await service.tasks.cancel()
             await asyncio.sleep(0)  # one turn, for the transports' last callbacks
+            closed = getattr(service, "closed", None)
+            if closed is not None:
+                closed()

@@ -261,6 +261,11 @@ class HttpConnection(Connection):
             self._turn = False
         self._settle()
 
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is between us and the client."""
+        return self.transport.get_extra_info("ssl_object") is not None
+
     # -- what exchanges ask for ----------------------------------------------------------------------------------
 
     def standing(self, fields: FieldSource) -> bytes:

@@ -1,0 +1,83 @@
+"""The access log: one line a request, in the forms that other tools read."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from netlab.http.exchange import Exchange
+
+Line = Callable[[Exchange], str]
+
+
+def common(exchange: Exchange) -> str:
+    """The Common Log Format: host ident user [time] "request" status bytes."""
+    request, flow = exchange.request, exchange.flow
+    at = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(flow.log.wall(flow.started)))
+    line = f"{request.method} {request.target} HTTP/{request.version}" if request.method else "-"
+    return f'{_host(exchange)} - - [{at}] "{_quoted(line)}" {exchange.status} {exchange.sent or "-"}'
+
+
+def combined(exchange: Exchange) -> str:
+    """The Combined Log Format: common, and the Referer and User-Agent fields."""
+    fields = exchange.request.fields
+    return f'{common(exchange)} "{_quoted(fields.get("referer") or "-")}" "{_quoted(fields.get("user-agent") or "-")}"'
+
+
+def as_json(exchange: Exchange) -> str:
+    """One JSON object: the same facts by name, and how long it took in seconds."""
+    request, flow = exchange.request, exchange.flow
+    return json.dumps(
+        {
+            "time": round(flow.log.wall(flow.started), 6),
+            "client": _host(exchange),
+            "method": request.method,
+            "target": request.target,
+            "version": request.version,
+            "host": request.fields.get("host"),
+            "status": exchange.status,
+            "received": exchange.received,
+            "sent": exchange.sent,
+            "seconds": round(max(flow.ended - flow.started, 0), 6),
+            "referer": request.fields.get("referer"),
+            "user_agent": request.fields.get("user-agent"),
+            "outcome": flow.outcome,
+            "flow": flow.id,
+        }
+    )
+
+
+FORMS: dict[str, Line] = {"common": common, "combined": combined, "json": as_json}
+
+
+class AccessLog:
+    """Writes a line for each answered exchange to a file, or to standard output for `-`."""
+
+    def __init__(self, form: str, path: str) -> None:
+        self._line = FORMS[form]
+        self._close = path != "-"
+        self._file: TextIO = sys.stdout
+        if self._close:
+            self._file = Path(path).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115  open while the server is
+
+    def __call__(self, exchange: Exchange) -> None:
+        self._file.write(self._line(exchange) + "\n")
+
+    def close(self) -> None:
+        self._file.flush()
+        if self._close:
+            self._file.close()
+
+
+def _host(exchange: Exchange) -> str:
+    client = exchange.flow.client
+    return str(client[0]) if isinstance(client, tuple) else str(client or "-")
+
+
+def _quoted(text: str) -> str:
+    """As Apache and nginx write it: quotes, backslashes and everything outside printable ASCII escaped."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\x{ord(c):02X}" for c in text)
