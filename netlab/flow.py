@@ -227,11 +227,14 @@ class Subscription:
     Items are ("opened", flow), ("noted", flow, event) and ("ended", flow).
     """
 
-    def __init__(self, log: FlowLog, limit: int, ready: Callable[[], None], level: Level | None) -> None:
+    def __init__(
+        self, log: FlowLog, limit: int, ready: Callable[[], None], level: Level | None, ended_only: bool = False
+    ) -> None:
         self._log, self._limit, self._ready = log, limit, ready
         self._items: deque[tuple[Any, ...]] = deque()
         self.dropped = 0
         self.level = level
+        self.ended_only = ended_only
 
     def put(self, item: tuple[Any, ...]) -> None:
         if len(self._items) >= self._limit:
@@ -273,6 +276,7 @@ class FlowLog:
         self._epoch = time.time() - now()
         self._ring: deque[Flow] = deque(maxlen=ring)
         self._subscriptions: list[Subscription] = []
+        self._followers: list[Subscription] = []  # those of them that want every step, not only the end
         self._next_id = 0
 
     def open(self, kind: str, service: str = "", parent: Flow | None = None, level: Level | None = None) -> Flow:
@@ -285,8 +289,8 @@ class FlowLog:
             self._ring.append(flow)
             if level is Level.FULL:
                 flow.events = []
-            if self._subscriptions:
-                self._publish(("opened", flow))
+            for subscription in self._followers:
+                subscription.put(("opened", flow))
         return flow
 
     def tape(self) -> Tape:
@@ -297,8 +301,8 @@ class FlowLog:
         events = flow.events
         if events is not None and len(events) < MAX_EVENTS:
             events.append(event)
-        if self._subscriptions:
-            self._publish(("noted", flow, event))
+        for subscription in self._followers:
+            subscription.put(("noted", flow, event))
 
     def finish(self, flow: Flow) -> None:
         flow.ended = self.now()
@@ -306,29 +310,36 @@ class FlowLog:
         counters.ended += 1
         outcome = flow.outcome
         counters.outcomes[outcome] = counters.outcomes.get(outcome, 0) + 1
-        if self._subscriptions and flow.level:
-            self._publish(("ended", flow))
+        if flow.level:
+            for subscription in self._subscriptions:
+                subscription.put(("ended", flow))
 
     def subscribe(
-        self, ready: Callable[[], None] = lambda: None, *, limit: int = 1000, level: Level | None = None
+        self,
+        ready: Callable[[], None] = lambda: None,
+        *,
+        limit: int = 1000,
+        level: Level | None = None,
+        ended_only: bool = False,
     ) -> Subscription:
-        """Follow what happens from now on; `level` raises the recording of new flows while the subscription lasts."""
-        subscription = Subscription(self, limit, ready, level)
-        self._subscriptions.append(subscription)
-        self._set_level()
+        """Follow what happens from now on, every step or only the ends; `level` raises the recording meanwhile."""
+        subscription = Subscription(self, limit, ready, level, ended_only)
+        self._subscriptions = [*self._subscriptions, subscription]
+        self._subscribed()
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        if subscription in self._subscriptions:
-            self._subscriptions.remove(subscription)
-            self._set_level()
+        self._subscriptions = [other for other in self._subscriptions if other is not subscription]
+        self._subscribed()
 
-    def _set_level(self) -> None:
+    def set_level(self, level: Level) -> None:
+        """Record new flows so; a subscription may still ask for more."""
+        self.base_level = level
+        self._subscribed()
+
+    def _subscribed(self) -> None:
+        self._followers = [subscription for subscription in self._subscriptions if not subscription.ended_only]
         self.level = max([self.base_level, *(s.level for s in self._subscriptions if s.level is not None)])
-
-    def _publish(self, item: tuple[Any, ...]) -> None:
-        for subscription in self._subscriptions:
-            subscription.put(item)
 
     def wall(self, monotonic: float) -> float:
         """A flow's monotonic time as seconds since the epoch."""

@@ -1,0 +1,133 @@
+"""The `netlab` command: finds what was asked for by name, reads its settings, runs it, and ends with an honest code."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from netlab import __version__, rooms
+from netlab.errors import NetlabError, UsageError
+
+FINE, FAILED, WRONG_USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit code: 0 fine, 1 what was asked about failed, 2 wrong usage."""
+    try:
+        code = run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        return _say(error, WRONG_USAGE)
+    except NetlabError as error:
+        return _say(error, FAILED)
+    except KeyboardInterrupt:
+        return 130  # what a shell reports for a program ended by SIGINT
+    except BrokenPipeError:
+        # the reader (`head`) has what it wanted; without this, the interpreter's own flush at exit would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+    except Exception as error:  # the edge of the program: a bug becomes one sentence, its traceback only on demand
+        return _confess(error)
+
+
+def _confess(error: Exception) -> int:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+    print(
+        f"netlab: a bug in netlab: {type(error).__name__}: {error} ({where}); "
+        "run it again with NETLAB_DEBUG=1 and report what that shows",
+        file=sys.stderr,
+    )
+    if os.environ.get("NETLAB_DEBUG"):
+        traceback.print_exception(error)
+    return FAILED
+
+
+def _say(error: NetlabError, code: int) -> int:
+    sys.stdout.flush()
+    print(f"netlab: {error}", file=sys.stderr)
+    if os.environ.get("NETLAB_DEBUG"):
+        traceback.print_exc()
+    return code
+
+
+def run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(overview())
+        return FINE
+    name, rest = arguments[0], arguments[1:]
+    if name in ("--version", "-V"):
+        print(f"netlab {__version__}")
+        return FINE
+    entry = rooms.commands().get(name) or rooms.clients().get(name)
+    if entry is None:
+        from netlab.config_sources import nearest
+
+        hint = nearest(name, [*rooms.commands(), *rooms.clients()]) or "; `netlab --help` shows what there is"
+        if name in rooms.services():
+            hint = f"; did you mean `netlab serve {name}`?"
+        raise UsageError(f"there is no command {name!r}{hint}")
+    module = entry.load()
+    if hasattr(module, "main"):  # a command whose settings are not known before it has looked at its arguments
+        return int(module.main(rest))
+    return run_module(name, module, rest)
+
+
+def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
+    """Run a command's or client's `run(config)` with the settings from flags and environment."""
+    from netlab.config_flags import CommandLine, Part, read, wants_help
+    from netlab.config_help import help_text
+    from netlab.config_sources import build, from_environment
+
+    line = CommandLine(
+        name=f"netlab {name}",
+        summary=first_line(module),
+        parts=(Part(config=module.Config, heading="Settings", table=name),),
+        examples=getattr(module, "EXAMPLES", ()),
+    )
+    if wants_help(arguments):
+        print(help_text(line))
+        return FINE
+    flags = read(line, arguments)
+    config = build(module.Config, from_environment(module.Config, name, os.environ), flags, command=line.name)
+    result: Any = module.run(config)
+    return asyncio.run(result) if inspect.iscoroutine(result) else int(result)
+
+
+def first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").strip().split("\n")[0]
+
+
+def overview() -> str:
+    """What there is, from the folders: commands and clients with their first lines, services by name."""
+    commands = {name: entry.summary for name, entry in rooms.commands().items()}
+    clients = {name: entry.summary for name, entry in rooms.clients().items()}
+    width = max(map(len, (*commands, *clients)), default=0)
+
+    def table(entries: dict[str, str]) -> list[str]:
+        return [f"  {name:<{width}}  {what}" for name, what in entries.items()]
+
+    lines = [
+        "netlab: the internet on your laptop, running and visible.",
+        "",
+        "Usage: netlab COMMAND [flags]      (every command has --help)",
+        "",
+        "Commands:",
+        *table(commands),
+        *(["", "Clients:", *table(clients)] if clients else []),
+        "",
+        f"Services (netlab serve NAME): {', '.join(rooms.services())}",
+        "",
+        "Examples:",
+        "  netlab up                      the lab, in the foreground",
+        "  netlab serve http --root .     this folder over HTTP",
+        "  netlab watch                   what happens in it, from another terminal",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""One service alone: `netlab serve NAME`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netlab import rooms
+from netlab.config_flags import CommandLine, Part, read, wants_help
+from netlab.config_help import help_text
+from netlab.lab import run
+from netlab.lab_options import Options, Sources, service
+
+
+def main(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("--help", "-h"):
+        print(overview())
+        return 0
+    name, *rest = arguments
+    module = service(name).load()
+    line = CommandLine(
+        name=f"netlab serve {name}",
+        summary=(module.__doc__ or "").split("\n")[0],
+        parts=(
+            Part(config=module.Config, heading=name, table=name, in_file=True),
+            Part(config=Options, heading="lab", table="lab", in_file=True),
+        ),
+        examples=getattr(module, "EXAMPLES", ()),
+    )
+    if wants_help(rest):
+        print(help_text(line))
+        return 0
+    sources = Sources(line.name, read(line, rest))
+    options, config = sources.settle(Options, "lab"), sources.settle(module.Config, name)
+    return run(name, options, {name: lambda context: module.Server(config, context)})
+
+
+def overview() -> str:
+    """The services, a line each."""
+    known = rooms.services()
+    width = max(map(len, known), default=0)
+    lines = [f"  {name:<{width}}  {entry.summary}" for name, entry in known.items()]
+    return "\n".join(["Usage: netlab serve NAME [flags]", "", "Services:", *lines, "", *EPILOGUE])
+
+
+EPILOGUE = (
+    "`netlab serve NAME --help` shows a service's flags.",
+    "",
+    "Examples:",
+    "  netlab serve http --root .          this folder over HTTP",
+    "  netlab serve http --listen :0 -q    any free port, no line per request",
+)

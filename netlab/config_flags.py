@@ -1,0 +1,112 @@
+"""The command line of one command: flags and arguments from its dataclasses, read by cyclopts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn
+
+from cyclopts import App, Parameter
+from cyclopts.exceptions import (
+    CycloptsError,
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from netlab.config import Setting, settings
+from netlab.config_sources import nearest, parse
+from netlab.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Settings that stand together: their dataclass, their heading in the help, their table in file and environment."""
+
+    config: type[Any]
+    heading: str
+    table: str
+    in_file: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandLine:
+    """What a command is called, what it does, and the settings it takes."""
+
+    name: str
+    summary: str
+    parts: tuple[Part, ...]
+    examples: Sequence[tuple[str, str]] = ()
+
+    def settings(self) -> list[Setting]:
+        return [setting for part in self.parts for setting in settings(part.config)]
+
+
+def read(line: CommandLine, arguments: Sequence[str]) -> dict[str, Any]:
+    """The values of the flags and arguments that were given, by field name; UsageError in one sentence."""
+    app = _app(line)
+    try:
+        _, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False, verbose=False)
+    except CycloptsError as error:
+        _explain(line, error)
+    return dict(bound.arguments)
+
+
+def wants_help(arguments: Sequence[str]) -> bool:
+    """Whether help is asked for; what stands behind `--` belongs to someone else."""
+    mine = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--help" in mine or "-h" in mine
+
+
+def _app(line: CommandLine) -> App:
+    def command(**_values: Any) -> None: ...
+
+    parameters = sorted(
+        map(_parameter, line.settings()), key=lambda parameter: parameter.kind
+    )  # arguments before flags
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # cyclopts reads the signature
+    app = App(name=line.name, help_flags=(), version_flags=())
+    app.default(command)
+    return app
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    options: dict[str, Any] = {"converter": _converter(setting), "negative_iterable": ()}
+    if not setting.positional:
+        options["name"] = setting.flags
+    if setting.switch:
+        options["negative"] = setting.negative
+    annotation: Any = bool if setting.switch else tuple[str, ...] if setting.many else str
+    kind = inspect.Parameter.POSITIONAL_ONLY if setting.positional else inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(setting.name, kind, default=None, annotation=Annotated[annotation, Parameter(**options)])
+
+
+def _converter(setting: Setting) -> Callable[[Any, Sequence[Any]], Any]:
+    def convert(_hint: Any, tokens: Sequence[Any]) -> Any:
+        values = tuple(parse(setting.kind, token.value, token.keyword or setting.name.upper()) for token in tokens)
+        return values if setting.many else values[0]
+
+    return convert
+
+
+def _explain(line: CommandLine, error: CycloptsError) -> NoReturn:
+    """cyclopts' errors in our words: one sentence that names the flag and what is allowed."""
+    by_name = {setting.name: setting for setting in line.settings()}
+    match error:
+        case UnknownOptionError():
+            flag = (error.token.keyword or error.token.value).partition("=")[0]
+            known = [name for setting in by_name.values() if not setting.positional for name in setting.flags]
+            sentence = f"{line.name} has no flag {flag}{nearest(flag, [*known, '--help'])}"
+        case RepeatArgumentError():
+            sentence = f"{error.token.keyword} is given twice; it takes one value"
+        case MissingArgumentError() if error.argument is not None:
+            setting = by_name[error.argument.field_info.name]
+            sentence = f"{error.keyword or setting.flags[0]} needs a value: {setting.kind.allowed}"
+        case UnusedCliTokensError() if error.unused_tokens:
+            takes = [setting.name.upper() for setting in by_name.values() if setting.positional]
+            sentence = f"{line.name} takes {' '.join(takes) or 'no arguments'}, and not {error.unused_tokens[0]!r}"
+        case _:
+            sentence = " ".join(str(error).split())
+    raise UsageError(sentence) from None

@@ -1,0 +1,192 @@
+"""What a lab answers on its control socket: its state, its flows, and the wish that it end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+from collections.abc import AsyncGenerator, Iterable
+from typing import TYPE_CHECKING, Any
+
+import netlab
+from netlab.config_sources import nearest
+from netlab.control_server import Calls
+from netlab.errors import UsageError
+from netlab.flow import Flow, Level
+from netlab.inspect.filter import Filter, compile_filter
+from netlab.inspect.record import Record, event_record, to_record
+from netlab.inspect.terminal import worth_a_line
+from netlab.net.listen import Endpoint
+
+if TYPE_CHECKING:
+    from netlab.lab import Lab
+
+SLICE = 0.002
+"""Seconds of work on one answer before traffic has its turn."""
+MAX_CHILDREN = 50
+WATCH_QUEUE = 1000
+
+
+class LabCalls:
+    """The calls of one process."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def table(self) -> Calls:
+        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "stop")
+        return {name: getattr(self, name) for name in names}
+
+    async def status(self) -> Record:
+        """Who this is, since when, and how much there was."""
+        lab = self._lab
+        counters = lab.flows.counters
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "pid": os.getpid(),
+            "name": lab.name,
+            "version": netlab.__version__,
+            "uptime": time.time() - lab.started,
+            "level": lab.flows.level.name.lower(),
+            "workers": 1,
+            "flows": {"opened": counters.opened, "ended": counters.ended, "outcomes": dict(counters.outcomes)},
+            "kept": {"flows": len(lab.flows), "bytes": lab.flows.budget.kept, "evicted": lab.flows.budget.evicted},
+            "memory": usage.ru_maxrss * 1024,  # the most it has been; Linux counts in KiB
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "endpoints": await self.endpoints(),
+        }
+
+    async def endpoints(self) -> list[Record]:
+        return [endpoint_record(endpoint) for endpoint in self._lab.endpoints]
+
+    async def flows(
+        self,
+        filter: str = "",  # noqa: A002  the argument's name on the wire
+        last: int = 0,
+        whole: bool = False,
+    ) -> AsyncGenerator[Record]:
+        """The kept flows that match, oldest first; with `last`, only so many of the newest."""
+        wanted, pace = compile_filter(filter), Pace()
+        kept: Iterable[Flow] = self._lab.flows
+        if last:
+            kept = reversed(await self._newest(wanted, last))
+        for flow in kept:
+            if wanted.may_match(view(flow, wanted)):
+                yield answer(flow, wanted, whole)
+            await pace.turn()
+
+    async def _newest(self, wanted: Filter, count: int) -> list[Flow]:
+        found: list[Flow] = []
+        pace = Pace()
+        for flow in reversed(list(self._lab.flows)):
+            if wanted.may_match(view(flow, wanted)):
+                found.append(flow)
+                if len(found) == count:
+                    break
+            await pace.turn()
+        return found
+
+    async def flow(self, id: str, whole: bool = True) -> Record:  # noqa: A002  the name on the wire
+        """One flow, the connection or request it belongs to, and the legs it caused."""
+        flows = self._lab.flows
+        number = str(id).removeprefix(flows.prefix)
+        flow = flows.get(int(number)) if number.isdecimal() else None
+        if flow is None:
+            raise UsageError(f"there is no flow {id} (any more); the newest {len(flows)} flows are kept")
+        children = [child for child in flows if child.parent is flow]
+        return {
+            "flow": to_record(flow, whole=whole),
+            "parent": to_record(flow.parent, whole=whole) if flow.parent else None,
+            "children": [to_record(child, whole=False) for child in children[:MAX_CHILDREN]],
+            "more_children": max(0, len(children) - MAX_CHILDREN),
+        }
+
+    async def watch(
+        self,
+        filter: str = "",  # noqa: A002  the argument's name on the wire
+        level: str | None = None,
+        whole: bool = False,
+        connections: bool = False,
+    ) -> AsyncGenerator[Record]:
+        """Flows as they end: `{"flow": …}`, and `{"dropped": n}` where they ended faster than they were read.
+
+        `level` raises the recording of new flows meanwhile. Connections whose requests are told are left out
+        unless `connections` or a filter asks for them.
+        """
+        wanted, pace, arrived = compile_filter(filter), Pace(), asyncio.Event()
+        all_kinds = connections or bool(filter)
+        subscription = self._lab.flows.subscribe(
+            arrived.set, limit=WATCH_QUEUE, level=_level(level) if level else None, ended_only=True
+        )
+        try:
+            while await arrived.wait():
+                arrived.clear()
+                for _, flow in subscription.take():
+                    told = all_kinds or worth_a_line(flow.kind, flow.label, flow.outcome)
+                    if told and wanted.may_match(view(flow, wanted)):
+                        yield {"flow": answer(flow, wanted, whole)}
+                    await pace.turn()
+                if subscription.dropped:
+                    dropped, subscription.dropped = subscription.dropped, 0
+                    yield {"dropped": dropped}
+        finally:
+            subscription.close()
+
+    async def level(self, level: str | None = None) -> Record:
+        """The recording level; with an argument, set it for new flows."""
+        flows = self._lab.flows
+        if level is not None:
+            flows.set_level(_level(level))
+        return {"level": flows.level.name.lower(), "base": flows.base_level.name.lower()}
+
+    async def addresses(self) -> dict[str, Any]:
+        """The address map: name → address → {well-known port: where it really listens}."""
+        return {}
+
+    async def stop(self) -> Record:
+        """Drain and end."""
+        self._lab.stop()
+        return {"stopping": True}
+
+
+def endpoint_record(endpoint: Endpoint) -> Record:
+    return {
+        "name": endpoint.name,
+        "scheme": endpoint.scheme,
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "url": endpoint.url,
+    }
+
+
+def view(flow: Flow, wanted: Filter) -> Record:
+    """As much of a flow as the filter needs to see."""
+    record = to_record(flow, whole=False)
+    if wanted.needs_events and flow.events is not None:
+        record["events"] = [event_record(flow.log, event) for event in flow.events]
+    return record
+
+
+def answer(flow: Flow, wanted: Filter, whole: bool) -> Record:
+    """A flow as the caller gets it: whole, or with what it needs to run the filter's regular expressions itself."""
+    return to_record(flow, whole=True) if whole else view(flow, wanted)
+
+
+class Pace:
+    """Gives everybody else a turn whenever a slice of time is used up."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    async def turn(self) -> None:
+        if time.monotonic() - self._since > SLICE:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()
+
+
+def _level(name: str) -> Level:
+    names = [level.name.lower() for level in Level]
+    if name not in names:
+        raise UsageError(f"level {name!r} is not one of {', '.join(names)}{nearest(name, names)}")
+    return Level.named(name)

@@ -1,0 +1,155 @@
+"""The control socket from inside: JSON lines in, answers and streams out, nothing that could delay the traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import socket
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from netlab.config_sources import nearest
+from netlab.control import MAX_REQUEST
+from netlab.errors import NetlabError, UsageError
+from netlab.net.tasks import Tasks
+
+Calls = Mapping[str, Callable[..., Any]]
+"""By name: a coroutine function gives the result, an asynchronous generator the items of a stream."""
+
+MAX_CONNECTIONS = 64
+IDLE_TIMEOUT = 300.0
+
+
+class ControlServer:
+    """A Unix socket on which a lab, or the parent of workers, answers calls."""
+
+    def __init__(self, path: Path, calls: Calls) -> None:
+        self.path = path
+        self._calls = calls
+        self._tasks = Tasks("control")
+        self._server: asyncio.AbstractServer | None = None
+
+    async def __aenter__(self) -> ControlServer:
+        self.path.unlink(missing_ok=True)  # the number is ours now, so what stands there is a dead process's
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(str(self.path))
+            os.chmod(self.path, 0o600)
+            self._server = await asyncio.start_unix_server(self._accept, sock=sock, limit=MAX_REQUEST)
+        except BaseException:
+            sock.close()
+            self.path.unlink(missing_ok=True)
+            raise
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._tasks.cancel()
+        await asyncio.sleep(0)  # one turn, for the transports' last callbacks
+        self.path.unlink(missing_ok=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._tasks) >= MAX_CONNECTIONS:
+            writer.write(_error(None, NetlabError(f"more than {MAX_CONNECTIONS} control connections")))
+            writer.close()
+            return
+        self._tasks.start(self._converse(reader, writer), "connection")
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                async with asyncio.timeout(IDLE_TIMEOUT):
+                    line = await reader.readline()
+                if not line:
+                    return
+                await self._answer(line, reader, writer)
+        except ValueError:  # readline's word for a line over the limit; where the next one begins is not known
+            writer.write(_error(None, UsageError(f"a request is one line of at most {MAX_REQUEST} bytes")))
+        except (ConnectionError, TimeoutError):
+            pass  # the other side has gone, or says nothing
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        call_id = None
+        try:
+            call_id, name, arguments = _understand(line)
+            answer: Any = self._call(name, arguments)
+            if inspect.iscoroutine(answer):
+                writer.write(_line({"id": call_id, "result": await answer}))
+            elif name in ENDLESS:
+                await self._send_until_hang_up(call_id, answer, reader, writer)
+            else:
+                await _send(call_id, answer, writer)
+        except NetlabError as error:
+            writer.write(_error(call_id, error))
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+        ) as error:  # arguments of the wrong type: the caller's mistake, not ours
+            writer.write(_error(call_id, UsageError(f"{name}: {error}")))
+        await writer.drain()
+
+    def _call(self, name: str, arguments: dict[str, Any]) -> Any:
+        call = self._calls.get(name)
+        if call is None:
+            raise UsageError(f"there is no call {name!r}{nearest(name, self._calls)}")
+        try:
+            inspect.signature(call).bind(**arguments)
+        except TypeError as error:
+            raise UsageError(f"{name}: {error}") from None
+        return call(**arguments)
+
+    async def _send_until_hang_up(
+        self, call_id: Any, items: AsyncGenerator[Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        sending = self._tasks.start(_send(call_id, items, writer), "stream")
+        hanging_up = self._tasks.start(reader.read(1), "hang-up")
+        try:
+            await asyncio.wait({sending, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            hanging_up.cancel()
+            await asyncio.wait({sending, hanging_up})
+
+
+ENDLESS = frozenset({"watch"})
+"""Streams that end when the caller's own bytes do. A finite one is sent whole, whatever the caller does meanwhile."""
+
+
+def _understand(line: bytes) -> tuple[Any, str, dict[str, Any]]:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        request = None
+    if not isinstance(request, dict) or not isinstance(arguments := request.get("args", {}), dict):
+        raise UsageError('a request is one line of JSON: {"id": 1, "call": "status", "args": {}}')
+    return request.get("id"), str(request.get("call")), arguments
+
+
+async def _send(call_id: Any, items: AsyncGenerator[Any], writer: asyncio.StreamWriter) -> None:
+    """Every item as a line; a reader that is slow is waited for, while its subscription drops and counts."""
+    try:
+        async with aclosing(items):
+            async for item in items:
+                writer.write(_line({"id": call_id, "item": item}))
+                await writer.drain()
+        writer.write(_line({"id": call_id, "result": None}))
+    except NetlabError as error:
+        writer.write(_error(call_id, error))
+    except ConnectionError:
+        pass  # the reader has gone
+
+
+def _line(answer: Mapping[str, Any]) -> bytes:
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _error(call_id: Any, error: NetlabError) -> bytes:
+    return _line({"id": call_id, "error": str(error), "usage": isinstance(error, UsageError)})

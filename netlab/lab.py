@@ -1,0 +1,189 @@
+"""The lab: services running in one process with one log of flows, from the first bind to the last drain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from netlab.config_values import write_duration
+from netlab.control import own_folder
+from netlab.control_calls import LabCalls, endpoint_record
+from netlab.control_server import ControlServer
+from netlab.errors import AddressInUse, UsageError
+from netlab.flow import FlowLog, Level
+from netlab.inspect.terminal import FlowLines, Writer
+from netlab.lab_options import Options
+from netlab.net.listen import Endpoint
+from netlab.net.tasks import Tasks
+from netlab.service import Context, Service, running
+
+Factory = Callable[[Context], Service]
+
+
+class Lab:
+    """Services, their endpoints and their flows, until someone says stop."""
+
+    def __init__(self, name: str, options: Options, *, prefix: str = "") -> None:
+        self.name, self.options = name, options
+        self.started = time.time()
+        self.flows = FlowLog(Level.named(options.record), prefix=prefix)
+        self.context = Context(flows=self.flows, random=random.Random(options.seed))
+        self.endpoints: list[Endpoint] = []
+        self.stopping = asyncio.Event()
+        self._running: dict[str, AbstractAsyncContextManager[list[Endpoint]]] = {}
+        self._tasks = Tasks("lab")
+
+    async def start(self, name: str, service: Service) -> None:
+        """Bind and serve; AddressInUse and UsageError leave nothing of it behind."""
+        life = running(service, grace=self.options.grace)
+        self.endpoints += await life.__aenter__()
+        self._running[name] = life
+
+    def stop(self) -> None:
+        self.stopping.set()
+
+    async def close(self) -> None:
+        """Drain all services side by side; a cancellation ends them at once."""
+        drains = [self._tasks.start(_leave(life), f"drain {name}") for name, life in self._running.items()]
+        self._running.clear()
+        try:
+            if drains:
+                _, draining = await asyncio.wait(drains, timeout=0.3)
+                if draining:
+                    grace = write_duration(self.options.grace)
+                    say(f"connections have {grace} to end; Ctrl-C again ends them at once")
+                    await asyncio.wait(draining)
+        finally:
+            await self._tasks.cancel()
+
+
+async def _leave(life: AbstractAsyncContextManager[Any]) -> None:
+    await life.__aexit__(None, None, None)
+
+
+def say(sentence: str) -> None:
+    """A word to the operator."""
+    sys.stderr.write(f"netlab: {sentence}\n")
+    sys.stderr.flush()
+
+
+def run(name: str, options: Options, factories: Mapping[str, Factory], *, tolerant: bool = False) -> int:
+    """A lab in the foreground, on a loop of its own; the result is the exit code."""
+    raise_descriptor_limit()
+    with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
+        try:
+            return runner.run(
+                live(Lab(name, options), factories, own_folder() / f"{os.getpid()}.sock", tolerant=tolerant)
+            )
+        except asyncio.CancelledError:
+            return 0  # a second Ctrl-C: everything was ended at once, as was wished
+
+
+async def live(lab: Lab, factories: Mapping[str, Factory], socket: Path, *, tolerant: bool = False) -> int:
+    """Start, say so, serve until someone says stop, drain. With `tolerant`, a taken port costs only its own service,
+    and the exit code.
+    """
+    missing = 0
+    with stopped_by_signals(lab.stop, lab.stopping):
+        try:
+            for name, factory in factories.items():
+                try:
+                    await lab.start(name, factory(lab.context))
+                except AddressInUse as error:
+                    if not tolerant:
+                        raise
+                    missing += 1
+                    say(f"{name} does not run: {error}")
+            if lab.endpoints:
+                async with ControlServer(socket, LabCalls(lab).table()):
+                    with flows_printed(lab):
+                        await lab.stopping.wait()
+                        await lab.close()
+        finally:
+            await lab.close()
+    return 1 if missing else 0
+
+
+@contextmanager
+def flows_printed(lab: Lab) -> Iterator[None]:
+    """The endpoints at once, then a line per flow, until the end; nobody reading any more ends the lab."""
+    announce(lab.endpoints, as_json=lab.options.json)
+    if lab.options.quiet:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def broken() -> None:
+        loop.call_soon_threadsafe(lab.stop)
+
+    writer = Writer(sys.stdout.fileno(), broken)
+    lines = FlowLines(lab.flows, writer, colour=sys.stdout.isatty(), as_json=lab.options.json)
+    try:
+        yield
+    finally:
+        lines.close()
+        writer.close()
+
+
+def announce(endpoints: Sequence[Endpoint], *, as_json: bool) -> None:
+    """The ready line of each endpoint: whoever reads it can connect."""
+    if as_json:
+        text = json.dumps({"pid": os.getpid(), "endpoints": [endpoint_record(endpoint) for endpoint in endpoints]})
+    else:
+        width = max(len(endpoint.name) for endpoint in endpoints)
+        text = "\n".join(f"{endpoint.name:<{width}}  {endpoint.url}" for endpoint in endpoints)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None], stopping: asyncio.Event) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP say stop; said again, everything is ended at once."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def interrupted() -> None:
+        if stopping.is_set():
+            task.cancel()
+        stop()
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, interrupted)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Makes the event loop that was asked for."""
+    if name != "asyncio":
+        try:
+            import uvloop
+
+            return uvloop.new_event_loop
+        except ImportError:
+            if name == "uvloop":
+                raise UsageError("uvloop is not installed; use --loop asyncio") from None
+    return asyncio.new_event_loop
+
+
+def raise_descriptor_limit() -> None:
+    """As many open files as the system lets us: a connection each, a proxy two."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):  # macOS says "unlimited" and means less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 10240)), hard))

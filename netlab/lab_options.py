@@ -1,0 +1,64 @@
+"""The settings of a lab as a whole, and of each service in it: flag before variable before file before default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from netlab import rooms
+from netlab.config import Duration, Flag, settings
+from netlab.config_sources import Toml, build, from_environment, nearest
+from netlab.errors import UsageError
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What can be set for the process, whichever services run in it."""
+
+    config: Path | None = None
+    """A TOML file with one table per service ([http] …) and [lab] for these settings."""
+    record: Literal["off", "summary", "full"] = "summary"
+    """How much of each flow is kept: counters, one record, or everything with its bytes."""
+    quiet: Annotated[bool, Flag("-q")] = False
+    """Print no line per flow."""
+    json: bool = False
+    """Print the endpoints as one line of JSON, and flows as JSON lines."""
+    grace: Duration = 5.0
+    """How long connections may take to end after Ctrl-C; a second Ctrl-C ends them at once."""
+    seed: int | None = None
+    """Seed of the lab's random numbers, so that a run can be repeated."""
+    loop: Literal["auto", "asyncio", "uvloop"] = "auto"
+    """The event loop; auto is uvloop where it is installed."""
+
+
+class Sources:
+    """Where the settings of one start come from: the flags given, the environment, and the file that either names."""
+
+    def __init__(self, command: str, given: Mapping[str, Any]) -> None:
+        self._command, self._given = command, given
+        named = given.get("config") or os.environ.get("NETLAB_LAB_CONFIG")
+        self._toml = Toml.load(Path(named)) if named else None
+        if self._toml is not None:
+            self._toml.check([*rooms.services(), "lab"])
+
+    def settle(self, kind: type[Config], table: str, *, flags: bool = True) -> Config:
+        """The settings of one dataclass; `flags` tells whether the command line speaks about it."""
+        from_file = self._toml.values(kind, table) if self._toml is not None else {}
+        from_variables = from_environment(kind, table, os.environ, tables=rooms.services())
+        names = {setting.name for setting in settings(kind)} if flags else set()
+        from_flags = {name: value for name, value in self._given.items() if name in names}
+        return build(kind, from_file, from_variables, from_flags, command=self._command)
+
+
+def service(name: str) -> rooms.Entry:
+    """The service of this name, or the sentence with the nearest one."""
+    known = rooms.services()
+    if name not in known:
+        there_are = f"; there are: {', '.join(known)}"
+        raise UsageError(f"there is no service {name!r}{nearest(name, known) or there_are}")
+    return known[name]
