@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from netlab import __version__
 from netlab.errors import NetlabError
 from netlab.inspect.har_message import UNKNOWN, request, response
-from netlab.inspect.record import SUMMARY, FlowRecord, Record
+from netlab.inspect.record import SUMMARY, FlowRecord, Record, read_flows
 
 Stages = Mapping[str, float]
 """A dial's `timings`: seconds of resolve, connect and tls, 0 for a stage that did not happen."""
@@ -22,7 +22,7 @@ def write_har(records: Iterable[Mapping[str, Any]], out: BinaryIO) -> None:
     The connections they came on should be among the records too: their addresses and times of connecting come from
     there. A flow recorded at summary becomes an entry that says so. NetlabError where no flow is HTTP.
     """
-    flows = [FlowRecord.from_json(record) for record in records]
+    flows = read_flows(records)
     exchanges = sorted((flow for flow in flows if flow.kind == "http"), key=lambda flow: flow.started)
     if not exchanges:
         raise NetlabError(f"none of the {len(flows)} flows given is an HTTP request: there is nothing to write as HAR")

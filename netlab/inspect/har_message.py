@@ -97,7 +97,10 @@ def _url(flow: FlowRecord, connection: FlowRecord | None, method: str, target: s
         return target
     secure = connection is not None and (connection.plain is not None or "tls" in connection.details)
     authority = target if method == "CONNECT" else host or flow.server or ""
-    path = target if target.startswith("/") else "/" if target in ("", "*") or method == "CONNECT" else f"/{target}"
+    if method == "CONNECT" or target == "*":
+        path = ""
+    else:
+        path = target if target.startswith("/") else f"/{target}"
     return f"{'https' if secure else 'http'}://{authority}{path}"
 
 
@@ -108,7 +111,7 @@ def _span(flow: FlowRecord, event: str) -> int:
 
 def _size(flow: FlowRecord, message: str, counted: int) -> int:
     size = flow.fields_of(f"{message}.ended").get("size", counted)
-    return size if isinstance(size, int) else UNKNOWN
+    return size if isinstance(size, int) and size >= 0 else UNKNOWN
 
 
 def _body(flow: FlowRecord, message: str) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from captures.synth import LABEL, Conversation, Piece, Side, synthesize_all
 from netlab import __version__
 from netlab.errors import NetlabError
 from netlab.flow import Chunk, Event, Outcome
-from netlab.inspect.record import FlowRecord, peer_address
+from netlab.inspect.record import FlowRecord, peer_address, read_flows
 
 SECRETS_PER_BLOCK = 4096
 """Key log lines in one block, so that none grows past what readers take."""
@@ -35,7 +35,7 @@ def write_pcapng(
     gives the comments. `names` is address → names, for readers that show them. TLS secrets of the flows stand before
     the packets. NetlabError, in one sentence, where no flow has raw bytes.
     """
-    flows = [FlowRecord.from_json(record) for record in records]
+    flows = read_flows(records)
     carriers = [flow for flow in flows if flow.wire is not None and (flow.wire or flow.client)]
     if not any(chunk.data for flow in carriers for chunk in flow.wire or ()):
         raise NetlabError(_nothing(flows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -161,6 +161,11 @@ class FlowRecord:
             if chunk.side == side
         ]
         return b"".join(parts)
+
+
+def read_flows(records: Iterable[Mapping[str, Any]]) -> list[FlowRecord]:
+    """The flows of many records, each once: a connection comes along with every request on it that was asked for."""
+    return list({flow.id: flow for flow in map(FlowRecord.from_json, records)}.values())
 
 
 _SCALARS = [name for name in FlowRecord.__slots__ if name not in ("details", "events", "wire", "plain")]

@@ -89,7 +89,7 @@ def test_tshark_sees_a_whole_connection_and_has_no_complaint(
     offers = fields(
         capture, "tcp.flags.syn == 1", "tcp.options.mss_val", "tcp.options.wscale.shift", "tcp.options.sack_perm"
     )
-    assert offers == [(mss, "7", "04:02")] * 2
+    assert [(offer[0], offer[1], offer[2].replace(":", "")) for offer in offers] == [(mss, "7", "0402")] * 2
     good = set(fields(capture, "tcp", "ip.checksum.status", "tcp.checksum.status"))
     assert good == {("1" if peers is V4 else "", "1")}
 
