@@ -1,0 +1,137 @@
+"""The floors of docs/contracts.md, read from the imports: a room knows only what is below it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("netlab", "servers", "clients", "captures")
+
+FLOORS = {  # the longest prefix counts
+    "netlab": 0,
+    "netlab.errors": 0,
+    "netlab.clock": 0,
+    "netlab.flow": 0,
+    "netlab.text": 0,
+    "netlab.cores": 1,
+    "netlab.policy": 1,
+    "netlab.net": 2,
+    "netlab.stores": 2,
+    "captures": 2,
+    "netlab.http": 3,
+    "netlab.service": 3,
+    "netlab.config": 3,
+    "servers": 4,
+    "clients": 4,
+    "netlab.inspect": 5,
+    "netlab.rooms": 6,
+    "netlab.lab": 6,
+    "netlab.control": 6,
+    "netlab.workers": 6,
+    "netlab.commands": 6,
+    "netlab.cli": 6,
+    "netlab.__main__": 6,
+}
+IO_MODULES = {"asyncio", "socket", "ssl", "time", "random", "os", "select", "selectors", "threading", "subprocess"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """(module, whether it is imported only for the type checker) for each import, wherever it stands."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(node)
+        for guard in ast.walk(tree)
+        if isinstance(guard, ast.If) and isinstance(guard.test, ast.Name) and guard.test.id == "TYPE_CHECKING"
+        for node in ast.walk(guard)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in for_types
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield str(node.module), id(node) in for_types
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", id(node) in for_types
+
+
+def floor(module: str) -> int | None:
+    """A module's floor; `config_flags` is a seam of `config` and stands on its floor."""
+    while module:
+        package, _, last = module.rpartition(".")
+        for name in (module, f"{package}.{last.split('_')[0]}"):
+            if name in FLOORS:
+                return FLOORS[name]
+        module = package
+    return None
+
+
+def room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+MODULES = list(modules())
+PURE = [(name, path) for name, path in MODULES if room(name) in ("netlab.cores", "netlab.policy")]
+
+
+def test_every_module_has_a_floor() -> None:
+    ground = {name for name, number in FLOORS.items() if number == 0}
+    homeless = [name for name, _ in MODULES if floor(name) == 0 and name not in ground]
+    assert not homeless, f"give these a floor: {homeless}"
+
+
+@pytest.mark.parametrize(("name", "path"), MODULES, ids=[name for name, _ in MODULES])
+def test_imports_only_lower_floors(name: str, path: Path) -> None:
+    mine = floor(name)
+    assert mine is not None
+    for imported, types_only in imports(path):
+        theirs = floor(imported)
+        if theirs is None or types_only or imported == "netlab":
+            continue
+        assert theirs <= mine, f"{name} (floor {mine}) imports {imported} (floor {theirs})"
+
+
+@pytest.mark.parametrize(("name", "path"), PURE, ids=[name for name, _ in PURE])
+def test_cores_and_policies_do_no_io(name: str, path: Path) -> None:
+    for imported, _ in imports(path):
+        assert imported.partition(".")[0] not in IO_MODULES, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize(("name", "path"), MODULES, ids=[name for name, _ in MODULES])
+def test_neighbours_keep_apart(name: str, path: Path) -> None:
+    """Cores know only their own protocol, policies and servers none of each other, and clients no server."""
+    for imported, types_only in imports(path):
+        if types_only or imported.count(".") < 1:
+            continue
+        mine, theirs = name.split("."), imported.split(".")
+        if room(name) == room(imported) == "netlab.cores" and len(theirs) > 2 and len(mine) > 2:
+            own = mine[2].split("_")[0] == theirs[2].split("_")[0]
+            assert own or theirs[2] == "fields", f"{name} imports {imported}"
+        if room(name) == room(imported) == "netlab.policy" and len(theirs) > 2 and len(mine) > 2:
+            assert mine[2] == theirs[2], f"{name} imports {imported}"
+        if mine[0] == "servers" and theirs[0] == "servers":
+            assert mine[1:2] == theirs[1:2], f"{name} imports {imported}"
+        if mine[0] == "clients":
+            assert theirs[0] != "servers", f"{name} imports {imported}"
+        if mine[0] == "captures":
+            assert room(imported) != "netlab.net", f"{name} imports {imported}"
+
+
+def test_only_net_touches_sockets() -> None:
+    """Sockets live in netlab/net and captures/sniff.py."""
+    for name, path in MODULES:
+        if room(name) == "netlab.net" or name == "captures.sniff":
+            continue
+        for imported, _ in imports(path):
+            assert imported.partition(".")[0] != "socket", f"{name} imports socket"
