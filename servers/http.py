@@ -108,16 +108,17 @@ class Server:
 
     def secure_listener(self) -> Listener:
         from netlab.net.certs import Authority
-        from netlab.net.tls import TlsLayer, server_context
+        from netlab.net.tls import TlsLayer
+        from netlab.net.tls_context import ServerContexts
 
         config = self.config
-        context = server_context(Authority.load(self.context.state))
+        contexts = ServerContexts(Authority.load(self.context.state))
         return Listener(
             name="http",
             scheme="https",
             host=config.tls_listen.host,
             port=config.tls_listen.port if config.listen.port else 0,
-            factory=lambda: TlsLayer(self.http.connection(self.gate), context, server_side=True),
+            factory=lambda: TlsLayer(self.http.connection(self.gate), contexts, server_side=True),
             gate=self.gate,
             reuse_port=self.context.reuse_port,
         )

@@ -195,7 +195,7 @@ class TlsLayer(asyncio.Protocol):
             if self._random is None and self._key_log is not None:  # our own ClientHello
                 hello = HelloReader().receive(data)
                 self._random = hello.random if isinstance(hello, ClientHello) else b""
-            self.write_raw(data)
+            self.write_raw([data])
 
     def _established(self) -> None:
         self._state = State.OPEN
@@ -337,7 +337,7 @@ class TlsLayer(asyncio.Protocol):
         raw = self._raw
         last = farewell or self._outgoing.read()
         if last:
-            self.write_raw(last)
+            self.write_raw([last])
         self._farewell = self._loop.call_later(FAREWELL_SECONDS, raw.abort)
         if self._server_side and raw.can_write_eof():
             raw.write_eof()  # closing with bytes unread would reset the connection, and the answer with it
@@ -360,10 +360,15 @@ class TlsLayer(asyncio.Protocol):
 
     # -- what the writing half uses ----------------------------------------------------------------------------
 
-    def write_raw(self, data: bytes) -> None:
+    def write_raw(self, pieces: list[bytes]) -> None:
+        """Hand ciphertext to the raw transport, in one go."""
         if self.wire is not None:
-            self._tape(self.own_side, data)
-        self._raw.write(data)
+            for piece in pieces:
+                self._tape(self.own_side, piece)
+        if len(pieces) == 1:
+            self._raw.write(pieces[0])
+        else:
+            self._raw.writelines(pieces)
 
     def set_app(self, app: Any) -> None:
         """From now on another protocol reads here: after an upgrade, say."""

@@ -49,14 +49,14 @@ class ServerContexts:
         if known is not None and known[0] is leaf:  # a leaf that was renewed gets a new context
             self._contexts.move_to_end(key)
             return known[1]
-        context = server_context(leaf, *self._settings)
+        context = leaf_context(leaf, *self._settings)
         self._contexts[key] = leaf, context
         if len(self._contexts) > LEAVES:
             self._contexts.popitem(last=False)
         return context
 
 
-def server_context(
+def leaf_context(
     leaf: Leaf,
     alpn: Sequence[str] = HTTP,
     minimum: Version = "1.2",

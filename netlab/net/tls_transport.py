@@ -48,9 +48,12 @@ class TlsTransport(asyncio.Transport):
             self.flush()
 
     def _write_sliced(self, view: memoryview) -> None:
+        encrypt, encrypted = self._ssl.write, self._outgoing.read
+        pieces = []
         for start in range(0, len(view), SLICE):
-            self._ssl.write(view[start : start + SLICE])
-            self.flush()
+            encrypt(view[start : start + SLICE])
+            pieces.append(encrypted())
+        self._layer.write_raw(pieces)
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         self.write(b"".join(list_of_data))
@@ -58,7 +61,7 @@ class TlsTransport(asyncio.Transport):
     def flush(self) -> None:
         """Hand to the raw transport what is encrypted and has not left."""
         if self._outgoing.pending:
-            self._layer.write_raw(self._outgoing.read())
+            self._layer.write_raw([self._outgoing.read()])
 
     # -- ending ------------------------------------------------------------------------------------------------
 
