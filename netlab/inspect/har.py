@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from netlab import __version__
 from netlab.errors import NetlabError
 from netlab.inspect.har_message import UNKNOWN, request, response
-from netlab.inspect.record import SUMMARY, FlowRecord, Record, read_flows
+from netlab.inspect.record import SUMMARY, FlowRecord, Record, peer_address, read_flows
 
 Stages = Mapping[str, float]
 """A dial's `timings`: seconds of resolve, connect and tls, 0 for a stage that did not happen."""
@@ -44,7 +44,7 @@ def entry(flow: FlowRecord, connection: FlowRecord | None, *, first: bool) -> Re
     """One HTTP flow as a HAR entry; `first` on its connection bears the time of connecting."""
     began, timings = _timings(flow, connection if first else None)
     known = [time for stage, time in timings.items() if time != UNKNOWN and stage != "ssl"]  # ssl is part of connect
-    server = flow.server or (connection.server if connection else None) or ""
+    server = peer_address(flow.server or (connection.server if connection else None))
     item = {
         "startedDateTime": datetime.fromtimestamp(began, UTC).isoformat(timespec="microseconds"),
         "time": round(sum(known), 3),
@@ -52,11 +52,11 @@ def entry(flow: FlowRecord, connection: FlowRecord | None, *, first: bool) -> Re
         "response": response(flow),
         "cache": {},
         "timings": timings,
-        "connection": flow.parent or flow.id,
+        "_connectionId": flow.parent or flow.id,
         "comment": _comment(flow),
     }
-    if ":" in server:
-        item["serverIPAddress"] = server.rpartition(":")[0].strip("[]")
+    if server is not None:  # `connection` is the server's port in what browsers write, and is shown as that
+        item |= {"serverIPAddress": server[0], "connection": str(server[1])}
     return item
 
 

@@ -217,7 +217,8 @@ def test_a_plain_request() -> None:
     assert (response["headersSize"], response["bodySize"], response["redirectURL"]) == (50, 13, "")
     unknown = dict.fromkeys(("blocked", "dns", "connect", "ssl"), -1)
     assert entry["timings"] == {**unknown, "send": 1.0, "wait": 10.0, "receive": 5.0}
-    assert (entry["time"], entry["serverIPAddress"], entry["connection"]) == (16.0, "127.0.0.1", "1")
+    assert (entry["time"], entry["serverIPAddress"], entry["connection"]) == (16.0, "127.0.0.1", "8080")
+    assert entry["_connectionId"] == "1"
     assert entry["comment"] == "flow 2: ok"
     began = datetime.fromisoformat(entry["startedDateTime"]).timestamp()
     assert began == pytest.approx(lab.log.wall(1000.0), abs=1e-5)
