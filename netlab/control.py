@@ -48,6 +48,14 @@ def own_folder() -> Path:
     return path
 
 
+@dataclass(frozen=True, kw_only=True)
+class OneLab:
+    """The setting that all commands share which talk to a running lab."""
+
+    lab: str | None = None
+    """The lab, by process id or name, when several are running."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A lab that answered."""
@@ -128,6 +136,17 @@ class Control:
         while "item" in (answer := await self._answer()):
             yield answer["item"]
 
+    async def closed(self, within: float) -> None:
+        """Wait until the lab hangs up, which it does when everything else has ended."""
+        try:
+            async with asyncio.timeout(within):
+                while await self._reader.read(MAX_REQUEST):
+                    pass
+        except ConnectionError:
+            pass
+        except TimeoutError:
+            raise DeadlineExceeded("end of the lab", within) from None
+
     async def _ask(self, name: str, arguments: Mapping[str, Any]) -> None:
         self._id += 1
         request = {"id": self._id, "call": name, "args": arguments}
@@ -151,6 +170,13 @@ class Control:
             kind = UsageError if answer.get("usage") else NetlabError
             raise kind(str(answer["error"]))
         return answer
+
+
+@asynccontextmanager
+async def reach(which: OneLab) -> AsyncIterator[Control]:
+    """A connection to the lab that is meant."""
+    async with connect((await choose(which.lab)).path) as control:
+        yield control
 
 
 @asynccontextmanager

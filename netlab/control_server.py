@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import json
 import os
-import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -35,15 +34,8 @@ class ControlServer:
 
     async def __aenter__(self) -> ControlServer:
         self.path.unlink(missing_ok=True)  # the number is ours now, so what stands there is a dead process's
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.bind(str(self.path))
-            os.chmod(self.path, 0o600)
-            self._server = await asyncio.start_unix_server(self._accept, sock=sock, limit=MAX_REQUEST)
-        except BaseException:
-            sock.close()
-            self.path.unlink(missing_ok=True)
-            raise
+        self._server = await asyncio.start_unix_server(self._accept, path=self.path, limit=MAX_REQUEST)
+        os.chmod(self.path, 0o600)
         return self
 
     async def __aexit__(self, *_exception: object) -> None:

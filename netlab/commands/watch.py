@@ -1,0 +1,74 @@
+"""Flows of a running lab as they end, from another terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from netlab.config import Flag
+from netlab.control import Control, OneLab, reach
+from netlab.errors import ConnectionLost
+from netlab.inspect.filter import Filter, compile_filter
+from netlab.inspect.redact import redacted
+from netlab.inspect.terminal import line
+
+EXAMPLES = (
+    ("netlab watch", "every request and answer"),
+    ("netlab watch --filter 'http.status >= 400'", "only those that were refused"),
+    ("netlab watch --filter 'kind == tcp'", "the connections themselves"),
+    ("netlab watch --full --json", "with all events, one JSON object a line"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(OneLab):
+    filter: Annotated[str, Flag("-f")] = ""
+    """Only flows that match, such as `http.status >= 400 and host contains "shop"` (docs/cli.md has the language)."""
+    json: bool = False
+    """One JSON object a line, in the form of docs/contracts.md."""
+    full: bool = False
+    """Record new flows in full while watching; with --json their events and bytes are printed too."""
+    reveal: bool = False
+    """Print passwords, cookies and TLS secrets as they are."""
+
+
+async def run(config: Config) -> int:
+    """Until the lab ends or Ctrl-C; both are a good end."""
+    wanted = compile_filter(config.filter)
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        async with reach(config) as control:
+            await _watch(control, config, wanted)
+    except ConnectionLost as end:
+        print(f"netlab: {end}", file=sys.stderr)
+    except asyncio.CancelledError:
+        print(file=sys.stderr)  # behind the ^C
+    return 0
+
+
+async def _watch(control: Control, config: Config, wanted: Filter) -> None:
+    items = control.stream(
+        "watch",
+        filter=config.filter,
+        level="full" if config.full else None,
+        whole=config.full and config.json,
+    )
+    colour = sys.stdout.isatty()
+    async for item in items:
+        if "dropped" in item:
+            text = json.dumps(item) if config.json else f"... {item['dropped']} flows more, too fast to be read here"
+            print(text, flush=True)
+        elif wanted(item["flow"]):
+            print(_text(item["flow"], config, colour), flush=True)
+
+
+def _text(record: dict[str, Any], config: Config, colour: bool) -> str:
+    if config.json:
+        return json.dumps(record if config.reveal else redacted(record))
+    return line(record, colour=colour)
