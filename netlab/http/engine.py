@@ -113,7 +113,7 @@ class HttpConnection(Connection):
                 elif type(event) is End:
                     self._content_complete(event)
                 elif isinstance(event, RemoteProtocolError):
-                    self._violated(event)
+                    self._violated(event, Outcome.CUT if isinstance(event, Truncated) else Outcome.VIOLATION)
             if self.exchange is not None or self.writing_paused:
                 return
             events = self.core.resume()
@@ -159,10 +159,9 @@ class HttpConnection(Connection):
         if exchange.answered:
             self._exchange_over(exchange)
 
-    def _violated(self, error: RemoteProtocolError) -> None:
+    def _violated(self, error: RemoteProtocolError, outcome: str = Outcome.VIOLATION) -> None:
         """The client broke the protocol: the answer under way is kept if it can be, else the last one says why."""
         exchange = self.exchange
-        outcome = Outcome.CUT if isinstance(error, Truncated) else Outcome.VIOLATION
         if exchange is not None and exchange.started:
             exchange.flow.note("protocol.violated", "client", **recording.facts(error))
             exchange.flow.outcome = outcome
@@ -397,7 +396,7 @@ class HttpConnection(Connection):
         else:
             error = recording.too_slow(stage, self.core.received)
             self.core.abandon()
-            self._violated(error)
+            self._violated(error, Outcome.TIMEOUT)
             self._settle()
 
     def ended(self, error: Exception | None) -> None:
