@@ -29,14 +29,15 @@ def request(flow: FlowRecord, connection: FlowRecord | None) -> Record:
     head, fields = _head(flow, "request.received")
     method, _, target = flow.label.partition(" ")
     method, target = str(head.get("method", method)), str(head.get("target", target))
+    version = _version(head.get("version"))
     item: Record = {
         "method": method,
         "url": str(head.get("url") or _url(flow, connection, method, target, head.get("host") or _get(fields, "host"))),
-        "httpVersion": _version(head.get("version")),
+        "httpVersion": version,
         "cookies": [_cookie(name, value) for name, value in _cookie_pairs(fields)],
         "headers": _named(fields),
         "queryString": _named(_query(target.partition("?")[2])),
-        "headersSize": _span(flow, "request.received"),
+        "headersSize": _head_size(flow, "request.received", f"{method} {target} {version}", fields),
         "bodySize": _size(flow, "request", flow.received),
     }
     body = _body(flow, "request")
@@ -50,16 +51,17 @@ def response(flow: FlowRecord) -> Record:
     head, fields = _head(flow, "response.sent")
     status = str(head.get("status", flow.result))
     size = _size(flow, "response", flow.sent)
-    asked = flow.fields_of("request.received").get("version")
+    reason = str(head.get("reason") or "")
+    version = _version(head.get("version") or flow.fields_of("request.received").get("version"))
     return {
         "status": int(status) if status.isascii() and status.isdigit() else 0,
-        "statusText": str(head.get("reason") or ""),
-        "httpVersion": _version(head.get("version") or asked),
+        "statusText": reason,
+        "httpVersion": version,
         "cookies": [_set_cookie(value) for name, value in fields if name.lower() == "set-cookie"],
         "headers": _named(fields),
         "content": _content(flow, fields, size),
         "redirectURL": _get(fields, "location") or "",
-        "headersSize": _span(flow, "response.sent"),
+        "headersSize": _head_size(flow, "response.sent", f"{version} {status} {reason}", fields),
         "bodySize": size,
     }
 
@@ -104,9 +106,13 @@ def _url(flow: FlowRecord, connection: FlowRecord | None, method: str, target: s
     return f"{'https' if secure else 'http'}://{authority}{path}"
 
 
-def _span(flow: FlowRecord, event: str) -> int:
-    """How many bytes the head took on the wire."""
-    return next((found.end - found.start for found in flow.all(event) if found.end > found.start), UNKNOWN)
+def _head_size(flow: FlowRecord, event: str, first_line: str, fields: list[Pair]) -> int:
+    """The head's bytes with the empty line behind it. An event's span can be longer: a short body went in one write."""
+    if not any(flow.all(event)):
+        return UNKNOWN
+    lines = [first_line, *(f"{name}: {value}" for name, value in fields), ""]
+    spans = [found.end - found.start for found in flow.all(event) if found.end > found.start]
+    return min([sum(len(line) + 2 for line in lines), *spans])
 
 
 def _size(flow: FlowRecord, message: str, counted: int) -> int:

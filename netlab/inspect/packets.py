@@ -107,11 +107,11 @@ def conversation(flow: FlowRecord, notes: Iterable[tuple[Event, str]] = ()) -> C
 
 
 def _notes(flows: Sequence[FlowRecord]) -> Mapping[str, list[tuple[Event, str]]]:
-    """By connection: the events of the requests on it, with what a comment should say of each."""
+    """By connection: the events of the requests on it that have bytes, with what a comment should say of each."""
     notes: defaultdict[str, list[tuple[Event, str]]] = defaultdict(list)
     for flow in flows:
         for event in flow.events:
-            if flow.parent is not None and event.side != "netlab":
+            if flow.parent is not None and event.end > event.start:
                 about = flow.label if event.name.startswith("request.") else flow.result
                 notes[flow.parent].append((event, f"flow {flow.id} {event.name}: {about}"))
     return notes
@@ -120,9 +120,9 @@ def _notes(flows: Sequence[FlowRecord]) -> Mapping[str, list[tuple[Event, str]]]
 def _pieces(flow: FlowRecord, notes: Iterable[tuple[Event, str]]) -> list[Piece]:
     chunks = flow.wire or ()
     comments: defaultdict[int, list[str]] = defaultdict(list)
-    find = _Carriers(chunks, encrypted=flow.plain is not None)
+    streams = _Streams(chunks, flow.plain)
     for event, text in notes:
-        comments[find.carrier_of(event)].append(text)
+        comments[streams.carrier_of(event)].append(text)
     return [
         Piece(chunk.time, _side(chunk.side), chunk.offset, chunk.data, tuple(comments[number]))
         for number, chunk in enumerate(chunks)
@@ -133,18 +133,30 @@ def _side(side: str) -> Side:
     return "server" if side == "server" else "client"
 
 
-class _Carriers:
-    """Which chunk carried an event: by its offset, or by its time where offsets are of the decrypted bytes."""
+class _Streams:
+    """Which chunk on the wire carried an event: found by its offset, and through TLS by the time of the plain chunk."""
 
-    def __init__(self, chunks: Sequence[Chunk], *, encrypted: bool) -> None:
-        self._encrypted = encrypted
-        self._numbers: defaultdict[str, list[int]] = defaultdict(list)
-        self._begins: defaultdict[str, list[float]] = defaultdict(list)
-        for number, chunk in enumerate(chunks):
-            self._numbers[chunk.side].append(number)
-            self._begins[chunk.side].append(chunk.time if encrypted else chunk.offset)
+    def __init__(self, wire: Sequence[Chunk], plain: Sequence[Chunk] | None) -> None:
+        self._encrypted = plain is not None
+        self._plain: defaultdict[str, list[Chunk]] = defaultdict(list)
+        self._wire: defaultdict[str, list[tuple[int, Chunk]]] = defaultdict(list)
+        for chunk in plain or ():
+            self._plain[chunk.side].append(chunk)
+        for number, chunk in enumerate(wire):
+            self._wire[chunk.side].append((number, chunk))
 
     def carrier_of(self, event: Event) -> int:
         """The chunk's number, -1 if there is none."""
-        before = bisect_right(self._begins[event.side], event.time if self._encrypted else event.start)
-        return self._numbers[event.side][before - 1] if before else -1
+        carriers = self._wire[event.side]
+        if self._encrypted:
+            place = bisect_right(self._plain[event.side], event.start, key=lambda chunk: chunk.offset)
+            return _nearest(carriers, self._plain[event.side][place - 1].time) if place else -1
+        place = bisect_right(carriers, event.start, key=lambda carrier: carrier[1].offset)
+        return carriers[place - 1][0] if place else -1
+
+
+def _nearest(carriers: Sequence[tuple[int, Chunk]], time: float) -> int:
+    """Bytes are decrypted at once after they came, and encrypted at once before they go."""
+    place = bisect_right(carriers, time, key=lambda carrier: carrier[1].time)
+    around = carriers[max(place - 1, 0) : place + 1]
+    return min(around, key=lambda carrier: abs(carrier[1].time - time), default=(-1, None))[0]

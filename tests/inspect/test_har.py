@@ -188,7 +188,7 @@ class Lab:
             flow.note("request.ended", "client", **asked)
         self.time += 0.010
         head = {"status": 200, "reason": "OK", "version": "1.1", "fields": [], **response}
-        flow.note("response.sent", "server", start=0, end=50, **head)
+        flow.note("response.sent", "server", start=0, end=200, **head)
         self.time += 0.005
         if answered is not None:
             flow.note("response.ended", "server", **answered)
@@ -210,11 +210,13 @@ def test_a_plain_request() -> None:
     assert request["url"] == "http://www.shop.test/hello?a=1&b=%20&c"
     assert request["headers"] == [{"name": "Host", "value": "www.shop.test"}, {"name": "Accept", "value": "*/*"}]
     assert [(pair["name"], pair["value"]) for pair in request["queryString"]] == [("a", "1"), ("b", " "), ("c", "")]
-    assert (request["headersSize"], request["bodySize"]) == (100, 0)
+    head = b"GET /hello?a=1&b=%20&c HTTP/1.1\r\nHost: www.shop.test\r\nAccept: */*\r\n\r\n"
+    assert (request["headersSize"], request["bodySize"]) == (len(head), 0)
     assert "postData" not in request
     assert (response["status"], response["statusText"]) == (200, "OK")
     assert response["content"] == {"size": 13, "mimeType": "text/plain; charset=utf-8", "text": "Hello, world!"}
-    assert (response["headersSize"], response["bodySize"], response["redirectURL"]) == (50, 13, "")
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\n"
+    assert (response["headersSize"], response["bodySize"], response["redirectURL"]) == (len(head), 13, "")
     unknown = dict.fromkeys(("blocked", "dns", "connect", "ssl"), -1)
     assert entry["timings"] == {**unknown, "send": 1.0, "wait": 10.0, "receive": 5.0}
     assert (entry["time"], entry["serverIPAddress"], entry["connection"]) == (16.0, "127.0.0.1", "8080")

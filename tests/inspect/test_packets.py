@@ -174,12 +174,16 @@ def https_session(lab: Lab, flow: Flow, version: ssl.TLSVersion, folder: Path) -
     request.label = "GET /hello"
     lab.flows.append(request)
     client.session.write(REQUEST)
-    flow.plain.write(lab.time, "client", REQUEST)
     carry(client, server, "client")
     assert server.session.read() == REQUEST
+    lab.time += 0.0001  # it takes a while to decrypt, to answer and to encrypt
+    flow.plain.write(lab.time, "client", REQUEST)
     request.note("request.received", "client", start=0, end=len(REQUEST))
     server.session.write(ANSWER)
+    lab.time += 0.0009
+    request.note("response.sent", "server", start=0, end=len(ANSWER))
     flow.plain.write(lab.time, "server", ANSWER)
+    lab.time -= 0.0009
     carry(server, client, "server")
     request.end(Outcome.OK, "200")
     flow.detail(tls=server.session.version(), secrets=(folder / "keys").read_text())
@@ -195,7 +199,8 @@ def test_https_is_decrypted_with_no_settings(version: ssl.TLSVersion, port: int,
     assert complaints(capture) == []
     assert fields(capture, "http.request", "http.request.method", "http.request.uri") == [("GET", "/hello")]
     assert fields(capture, "http.response", "http.response.code") == [("200",)]
-    assert fields(capture, "http.request", "frame.comment") == [("flow 2 request.received: GET /hello",)]
+    noted = [("flow 2 request.received: GET /hello",), ("flow 2 response.sent: 200",)]
+    assert fields(capture, "http", "frame.comment") == noted
     sni = fields(capture, "tls.handshake.extensions_server_name", "tls.handshake.extensions_server_name")
     assert sni == [("www.shop.test",)]
 
