@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +130,7 @@ class Control:
             raise DeadlineExceeded(f"answer from the lab to {name!r}", ANSWER_TIMEOUT) from None
         return answer.get("result")
 
-    async def stream(self, name: str, **arguments: Any) -> AsyncIterator[Any]:
+    async def stream(self, name: str, **arguments: Any) -> AsyncGenerator[Any]:
         """Ask for a sequence: items until the lab says that was all, or ends."""
         await self._ask(name, arguments)
         while "item" in (answer := await self._answer()):

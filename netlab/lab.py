@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,16 @@ def run(name: str, options: Options, factories: Mapping[str, Factory], *, tolera
             return 0  # a second Ctrl-C: everything was ended at once, as was wished
 
 
-async def live(lab: Lab, factories: Mapping[str, Factory], socket: Path, *, tolerant: bool = False) -> int:
-    """Start, say so, serve until someone says stop, drain. With `tolerant`, a taken port costs only its own service,
-    and the exit code.
+async def live(
+    lab: Lab,
+    factories: Mapping[str, Factory],
+    socket: Path,
+    *,
+    tolerant: bool = False,
+    while_up: Callable[[Lab], AbstractContextManager[None]] | None = None,
+) -> int:
+    """Start, serve until someone says stop, drain. With `tolerant`, a taken port costs only its own service, and the
+    exit code. `while_up` spans the time when connections are welcome; usually it prints endpoints and flows.
     """
     missing = 0
     with stopped_by_signals(lab.stop, lab.stopping):
@@ -106,7 +113,7 @@ async def live(lab: Lab, factories: Mapping[str, Factory], socket: Path, *, tole
                     say(f"{name} does not run: {error}")
             if lab.endpoints:
                 async with ControlServer(socket, LabCalls(lab).table()):
-                    with flows_printed(lab):
+                    with (while_up or flows_printed)(lab):
                         await lab.stopping.wait()
                         await lab.close()
         finally:

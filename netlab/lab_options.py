@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from netlab import rooms
-from netlab.config import Duration, Flag, settings
+from netlab.config import Count, Duration, Flag, settings
 from netlab.config_sources import Toml, build, from_environment, nearest
 from netlab.errors import UsageError
 
@@ -34,6 +34,14 @@ class Options:
     """Seed of the lab's random numbers, so that a run can be repeated."""
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """The event loop; auto is uvloop where it is installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(Options):
+    """What can be set when one service runs alone."""
+
+    workers: Count = 1
+    """Processes that share the ports; limits, caches and health are per worker."""
 
 
 class Sources:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
 from netlab import rooms
 from netlab.config_flags import CommandLine, Part, read, wants_help
 from netlab.config_help import help_text
+from netlab.errors import UsageError
 from netlab.lab import run
-from netlab.lab_options import Options, Sources, service
+from netlab.lab_options import ServeOptions, Sources, service
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         summary=(module.__doc__ or "").split("\n")[0],
         parts=(
             Part(config=module.Config, heading=name, table=name, in_file=True),
-            Part(config=Options, heading="lab", table="lab", in_file=True),
+            Part(config=ServeOptions, heading="lab", table="lab", in_file=True),
         ),
         examples=getattr(module, "EXAMPLES", ()),
     )
@@ -30,8 +33,18 @@ def main(arguments: Sequence[str]) -> int:
         print(help_text(line))
         return 0
     sources = Sources(line.name, read(line, rest))
-    options, config = sources.settle(Options, "lab"), sources.settle(module.Config, name)
+    options, config = sources.settle(ServeOptions, "lab"), sources.settle(module.Config, name)
+    if options.workers > 1:
+        return _run_workers(name, module, options, config)
     return run(name, options, {name: lambda context: module.Server(config, context)})
+
+
+def _run_workers(name: str, module: ModuleType, options: ServeOptions, config: Any) -> int:
+    if not getattr(module, "WORKERS", True):
+        raise UsageError(f"--workers {options.workers}: {name} runs as one process")
+    from netlab import workers
+
+    return workers.run(options.workers, name, config, options)
 
 
 def overview() -> str:

@@ -56,10 +56,10 @@ def waterfall(flow: FlowRecord, parent: FlowRecord | None, children: Sequence[Fl
     end = max([member.ended or 0.0 for member in family] + [event.time for event in flow.events] + [begin + 1e-6])
     rows = [(f"{parent.kind} {parent.id}", parent.started, parent.ended or end)] if parent else []
     rows.append((f"{flow.kind} {flow.id}", flow.started, flow.ended or end))
+    rows += _stages(flow) or _steps(flow)
     for child in children:
         rows.append((f"  {child.kind} {child.id} {child.server or ''}", child.started, child.ended or end))
         rows += _stages(child)
-    rows += _stages(flow) or _steps(flow)
     width = max(len(name) for name, _, _ in rows)
     return "\n".join(
         f"{escape(name):<{width}}  {_bar(first, last, begin, end)}  {duration(last - first)}"

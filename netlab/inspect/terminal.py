@@ -9,7 +9,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from netlab.flow import FlowLog, Outcome
@@ -73,6 +73,17 @@ def line(record: Mapping[str, Any], *, colour: bool = False) -> str:
     )
 
 
+def flow_lines(records: Sequence[Mapping[str, Any]], missed: int, *, colour: bool, as_json: bool) -> str:
+    """A line for each flow, and how many there were besides."""
+    if as_json:
+        lines = [json.dumps(record) for record in records]
+        lines += [json.dumps({"dropped": missed})] if missed else []
+    else:
+        lines = [line(record, colour=colour) for record in records]
+        lines += [f"... {missed} flows more, too fast to print (netlab export has them)"] if missed else []
+    return "".join(f"{text}\n" for text in lines)
+
+
 class Writer:
     """Writes text to a descriptor from a thread of its own, so that a terminal that is stopped stops nothing else."""
 
@@ -85,6 +96,8 @@ class Writer:
 
     def write(self, text: str) -> bool:
         """Queue the text; False if the reader is so far behind that it had to be left out."""
+        if not text:
+            return True
         try:
             self._blocks.put_nowait(text.encode("utf-8", "replace"))
         except queue.Full:
@@ -127,18 +140,12 @@ class FlowLines:
 
     def _print(self) -> None:
         self._timer = None
-        flows = [flow for _, flow, *_ in self._subscription.take() if worth_a_line(flow.kind, flow.label, flow.outcome)]
-        lines = [self._text(to_record(flow, whole=False)) for flow in flows]
+        flows = [flow for _, flow in self._subscription.take() if worth_a_line(flow.kind, flow.label, flow.outcome)]
         missed, self._subscription.dropped = self._subscription.dropped + self._left_out, 0
-        self._left_out = 0
-        if missed and not self._as_json:
-            lines.append(f"... {missed} more flows, too fast to print (netlab export has them)")
-        if lines and not self._writer.write("\n".join(lines) + "\n"):
-            self._left_out = missed + len(flows)
+        records = [to_record(flow, whole=False) for flow in flows]
+        written = self._writer.write(flow_lines(records, missed, colour=self._colour, as_json=self._as_json))
+        self._left_out = 0 if written else missed + len(flows)
         self._pause = max(0.05, len(flows) / LINES_PER_SECOND)
-
-    def _text(self, record: dict[str, Any]) -> str:
-        return json.dumps(record, ensure_ascii=False) if self._as_json else line(record, colour=self._colour)
 
     def close(self) -> None:
         """Print what is left and listen no more."""
