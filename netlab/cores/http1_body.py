@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from enum import Enum
 
 from netlab.cores.fields import EMPTY, Fields
 from netlab.cores.http1_events import Data, End, Event
 from netlab.cores.http1_grammar import (
+    CHUNK_LINE,
     FIELD_BLOCK,
     FORBIDDEN,
-    QUOTED_STRING,
-    TOKEN,
+    FORBIDDEN_TRAILERS,
     Limits,
     parse_fields,
-    refuse_field_block,
-    show,
     violation,
 )
-
-# RFC 9112 7.1.1; blanks stand only beside ";" and "=" (BWS), never behind the size alone
-CHUNK_EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + QUOTED_STRING + rb"))?"
-CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:" + CHUNK_EXTENSION + rb")*)\r\n")
-FRAMING_TRAILERS = ("content-length", "transfer-encoding", "host", "trailer")
-SECTION = "RFC 9112 7.1"
+from netlab.cores.http1_refusals import refuse_chunk_line, refuse_fields
+from netlab.errors import RemoteProtocolError
 
 
 class LengthBody:
@@ -33,155 +27,169 @@ class LengthBody:
     def __init__(self, length: int) -> None:
         self.left = length
 
-    def receive(self, data: bytes, base: int) -> tuple[int, list[Event]]:
-        """Events of the bytes at the front of `data`, and how many bytes they were; the last is End when complete."""
-        if len(data) < self.left:
-            self.left -= len(data)
-            return len(data), [Data(bytes(data), base, base + len(data))]
-        stop = self.left
-        self.left = 0
-        return stop, [Data(bytes(data[:stop]), base, base + stop), End(EMPTY, base + stop, base + stop)]
+    def receive(self, data: bytes | bytearray, at: int, base: int) -> tuple[int, list[Event]]:
+        """What the bytes from index `at` on mean, and the index of the first one not used; End comes last.
+
+        Index 0 is at offset `base` of the connection.
+        """
+        stop = min(at + self.left, len(data))
+        self.left -= stop - at
+        event = Data(bytes(data[at:stop]), base + at, base + stop)
+        return stop, [event] if self.left else [event, End(EMPTY, base + stop, base + stop)]
 
 
 class ClosedBody:
     """Until the connection ends; the core makes the End."""
 
-    __slots__ = ()
+    __slots__ = ("limit", "total")
 
-    def receive(self, data: bytes, base: int) -> tuple[int, list[Event]]:
-        return len(data), [Data(bytes(data), base, base + len(data))]
+    def __init__(self, limits: Limits) -> None:
+        self.limit = limits.body
+        self.total = 0
+
+    def receive(self, data: bytes | bytearray, at: int, base: int) -> tuple[int, list[Event]]:
+        """As LengthBody.receive; content beyond the limit is a violation."""
+        room = len(data) if self.limit is None else self.limit - self.total
+        piece = bytes(data[at : at + room])
+        stop = at + len(piece)
+        self.total += len(piece)
+        events: list[Event] = [Data(piece, base + at, base + stop)] if piece else []
+        if stop < len(data):
+            events.append(too_large(self.limit, data, stop, base))
+        return stop, events
+
+
+class Stage(Enum):
+    """What a chunked body expects next."""
+
+    SIZE = "size"
+    DATA = "data"
+    DATA_END = "data end"
+    TRAILERS = "trailers"
+
+
+SIZE, DATA, DATA_END, TRAILERS = Stage  # a look-up in an Enum costs as much as a small function in Python 3.11
 
 
 class ChunkedBody:
     """Chunks, their extensions checked and dropped, and the trailer section (RFC 9112 7.1)."""
 
-    __slots__ = ("extensions", "left", "limits", "stage", "total")
+    __slots__ = ("extensions", "left", "limits", "scanned", "stage", "total")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.stage = "size"  # size → data → end of data → size … → trailers
+        self.stage = SIZE
         self.left = 0
         self.extensions = 0  # bytes of chunk extensions so far
         self.total = 0  # bytes of content announced so far
+        self.scanned = 0  # offset on the connection up to which an incomplete line or trailer section was looked at
 
-    def receive(self, data: bytes, base: int) -> tuple[int, list[Event]]:
+    def receive(self, data: bytes | bytearray, at: int, base: int) -> tuple[int, list[Event]]:
         """As LengthBody.receive; what is not yet a whole line stays with the caller."""
         events: list[Event] = []
-        at = 0
         while at < len(data):
-            if self.stage == "data":
+            stage = self.stage
+            if stage is DATA:
                 stop = min(at + self.left, len(data))
                 events.append(Data(bytes(data[at:stop]), base + at, base + stop))
                 self.left -= stop - at
-                at = stop
                 if not self.left:
-                    self.stage = "end"
-                continue
-            used = {"size": self._size, "end": self._end, "trailers": self._trailers}[self.stage](
-                data, at, base, events
-            )
-            if not used or self.stage == "done":
-                return at + used, events
-            at += used
+                    self.stage = DATA_END
+            elif stage is SIZE:
+                stop = self._size(data, at, base, events)
+            elif stage is DATA_END:
+                stop = self._data_end(data, at, base, events)
+            else:
+                stop = self._trailers(data, at, base, events)
+                return stop, events
+            if stop == at:
+                break
+            at = stop
         return at, events
 
-    def _size(self, data: bytes, at: int, base: int, events: list[Event]) -> int:
-        match = CHUNK_LINE.match(data, at)
-        if match is None or len(match[0]) > self.limits.chunk_line:
-            return self._refuse_line(data, at, base, events)
+    def _size(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> int:
+        limits = self.limits
+        end = data.find(b"\n", max(at, self.scanned - base), at + limits.chunk_line)
+        if end < 0:
+            if self.scanned <= base + at or len(data) - at >= limits.chunk_line:  # the first look, or the last
+                self._refuse_line(bytes(data[at : at + limits.chunk_line]), base + at, events)
+            self.scanned = base + len(data)
+            return at
+        match = CHUNK_LINE.match(data, at, end + 1)
+        if match is None:
+            self._refuse_line(bytes(data[at : end + 1]), base + at, events)
+            return at
         size = int(match[1], 16)
         self.extensions += len(match[2])
         self.total += size
-        if self.extensions > self.limits.chunk_extensions:
-            reason = f"chunk extensions of more than {self.limits.chunk_extensions} bytes in all"
-            return self._refuse(
-                reason, data, match.start(2), base, events, "chunk.extensions_too_large", "RFC 9112 7.1.1"
-            )
-        if self.limits.body is not None and self.total > self.limits.body:
-            reason = f"the content is longer than {self.limits.body} bytes"
-            return self._refuse(reason, data, at, base, events, "body.too_large", "RFC 9110 15.5.14", 413)
+        if self.extensions > limits.chunk_extensions:
+            reason = f"chunk extensions of more than {limits.chunk_extensions} bytes in all"
+            rule, section = "chunk.extensions_too_large", "RFC 9112 7.1.1"
+            events.append(violation(reason, data, match.start(2), base=base, rule=rule, section=section))
+            return at
+        if limits.body is not None and self.total > limits.body:
+            events.append(too_large(limits.body, data, at, base))
+            return at
         self.left = size
-        self.stage = "data" if size else "trailers"
-        return len(match[0])
+        self.stage = DATA if size else TRAILERS
+        return end + 1
 
-    def _end(self, data: bytes, at: int, base: int, events: list[Event]) -> int:
+    def _refuse_line(self, line: bytes, base: int, events: list[Event]) -> None:
+        error = refuse_chunk_line(line, base, self.limits.chunk_line)
+        if error is not None:
+            events.append(error)
+
+    def _data_end(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> int:
         ending = data[at : at + 2]
         if ending == b"\r\n":
-            self.stage = "size"
-            return 2
-        if ending == b"\r":
-            return 0
-        return self._refuse(
-            f"{show(ending)} where CR LF ends the chunk's data", data, at, base, events, "chunk.end", SECTION
-        )
+            self.stage = SIZE
+            return at + 2
+        if ending != b"\r":
+            reason = "the chunk's data goes on behind its size: CR LF has to end it"
+            events.append(violation(reason, data, at, base=base, rule="chunk.end", section="RFC 9112 7.1"))
+        return at
 
-    def _trailers(self, data: bytes, at: int, base: int, events: list[Event]) -> int:
+    def _trailers(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> int:
         if data[at : at + 2] == b"\r\n":
-            return self._finish(EMPTY, at, at + 2, base, events)
-        stop = data.find(b"\r\n\r\n", at)
-        limit = self.limits.trailers
-        block = bytes(data[at : stop + 2]) if stop >= 0 else bytes(data[at:])
-        if len(block) > limit or (stop < 0 and FORBIDDEN.search(block)):
-            return self._refuse_trailers(block, base + at, events)
-        if stop < 0:
-            return 0
-        if not FIELD_BLOCK.fullmatch(block) or block.count(b"\n") > self.limits.fields:
-            return self._refuse_trailers(block, base + at, events)
-        trailers = parse_fields(block)
-        for name in FRAMING_TRAILERS:
-            if name in trailers:
-                reason = f"{name} has no place among the trailers"
-                return self._refuse(reason, data, at, base, events, "trailer.forbidden", "RFC 9110 6.5.1")
-        return self._finish(trailers, at, stop + 4, base, events)
-
-    def _finish(self, trailers: Fields, at: int, stop: int, base: int, events: list[Event]) -> int:
+            events.append(End(EMPTY, base + at, base + at + 2))
+            return at + 2
+        limits = self.limits
+        looked = max(at, self.scanned - base)
+        stop = data.find(b"\r\n\r\n", max(at, looked - 3)) + 4
+        if stop == 3:
+            self.scanned = base + len(data)
+            if len(data) - at > limits.trailers or FORBIDDEN.search(data, max(at, looked - 1)):
+                self._refuse_trailers(data, at, base, events)
+            return at
+        block = bytes(data[at : stop - 2])
+        if (
+            stop - at > limits.trailers
+            or block.count(b"\n") > limits.fields
+            or not FIELD_BLOCK.fullmatch(block)
+            or (trailers := _allowed(parse_fields(block))) is None
+        ):
+            self._refuse_trailers(data, at, base, events)
+            return at
         events.append(End(trailers, base + at, base + stop))
-        self.stage = "done"
-        return stop - at
+        return stop
 
-    def _refuse_trailers(self, block: bytes, base: int, events: list[Event]) -> int:
-        limits = Limits(head=self.limits.trailers, fields=self.limits.fields)
-        events.append(refuse_field_block(block, 0, base, limits))
-        return 0
+    def _refuse_trailers(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> None:
+        limits = self.limits
+        block = bytes(data[at : at + limits.trailers + 1])
+        error = refuse_fields(block, 0, base + at, limits.trailers, limits.fields)
+        if error is None:
+            reason = "a field that frames or routes a message has no place among the trailers"
+            error = violation(reason, data, at, base=base, rule="trailer.forbidden", section="RFC 9110 6.5.1")
+        events.append(error)
 
-    def _refuse_line(self, data: bytes, at: int, base: int, events: list[Event]) -> int:
-        end = data.find(b"\n", at, at + self.limits.chunk_line)
-        if end < 0:
-            if len(data) - at < self.limits.chunk_line:
-                return 0
-            reason = f"a chunk's first line is longer than {self.limits.chunk_line} bytes"
-            return self._refuse(reason, data, at, base, events, "chunk.line_too_long", "RFC 9112 7.1.1")
-        line = data[at : end + 1]
-        size = re.match(rb"[0-9A-Fa-f]+", line)
-        if size is None:
-            reason, where, rule = f"{show(line.rstrip())} is not a chunk size", at, "chunk.size_invalid"
-        elif size.end() > 16:
-            reason, where, rule = "a chunk size of more than 16 digits", at, "chunk.size_overflow"
-        elif line[-2:] != b"\r\n":
-            reason, where, rule = "a chunk's first line ends with LF alone", end, "chunk.bare_lf"
-        elif not line[size.end() :].strip():
-            reason, where, rule = "a blank behind the chunk size", at + size.end(), "chunk.size_blank"
-        else:
-            reason, where, rule = (
-                f"{show(line[size.end() : -2])} is not a chunk extension",
-                at + size.end(),
-                "chunk.extension",
-            )
-        return self._refuse(reason, data, where, base, events, rule, SECTION)
 
-    def _refuse(
-        self,
-        reason: str,
-        data: bytes,
-        at: int,
-        base: int,
-        events: list[Event],
-        rule: str,
-        section: str,
-        status: int = 400,
-    ) -> int:
-        events.append(violation(reason, data, at, base=base, rule=rule, section=section, status=status))
-        return 0
+def _allowed(trailers: Fields) -> Fields | None:
+    return None if any(name in trailers for name in FORBIDDEN_TRAILERS) else trailers
+
+
+def too_large(limit: int | None, data: bytes | bytearray, at: int, base: int) -> RemoteProtocolError:
+    reason = f"the content is longer than {limit} bytes"
+    return violation(reason, data, at, base=base, rule="body.too_large", section="RFC 9110 15.5.14", status=413)
 
 
 Body = LengthBody | ChunkedBody | ClosedBody

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from netlab.cores.http1_endpoint import Endpoint, Reading, Writing
-from netlab.cores.http1_events import Event, Frame, Informational, Response
+from netlab.cores.http1_endpoint import CONTENT, ENDED, IDLE, Endpoint
+from netlab.cores.http1_events import Event, Informational, Response
 from netlab.cores.http1_framing import Refused, frame_response
-from netlab.cores.http1_grammar import STATUS_REST, TOKEN, Limits, parse_fields, refuse_field_block, show, violation
-from netlab.cores.http1_output import encode_fields
+from netlab.cores.http1_grammar import STATUS_REST, Limits, parse_fields
+from netlab.cores.http1_output import encode_fields, request_line
+from netlab.cores.http1_refusals import refuse_response_head
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
+HOST_FIELD = re.compile(rb"(?:\A|\n)host:", re.IGNORECASE)
 MAX_INFORMATIONAL = 32
 """Interim responses before one final response; a server that sends more is not answering."""
+WITH_CONTENT = frozenset(("POST", "PUT", "PATCH"))
+"""Methods for which content means something, so that its absence is said (RFC 9110 8.6)."""
 
 
 class ClientCore(Endpoint):
-    """Writes requests, one at a time, and reads what is answered."""
+    """Writes requests, one at a time, and reads what is answered. Every violation has status 502, for a gateway."""
 
     __slots__ = ("_informed", "_method", "_offered_upgrade")
 
@@ -50,103 +54,128 @@ class ClientCore(Endpoint):
         """
         if not self.idle:
             raise LocalProtocolError("the exchange before is not over")
-        if not re.fullmatch(TOKEN, method.encode("latin-1")):
-            raise LocalProtocolError(f"{method!r} is not a method")
-        if not re.fullmatch(rb"[!-\"$-~]+", target.encode("utf-8")):
-            raise LocalProtocolError(f"{target[:60]!r} is not a request target; percent-encode it")
+        line = request_line(method, target, version)
+        block = encode_fields(fields)
+        if len(HOST_FIELD.findall(block)) != 1 and version == "1.1":
+            raise LocalProtocolError("an HTTP/1.1 request has one Host field")  # RFC 9112 3.2
         if body is not None:
             length = len(body)
-        framing = b""
-        if chunked and length is None:
-            framing = b"Transfer-Encoding: chunked\r\n"
-        elif length is not None and (length or method not in ("GET", "HEAD", "OPTIONS", "DELETE", "CONNECT", "TRACE")):
-            framing = b"Content-Length: %d\r\n" % length
+        chunked = chunked and length is None
+        framing = _frame(method, version, length, chunked)
         if upgrade:
             framing += b"Connection: upgrade\r\n"
         elif close:
             framing += b"Connection: close\r\n"
-        line = b"%b %b HTTP/%b\r\n" % (method.encode(), target.encode(), version.encode())
-        self._out.append(b"%b%b%b\r\n" % (line, encode_fields(fields), framing))
+        self._out.append(b"%b%b%b\r\n%b" % (line, block, framing, body or b""))
         self._method, self._informed, self._offered_upgrade = method, 0, upgrade
         self.closing = close or version == "1.0"
-        self._writing, self._left, self._chunking = Writing.BODY, length, chunked and length is None
-        if body:
-            self.send(body)
-        if body is not None or (length in (None, 0) and not self._chunking):
-            self._left = 0
-            self.finish()
+        if body is not None or not (length or chunked):
+            self._message_written()
+        else:
+            self._writing, self._left, self._chunking = CONTENT, length, chunked
 
     # -- responses in --------------------------------------------------------------------------------------------
 
     def _read_head(self, events: list[Event]) -> bool:
-        buffer = self._buffer
-        if self._writing is Writing.IDLE:
-            events.append(
-                self._refuse("a response that nobody asked for", 0, "response.unsolicited", "RFC 9112 6.3", 502)
-            )
+        buffer, at = self._buffer, self._at
+        if self._writing is IDLE:
+            reason = "a response that nobody asked for"
+            events.append(self._refuse(reason, at, "response.unsolicited", "RFC 9112 6.3"))
             return False
-        stop = buffer.find(b"\r\n\r\n", max(self._scanned - 3, 0)) + 4
+        stop = buffer.find(b"\r\n\r\n", max(self._scanned - 3, at)) + 4
         if stop == 3:
-            if not self._incomplete():
-                events.append(self._refuse_head(len(buffer)))
+            if (error := self._incomplete_head()) is not None:
+                events.append(error)
             return False
-        head = bytes(buffer[:stop])
-        match = STATUS_REST.fullmatch(head)
-        if match is None or match[1] != b"1" or stop > self.limits.head or head.count(b"\n") > self.limits.fields + 2:
-            events.append(self._refuse_head(stop))
-            return False
-        status = int(match[3])
-        if not 100 <= status <= 599:
-            events.append(self._refuse(f"{status} is not a status code", 9, "status.invalid", "RFC 9110 15", 502))
-            return False
-        fields, reason = parse_fields(match[5]), (match[4] or b"").decode("latin-1")
-        start, end = self._offset, self._offset + stop
-        if status < 200 and status != 101:
-            return self._read_informational(Informational(status, reason, fields, start, end), stop, events)
-        if status == 101 and not self._offered_upgrade:
-            events.append(
-                self._refuse("101 without an upgrade asked for", 9, "upgrade.unasked", "RFC 9110 15.2.2", 502)
-            )
-            return False
-        try:
-            frame = frame_response(fields, match[2] != b"0", status, self._method)
-        except Refused as refused:
-            at = head.lower().rfind(b"\n%b:" % (refused.field or "").encode()) + 1
-            events.append(self._refuse(refused.reason, at, refused.rule, refused.section, 502))
-            return False
-        self._consume(stop)
-        version = "1.0" if match[2] == b"0" else "1.1"
-        events.append(Response(status, reason, version, fields, frame, start, end))
-        self._begin_response(frame, status)
-        return True
-
-    def _read_informational(self, event: Informational, stop: int, events: list[Event]) -> bool:
-        self._informed += 1
-        if self._informed > MAX_INFORMATIONAL:
-            reason = f"more than {MAX_INFORMATIONAL} interim responses"
-            events.append(self._refuse(reason, 0, "response.informational_flood", "RFC 9110 15.2", 502))
-            return False
-        self._consume(stop)
+        event = self._meaning(bytes(buffer[at:stop]))
         events.append(event)
+        if isinstance(event, RemoteProtocolError):
+            return False
+        self._use(stop)
+        self._line_read = False
+        if isinstance(event, Response):
+            self._begin_response(event)
         return True
 
-    def _begin_response(self, frame: Frame, status: int) -> None:
-        if status == 101 or (self._method == "CONNECT" and 200 <= status < 300):
-            self._reading, self._writing = Reading.SWITCHED, Writing.CLOSED
+    def _meaning(self, head: bytes) -> Response | Informational | RemoteProtocolError:
+        """The final or interim response that a head spells, or why it is none."""
+        limits = self.limits
+        match = STATUS_REST.fullmatch(head)
+        if (
+            match is None
+            or len(head) > limits.head
+            or match.start(4) > limits.request_line
+            or match[4].count(b"\n") > limits.fields
+        ):
+            error = self._refuse_head(head[: limits.head + 1])
+            assert error is not None, head
+            return error
+        minor, status = match[1] != b"0", int(match[2])
+        reason, fields = (match[3] or b"").decode("latin-1"), parse_fields(match[4])
+        start = self._base + self._at
+        end = start + len(head)
+        if (error := self._refuse_interim(status)) is not None:
+            return error
+        if status < 200 and status != 101:
+            return Informational(status, reason, fields, start, end)
+        try:
+            frame = frame_response(fields, minor, status, self._method, limits)
+        except Refused as refused:
+            return self._refused(refused, head)
+        return Response(status, reason, "1.1" if minor else "1.0", fields, frame, start, end)
+
+    def _refuse_interim(self, status: int) -> RemoteProtocolError | None:
+        """Too many interim responses, or a switch that cannot be now; the status stands at index 9 of its line."""
+        if status >= 200:
+            return None
+        at = self._at + len("HTTP/1.1 ")
+        if status == 101:
+            if not self._offered_upgrade:
+                return self._refuse("101 without an upgrade asked for", at, "upgrade.unasked", "RFC 9110 15.2.2")
+            if self._writing is CONTENT:
+                return self._refuse("101 before the request is complete", at, "upgrade.early", "RFC 9110 7.8")
+            return None
+        self._informed += 1
+        if self._informed <= MAX_INFORMATIONAL:
+            return None
+        reason = f"more than {MAX_INFORMATIONAL} interim responses"
+        return self._refuse(reason, at, "response.informational_flood", "RFC 9110 15.2")
+
+    def _begin_response(self, response: Response) -> None:
+        status, frame = response.status, response.frame
+        if status == 101 or (self._method == "CONNECT" and status < 300):
+            self._switch()
             return
         if not frame.keep_alive:
             self.closing = True
-        self._begin_body(frame)
-
-    def _refuse_head(self, stop: int) -> RemoteProtocolError:
-        data = bytes(self._buffer[: min(stop, self.limits.head)])
-        end = data.find(b"\n") + 1
-        line = data[:end] if end else data
-        if STATUS_REST.fullmatch(line + b"\r\n") and line[5:6] == b"1":
-            error = refuse_field_block(data, len(line), self._offset, self.limits)
+        if frame.has_body:
+            self._begin_body(frame)
         else:
-            reason = f"{show(line.rstrip())} is not a status line"
-            error = violation(reason, data, 0, base=self._offset, rule="status_line.invalid", section="RFC 9112 4")
-        error.status = 502
-        self._fail()
+            self._message_read()
+
+    def _refuse_head(self, head: bytes) -> RemoteProtocolError | None:
+        error = refuse_response_head(head, self._base + self._at, self.limits)
+        if error is not None:
+            self._fail(error)
         return error
+
+    def _fail(self, error: RemoteProtocolError | None = None) -> None:
+        super()._fail(error)
+        self._writing = ENDED
+        if error is not None:
+            error.status = 502  # whatever is wrong with a response, a gateway's client could do nothing about it
+
+
+def _frame(method: str, version: str, length: int | None, chunked: bool) -> bytes:
+    """How the server will find the end of the content (RFC 9112 6)."""
+    if (length or chunked) and method in ("CONNECT", "TRACE"):
+        raise LocalProtocolError(f"a {method} request has no content")  # RFC 9110 9.3.6, 9.3.8
+    if length is not None:
+        if length < 0:
+            raise LocalProtocolError(f"{length} is no length")
+        return b"Content-Length: %d\r\n" % length if length or method in WITH_CONTENT else b""
+    if chunked:
+        if version == "1.0":
+            raise LocalProtocolError("an HTTP/1.0 server may not know chunks")  # RFC 9112 6.1
+        return b"Transfer-Encoding: chunked\r\n"
+    return b"Content-Length: 0\r\n" if method in WITH_CONTENT else b""
