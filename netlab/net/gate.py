@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from netlab.net.sweep import Sweep
+
 if TYPE_CHECKING:
     from netlab.net.connection import Connection
 
@@ -19,18 +21,14 @@ class GateLimits:
 
 
 class Gate:
-    """Counts connections in and out, and sweeps them: no timer per connection, none per request.
-
-    A sweep costs about 0.1 µs a connection and comes every `interval` seconds, so deadlines are met to that precision.
-    """
+    """Counts connections in and out, and has their deadlines looked after, to a precision of `interval` seconds."""
 
     def __init__(self, limits: GateLimits | None = None, *, interval: float = 0.25) -> None:
         self.limits = limits or GateLimits()
-        self.interval = interval
         self.connections: set[Connection] = set()
         self.turned_away = 0
+        self._sweep = Sweep(interval)
         self._per_address: dict[Any, int] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._empty: asyncio.Event | None = None
 
     def enter(self, connection: Connection, address: Any) -> bool:
@@ -46,8 +44,7 @@ class Gate:
                 return False
             self._per_address[address] = count + 1
         self.connections.add(connection)
-        if self._timer is None:
-            self._timer = connection.loop.call_later(self.interval, self._sweep, connection.loop)
+        self._sweep.add(connection)
         return True
 
     def leave(self, connection: Connection, address: Any) -> None:
@@ -55,6 +52,7 @@ class Gate:
         if connection not in self.connections:
             return
         self.connections.discard(connection)
+        self._sweep.discard(connection)
         if self.limits.per_address:
             left = self._per_address.get(address, 0) - 1
             if left > 0:
@@ -63,14 +61,6 @@ class Gate:
                 self._per_address.pop(address, None)
         if not self.connections and self._empty is not None:
             self._empty.set()
-
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
-        now = loop.time()
-        for connection in [c for c in self.connections if c.deadline <= now]:
-            connection.expire(now)
-        if self.connections:
-            self._timer = loop.call_later(self.interval, self._sweep, loop)
 
     def drain(self) -> None:
         """Ask every connection to end after what is under way."""
@@ -89,9 +79,7 @@ class Gate:
             await self._empty.wait()
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._sweep.close()
 
     def __repr__(self) -> str:
         return f"<Gate {len(self.connections)} inside, {self.turned_away} turned away>"

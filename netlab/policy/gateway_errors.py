@@ -1,0 +1,54 @@
+"""Why an intermediary could not forward: status and Proxy-Status error type (RFC 9209 2.3), told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, PeerUnreachable, RemoteProtocolError, Truncated
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What to answer, the error's registered name, and the reason in words."""
+
+    status: int
+    error: str
+    reason: str
+
+    def proxy_status(self, name: str) -> str:
+        """The value of Proxy-Status: a structured-field list of one (RFC 9209 2)."""
+        details = "".join(c if " " <= c <= "~" else "?" for c in self.reason)
+        details = details.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{name}; error={self.error}; details="{details}"'
+
+
+def failure(error: NetlabError) -> Failure:
+    """502 for an upstream that is not there or does not speak properly, 504 for one too slow, 503 for no room here."""
+    reason = str(error)
+    match error:
+        case PeerUnreachable(stage="resolve"):
+            return Failure(504 if "in time" in reason or "within" in reason else 502, "dns_error", reason)
+        case PeerUnreachable(stage="policy"):
+            return Failure(403, "destination_ip_prohibited", reason)
+        case PeerUnreachable(stage="tls"):
+            known = "tls_certificate_error" if "certificate" in reason else "tls_protocol_error"
+            return Failure(502, known, reason)
+        case PeerUnreachable():
+            if "within" in reason or "in time" in reason:
+                return Failure(504, "connection_timeout", reason)
+            return Failure(502, "connection_refused" if "refused" in reason else "destination_unavailable", reason)
+        case DeadlineExceeded(stage="free connection"):
+            return Failure(503, "connection_limit_reached", reason)
+        case DeadlineExceeded(stage="connect"):
+            return Failure(504, "connection_timeout", reason)
+        case DeadlineExceeded():
+            return Failure(504, "http_response_timeout", reason)
+        case Truncated():
+            return Failure(502, "http_response_incomplete", reason)
+        case RemoteProtocolError(rule="response.informational_flood" | "fields.too_large" | "fields.too_many"):
+            return Failure(502, "http_response_header_section_size", reason)
+        case RemoteProtocolError():
+            return Failure(502, "http_protocol_error", f"{reason} ({error.section})")
+        case ConnectionLost():
+            return Failure(502, "connection_terminated", reason)
+    return Failure(500, "proxy_internal_error", reason)
