@@ -9,12 +9,14 @@ from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, Parameter
 from cyclopts.exceptions import (
+    CoercionError,
     CycloptsError,
     MissingArgumentError,
     RepeatArgumentError,
     UnknownOptionError,
     UnusedCliTokensError,
 )
+from cyclopts.token import Token
 
 from netlab.config import Setting, settings
 from netlab.config_sources import nearest, parse
@@ -104,6 +106,8 @@ def _explain(line: CommandLine, error: CycloptsError) -> NoReturn:
         case MissingArgumentError() if error.argument is not None:
             setting = by_name[error.argument.field_info.name]
             sentence = f"{error.keyword or setting.flags[0]} needs a value: {setting.kind.allowed}"
+        case CoercionError(token=Token() as token) if error.argument is not None:  # `--quiet=maybe`
+            sentence = f"{token.keyword} {token.value!r} is not {by_name[error.argument.field_info.name].kind.allowed}"
         case UnusedCliTokensError() if error.unused_tokens:
             takes = [setting.name.upper() for setting in by_name.values() if setting.positional]
             sentence = f"{line.name} takes {' '.join(takes) or 'no arguments'}, and not {error.unused_tokens[0]!r}"

@@ -41,7 +41,7 @@ def _entries(part: Part, width: int) -> Iterator[str]:
         remarks += ["required"] if setting.required else []
         remarks += ["repeatable"] if setting.many and not setting.positional else []
         if remarks:
-            text = f"{text} [{'; '.join(remarks)}]"
+            text = f"{text} [{'; '.join(remarks)}]".lstrip()
         yield _row(_label(setting), text, width)
 
 

@@ -26,13 +26,13 @@ class Kind:
     choices: tuple[str, ...] = ()
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_duration(text: str) -> float:
     """Seconds, from `30`, `30s`, `500ms`, `2m`, `1h30m`."""
-    if re.fullmatch(r"\d+(\.\d+)?|\.\d+", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?|\.[0-9]+", text):
         return float(text)
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
@@ -43,8 +43,8 @@ def parse_duration(text: str) -> float:
 def write_duration(seconds: float) -> str:
     for unit in ("d", "h", "m", "s"):
         if seconds and seconds % _SECONDS[unit] == 0:
-            return f"{seconds / _SECONDS[unit]:g}{unit}"
-    return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}"
+            return f"{seconds / _SECONDS[unit]:.12g}{unit}"
+    return f"{seconds * 1000:.12g}ms" if 0 < seconds < 1 else f"{seconds:.12g}"
 
 
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
@@ -55,7 +55,7 @@ _BYTES |= {
 
 def parse_size(text: str) -> int:
     """Bytes, from `512`, `64KiB` (1024), `10MB` (1000 · 1000), `1g` (as nginx writes 1 GiB)."""
-    match = re.fullmatch(r"(\d+)\s?([a-z]*)", text.lower())
+    match = re.fullmatch(r"([0-9]+) ?([a-z]*)", text.lower())
     if match is None or match[2] not in _BYTES:
         raise ValueError
     return int(match[1]) * _BYTES[match[2]]
@@ -136,12 +136,12 @@ class Address:
         host, colon, port = text.rpartition(":")
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
-        elif ":" in host:
+        elif ":" in host and re.fullmatch(r"[0-9a-fA-F:.%]+", host):
             raise ValueError(f"needs brackets around the IPv6 address: [{host}]:{port}")
         if not re.fullmatch(r"[0-9]+", port):
             what = text if not colon else port
             raise ValueError(f"has no port; write HOST:PORT, such as {what}:8080" if not colon and what else "")
-        if re.search(r"[\s/@\[\]]", host):
+        if re.search(r"[\s/@\[\]]", host) or ("://" in text):
             raise ValueError
         return cls(host or "127.0.0.1", parse_port(port))
 
