@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import EMPTY
-from netlab.cores.http1 import End, Frame, Request
+from netlab.cores.http1 import End, Frame, Request, Response
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Side
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpConnection
     from netlab.http.exchange import Exchange
+    from netlab.http.upstream import Upstream
 
 UNREAD = Request("", "", "1.1", EMPTY, Frame(False, 0, False, False))
 """Stands for a request whose head could not be read."""
@@ -76,6 +78,33 @@ def response_sent(exchange: Exchange, connection: HttpConnection) -> None:
 
 def response_ended(exchange: Exchange) -> None:
     exchange.flow.note("response.ended", "server", **_body(exchange, "server", exchange.sent), size=exchange.sent)
+
+
+def request_forwarded(
+    leg: Flow, method: str, target: str, fields: Sequence[tuple[str, str]], upstream: Upstream
+) -> None:
+    leg.note(
+        "request.sent",
+        "client",
+        method=method,
+        target=target,
+        version="1.1",
+        fields=[list(pair) for pair in fields],
+        connection=upstream.flow.id,
+    )
+
+
+def response_received(leg: Flow, response: Response) -> None:
+    leg.note(
+        "response.received",
+        "server",
+        start=response.start,
+        end=response.end,
+        status=response.status,
+        reason=response.reason,
+        version=response.version,
+        fields=[list(pair) for pair in response.fields],
+    )
 
 
 def facts(error: RemoteProtocolError) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""One connection to an upstream: its core, and whoever waits for the answer under way."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from netlab.cores.http1 import ClientCore, Limits
+from netlab.flow import Flow
+from netlab.net.outgoing import Outgoing
+
+
+class Waiting(Protocol):
+    """Who sent the request under way."""
+
+    def answered(self, events: list[Any]) -> None:
+        """Events of the response, in their order, as they come."""
+
+    def upstream_lost(self, error: Exception | None) -> None:
+        """The connection is gone before the response was complete."""
+
+    def upstream_writable(self) -> None:
+        """The upstream has taken what was written."""
+
+
+class Upstream(Outgoing):
+    """A connection that a pool keeps and a gateway leases; between exchanges nobody waits, and any byte ends it."""
+
+    __slots__ = ("_flushing", "core", "waiting")
+
+    def __init__(self, flow: Flow, limits: Limits | None = None) -> None:
+        super().__init__(flow)
+        self.core = ClientCore(limits)
+        self.waiting: Waiting | None = None
+        self._flushing = False
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the next request may be sent on it."""
+        return self.core.idle and not self.peer_ended and self.transport is not None and not self.transport.is_closing()
+
+    def feed(self, data: bytes) -> None:
+        waiting = self.waiting
+        if waiting is None:
+            self.abort()  # an answer nobody asked for, or the upstream's end
+            return
+        waiting.answered(self.core.receive(data) if not self.core.switched else [data])
+
+    def lost(self, error: Exception | None) -> None:
+        self.peer_ended = True
+        if self.waiting is not None:
+            self.waiting.upstream_lost(error)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.waiting is not None:
+            self.waiting.upstream_writable()
+
+    def flush(self) -> None:
+        self._flushing = False
+        if data := self.core.outgoing():
+            self.write(data)
+
+    def flush_soon(self) -> None:
+        """At the end of this turn of the loop, all that it produced leaves in one write."""
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self.flush)
+
+    def hold(self) -> None:
+        """Do not read: whoever the answer is for is slow."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
