@@ -86,7 +86,7 @@ def _steps(flow: FlowRecord) -> list[tuple[str, float, float]]:
 
 def _bar(first: float, last: float, begin: float, end: float) -> str:
     scale = BAR / (end - begin)
-    left = min(max(int((first - begin) * scale), 0), BAR - 1)
+    left = min(max(round((first - begin) * scale), 0), BAR - 1)
     right = min(max(round((last - begin) * scale), left + 1), BAR)
     before, behind = "<" if first < begin else "|", ">" if last > end else "|"
     return f"{before}{' ' * left}{'=' * (right - left)}{' ' * (BAR - right)}{behind}"
