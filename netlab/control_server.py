@@ -6,8 +6,8 @@ import asyncio
 import inspect
 import json
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ class ControlServer:
                     line = await reader.readline()
                 if not line:
                     return
-                await self._answer(line, reader, writer)
+                if not await self._answer(line, reader, writer):
+                    return
         except ValueError:  # readline's word for a line over the limit; where the next one begins is not known
             writer.write(_error(None, UsageError(f"a request is one line of at most {MAX_REQUEST} bytes")))
         except (ConnectionError, TimeoutError):
@@ -67,26 +68,25 @@ class ControlServer:
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        call_id = None
-        try:
-            call_id, name, arguments = _understand(line)
+    async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; the result is whether the connection goes on."""
+        request = _understand(line)
+        if request is None:
+            writer.write(_error(None, UsageError(SHAPE)))
+            await writer.drain()
+            return True
+        call_id, name, arguments = request
+        with _mistakes_answered(writer, call_id, name):
             answer: Any = self._call(name, arguments)
             if inspect.iscoroutine(answer):
                 writer.write(_line({"id": call_id, "result": await answer}))
             elif name in ENDLESS:
-                await self._send_until_hang_up(call_id, answer, reader, writer)
+                await self._send_until_hang_up(call_id, name, answer, reader, writer)
+                return False
             else:
-                await _send(call_id, answer, writer)
-        except NetlabError as error:
-            writer.write(_error(call_id, error))
-        except (
-            TypeError,
-            ValueError,
-            KeyError,
-        ) as error:  # arguments of the wrong type: the caller's mistake, not ours
-            writer.write(_error(call_id, UsageError(f"{name}: {error}")))
+                await _send(call_id, name, answer, writer)
         await writer.drain()
+        return True
 
     def _call(self, name: str, arguments: dict[str, Any]) -> Any:
         call = self._calls.get(name)
@@ -99,9 +99,14 @@ class ControlServer:
         return call(**arguments)
 
     async def _send_until_hang_up(
-        self, call_id: Any, items: AsyncGenerator[Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        call_id: Any,
+        name: str,
+        items: AsyncGenerator[Any],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
-        sending = self._tasks.start(_send(call_id, items, writer), "stream")
+        sending = self._tasks.start(_send(call_id, name, items, writer), "stream")
         hanging_up = self._tasks.start(reader.read(1), "hang-up")
         try:
             await asyncio.wait({sending, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,31 +117,41 @@ class ControlServer:
 
 
 ENDLESS = frozenset({"watch"})
-"""Streams that end when the caller's own bytes do. A finite one is sent whole, whatever the caller does meanwhile."""
+"""Streams that end when the caller's bytes do, or more of them come; a finite one is sent whole in any case."""
+
+SHAPE = 'a request is one line of JSON: {"id": 1, "call": "status", "args": {}}'
 
 
-def _understand(line: bytes) -> tuple[Any, str, dict[str, Any]]:
+def _understand(line: bytes) -> tuple[Any, str, dict[str, Any]] | None:
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
-        request = None
+        return None
     if not isinstance(request, dict) or not isinstance(arguments := request.get("args", {}), dict):
-        raise UsageError('a request is one line of JSON: {"id": 1, "call": "status", "args": {}}')
+        return None
     return request.get("id"), str(request.get("call")), arguments
 
 
-async def _send(call_id: Any, items: AsyncGenerator[Any], writer: asyncio.StreamWriter) -> None:
+async def _send(call_id: Any, name: str, items: AsyncGenerator[Any], writer: asyncio.StreamWriter) -> None:
     """Every item as a line; a reader that is slow is waited for, while its subscription drops and counts."""
-    try:
+    with _mistakes_answered(writer, call_id, name):
         async with aclosing(items):
             async for item in items:
                 writer.write(_line({"id": call_id, "item": item}))
                 await writer.drain()
         writer.write(_line({"id": call_id, "result": None}))
+
+
+@contextmanager
+def _mistakes_answered(writer: asyncio.StreamWriter, call_id: Any, name: str) -> Iterator[None]:
+    try:
+        yield
     except NetlabError as error:
         writer.write(_error(call_id, error))
+    except (TypeError, ValueError, KeyError) as error:  # an argument of the wrong type is the caller's mistake
+        writer.write(_error(call_id, UsageError(f"{name}: {error}")))
     except ConnectionError:
-        pass  # the reader has gone
+        pass  # the caller has gone
 
 
 def _line(answer: Mapping[str, Any]) -> bytes:
