@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from netlab.cores.fields import Fields
 from netlab.cores.http1_endpoint import CONTENT, ENDED, IDLE, Endpoint
-from netlab.cores.http1_events import Event, Informational, Response
+from netlab.cores.http1_events import Event, Frame, Informational, Response
 from netlab.cores.http1_framing import Refused, frame_response
 from netlab.cores.http1_grammar import STATUS_REST, Limits, parse_fields
 from netlab.cores.http1_output import encode_fields, request_line
@@ -20,10 +21,14 @@ WITH_CONTENT = frozenset(("POST", "PUT", "PATCH"))
 """Methods for which content means something, so that its absence is said (RFC 9110 8.6)."""
 
 
+Meaning = tuple[int, str, str, Fields, Frame]
+"""Status, reason, version, fields and frame of a response: all that its head spells."""
+
+
 class ClientCore(Endpoint):
     """Writes requests, one at a time, and reads what is answered. Every violation has status 502, for a gateway."""
 
-    __slots__ = ("_informed", "_method", "_offered_upgrade")
+    __slots__ = ("_informed", "_memo", "_method", "_offered_upgrade")
 
     HEAD_NAME = "response"
 
@@ -32,6 +37,7 @@ class ClientCore(Endpoint):
         self._method = ""
         self._informed = 0
         self._offered_upgrade = False
+        self._memo: tuple[bytes, str, Meaning] | None = None  # the last head, to which method, and what it meant
 
     # -- requests out --------------------------------------------------------------------------------------------
 
@@ -39,7 +45,7 @@ class ClientCore(Endpoint):
         self,
         method: str,
         target: str,
-        fields: Iterable[tuple[str, str]],
+        fields: bytes | Iterable[tuple[str, str]],
         *,
         body: bytes | None = None,
         length: int | None = None,
@@ -55,7 +61,7 @@ class ClientCore(Endpoint):
         if not self.idle:
             raise LocalProtocolError("the exchange before is not over")
         line = request_line(method, target, version)
-        block = encode_fields(fields)
+        block = fields if type(fields) is bytes else encode_fields(fields)  # type: ignore[arg-type]  # not bytes
         if len(HOST_FIELD.findall(block)) != 1 and version == "1.1":
             raise LocalProtocolError("an HTTP/1.1 request has one Host field")  # RFC 9112 3.2
         if body is not None:
@@ -98,8 +104,15 @@ class ClientCore(Endpoint):
         return True
 
     def _meaning(self, head: bytes) -> Response | Informational | RemoteProtocolError:
-        """The final or interim response that a head spells, or why it is none."""
-        limits = self.limits
+        """The final or interim response that a head spells, or why it is none.
+
+        Servers repeat themselves within a second: the head they sent last on this connection is not read again.
+        """
+        limits, start = self.limits, self._base + self._at
+        known = self._memo
+        if known is not None and head == known[0] and self._method == known[1]:
+            _, _, (status, reason, version, fields, frame) = known
+            return Response(status, reason, version, fields, frame, start, start + len(head))
         match = STATUS_REST.fullmatch(head)
         if (
             match is None
@@ -112,7 +125,6 @@ class ClientCore(Endpoint):
             return error
         minor, status = match[1] != b"0", int(match[2])
         reason, fields = (match[3] or b"").decode("latin-1"), parse_fields(match[4])
-        start = self._base + self._at
         end = start + len(head)
         if (error := self._refuse_interim(status)) is not None:
             return error
@@ -122,7 +134,10 @@ class ClientCore(Endpoint):
             frame = frame_response(fields, minor, status, self._method, limits)
         except Refused as refused:
             return self._refused(refused, head)
-        return Response(status, reason, "1.1" if minor else "1.0", fields, frame, start, end)
+        version = "1.1" if minor else "1.0"
+        if len(head) <= limits.memo and status != 101:
+            self._memo = (head, self._method, (status, reason, version, fields, frame))
+        return Response(status, reason, version, fields, frame, start, end)
 
     def _refuse_interim(self, status: int) -> RemoteProtocolError | None:
         """Too many interim responses, or a switch that cannot be now; the status stands at index 9 of its line."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from netlab.cores.fields import Fields
 from netlab.cores.http1 import Data, End, Request, encode_fields
 from netlab.errors import BodyTooLarge, ConnectionLost, NetlabError, RemoteProtocolError, Truncated
 from netlab.flow import FlowLog, Outcome
@@ -17,6 +18,16 @@ from netlab.net.connection import NEVER, Connection
 from netlab.net.gate import Gate
 from netlab.net.sendfile import FileSender
 from netlab.net.tasks import Tasks
+
+
+class Source(Protocol):
+    """Where more of a response comes from: a file, an upstream."""
+
+    def go_on(self) -> None:
+        """The client has taken what was sent."""
+
+    def cancel(self) -> None:
+        """The client is gone."""
 
 
 class Delegate(Protocol):
@@ -63,13 +74,15 @@ class HttpConnection(Connection):
         "_content_since",
         "_drained",
         "_flushing",
+        "_pause",
         "_turn",
         "core",
         "delegate",
         "draining",
         "exchange",
         "http",
-        "sender",
+        "onward",
+        "source",
     )
 
     def __init__(self, gate: Gate, http: HttpService) -> None:
@@ -78,13 +91,15 @@ class HttpConnection(Connection):
         self.core = http.settings.core(http.settings.limits)
         self.exchange: Exchange | None = None
         self.draining = False
-        self.sender: FileSender | None = None  # a file on its way
+        self.source: Source | None = None  # where more of the response comes from once the client has taken some
         self.delegate: Delegate | None = None  # who speaks on this connection after an upgrade
+        self.onward: tuple[Fields | None, Any, bytes] = (None, None, b"")  # a gateway's: fields as they travel on
         self._turn = False  # inside the call that brought bytes: its end flushes
         self._flushing = False  # a flush is scheduled
         self._blocked = False  # reading is paused: the handler, or the client, is slow
         self._content_since = 0.0
         self._drained: asyncio.Future[None] | None = None
+        self._pause: asyncio.Future[bool] | None = None  # a handler waits for time to pass
 
     # -- bytes in ------------------------------------------------------------------------------------------------
 
@@ -147,7 +162,7 @@ class HttpConnection(Connection):
         if exchange.flow.events is not None:
             recording.keep_content(exchange, "client", event.data)
         if exchange.content_arrived(event.data) > self.http.settings.buffer:
-            self._block()
+            self.hold()
 
     def _content_complete(self, event: End) -> None:
         exchange = self.exchange
@@ -199,7 +214,7 @@ class HttpConnection(Connection):
             elif not self.writing_paused:
                 self.deadline = NEVER  # the handler works; its waits have deadlines of their own
             if core.buffered > settings.buffer:
-                self._block()
+                self.hold()
             return
         if core.closed or (core.closing and not core.answerable):
             self._leave()
@@ -208,7 +223,7 @@ class HttpConnection(Connection):
                 self.set_deadline("idle", settings.idle_timeout)
             if self.draining or self.peer_ended:
                 self._leave()
-        elif self.stage != "header":
+        elif self.stage != "header" and not self.lingering:
             self.set_deadline("header", settings.header_timeout)
 
     def _leave(self) -> None:
@@ -245,20 +260,29 @@ class HttpConnection(Connection):
         if self.http.settings.on_answered is not None:
             self.http.settings.on_answered(exchange)
         if self._blocked:
-            self._unblock()
+            self.release()
         if not self._turn:
             self.feed_on()
 
     def feed_on(self) -> None:
         """An answer that had to wait is out: go on with what was held back behind it."""
-        if self.writing_paused:
-            return  # not before the client has taken what is on its way
+        if not self.writing_paused:  # else not before the client has taken what is on its way
+            self.in_turn(lambda: self._advance(self.core.resume()))
+
+    def in_turn(self, work: Callable[[], None]) -> None:
+        """Do what an event elsewhere (an upstream's answer) means here as one turn: all it produces in one write."""
+        if self._turn:
+            work()
+            return
         self._turn = True
         try:
-            self._advance(self.core.resume())
+            work()
+            if self.exchange is None and self.delegate is None and not self.writing_paused:
+                self._advance(self.core.resume())
         finally:
             self._turn = False
-        self._settle()
+        if self.delegate is None:
+            self._settle()
 
     @property
     def secure(self) -> bool:
@@ -273,6 +297,7 @@ class HttpConnection(Connection):
 
     def content_wanted(self, exchange: Exchange) -> None:
         if exchange.request.frame.expects_continue and not exchange.content_begun:
+            exchange.continued = True
             self.core.inform(100)
             exchange.flow.note("response.informed", "server", status=100)
             if not self._turn:
@@ -280,13 +305,13 @@ class HttpConnection(Connection):
 
     def content_taken(self, exchange: Exchange, waiting: int) -> None:
         if self._blocked and waiting <= self.http.settings.buffer // 2:
-            self._unblock()
+            self.release()
 
     def decide_on_content(self, exchange: Exchange) -> None:
         """The response begins while the request still comes: will the rest be read, discarded, or is this the end?"""
-        if exchange.wanted:
-            return
         frame = exchange.request.frame
+        if exchange.wanted and not (frame.expects_continue and not exchange.content_begun and not exchange.continued):
+            return
         left = None if frame.length is None else frame.length - exchange.received
         if (
             left is None
@@ -312,16 +337,37 @@ class HttpConnection(Connection):
             self.set_deadline("write", self.write_timeout)
 
         def done(error: Exception | None) -> None:
-            self.sender = None
+            self.source = None
             if error is not None:
                 self.abort()
             elif self.exchange is exchange:
                 self.set_deadline("", 0)
                 exchange.finish()
 
-        self.sender = FileSender(self, descriptor, offset, count, sent=sent, done=done)
-        head = self.core.outgoing()
-        self.sender.begin(head)
+        self.source = sender = FileSender(self, descriptor, offset, count, sent=sent, done=done)
+        sender.begin(self.core.outgoing())
+
+    def cut(self, exchange: Exchange, reset: bool) -> None:
+        """The exchange ends here, and the connection with it, whatever the core still expects."""
+        self.flush()
+        self.core.abandon()
+        if reset:
+            self.reset()
+        else:
+            self._leave()
+        self._exchange_over(exchange)
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait; False, and at once, when this connection is asked to end."""
+        if self.draining:
+            return False
+        pause = self._pause = self.loop.create_future()
+        timer = self.loop.call_later(seconds, _settled, pause, True)
+        try:
+            return await pause
+        finally:
+            timer.cancel()
+            self._pause = None
 
     # -- bytes out -----------------------------------------------------------------------------------------------
 
@@ -353,19 +399,23 @@ class HttpConnection(Connection):
             self._drained.set_result(None)
         if self.delegate is not None:
             self.delegate.writable()
-        elif self.sender is not None:
-            self.sender.go_on()
+        elif self.source is not None:
+            self.source.go_on()
         elif self.exchange is None:
             self.feed_on()
 
-    def _block(self) -> None:
+    def hold(self) -> None:
+        """Read no more from the client for now: what it sends has nowhere to go."""
         if not self._blocked:
             self._blocked = True
             self.transport.pause_reading()
             if self.stage == "body":
                 self.deadline = NEVER
 
-    def _unblock(self) -> None:
+    def release(self) -> None:
+        """There is room again."""
+        if not self._blocked:
+            return
         self._blocked = False
         self.stage = ""
         if not self.transport.is_closing():
@@ -375,6 +425,8 @@ class HttpConnection(Connection):
 
     def drain(self) -> None:
         self.draining = True
+        if self._pause is not None:
+            _settled(self._pause, False)
         if self.delegate is not None:
             self.delegate.drain()
         elif self.exchange is None:
@@ -402,8 +454,8 @@ class HttpConnection(Connection):
     def ended(self, error: Exception | None) -> None:
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(ConnectionLost("the client is gone"))
-        if self.sender is not None:
-            self.sender.cancel()
+        if self.source is not None:
+            self.source.cancel()
         if self.delegate is not None:
             self.delegate.ended(error)
         exchange = self.exchange
@@ -450,6 +502,11 @@ class HttpConnection(Connection):
             self.abort()
         else:
             exchange.refuse(500, "something went wrong here; the server's log says what")
+
+
+def _settled(future: asyncio.Future[bool], result: bool) -> None:
+    if not future.done():
+        future.set_result(result)
 
 
 STATUS_TEXT = [str(status) for status in range(1000)]

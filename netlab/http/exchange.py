@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from netlab.cores.fields import EMPTY, Fields
 from netlab.cores.http1 import Request, phrase
@@ -21,6 +21,17 @@ FieldSource = bytes | Iterable[tuple[str, str]]
 """Fields of a response: pairs, or a block that `encode_fields` made once and for all."""
 
 
+class Sink(Protocol):
+    """Who takes a request's content as it arrives."""
+
+    def content(self, data: bytes) -> None: ...
+
+    def content_complete(self, trailers: Fields) -> None: ...
+
+    def lost(self, error: Exception) -> None:
+        """The client is gone before it was answered."""
+
+
 class Exchange:
     """What a handler answers. A handler is a plain function where the answer is known, a coroutine where it must wait.
 
@@ -33,12 +44,15 @@ class Exchange:
         "_error",
         "_limit",
         "_pieces",
+        "_relaying",
+        "_sink",
         "_then",
         "_waiter",
         "_waiting_size",
         "answered",
         "complete",
         "connection",
+        "continued",
         "flow",
         "kept",
         "received",
@@ -58,6 +72,7 @@ class Exchange:
         self.answered = False  # the response is complete
         self.complete = not request.frame.has_body  # the request is complete
         self.wanted = False  # someone takes the content
+        self.continued = False  # the client was told to go on with it (100)
         self.received = self.sent = 0  # bytes of content
         self.trailers: Fields = EMPTY
         self.kept: dict[str, bytearray] | None = None  # the beginning of each side's content, at level full
@@ -69,6 +84,8 @@ class Exchange:
         self._error: Exception | None = None
         self._then: Callable[[bytes], None] | None = None
         self._limit = 0
+        self._sink: Sink | None = None
+        self._relaying = False
 
     # -- the request's content -----------------------------------------------------------------------------------
 
@@ -120,6 +137,24 @@ class Exchange:
             parts.append(piece)
         return b"".join(parts)
 
+    def relay(self, sink: Sink, *, ready: bool) -> None:
+        """Pass the content on as it arrives, once the sink is ready; it waits here until then.
+
+        A client that expects 100 is not told to go on: the one who answers at the far end says so.
+        """
+        self._sink = sink
+        self.wanted = True
+        self._relaying = ready
+        if not ready:
+            return
+        pieces, self._pieces, self._waiting_size = self._pieces, None, 0
+        for piece in pieces or ():
+            sink.content(piece)
+        if pieces:
+            self.connection.content_taken(self, 0)
+        if self.complete:
+            sink.content_complete(self.trailers)
+
     # -- the response --------------------------------------------------------------------------------------------
 
     def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"") -> None:
@@ -136,12 +171,22 @@ class Exchange:
         connection.exchange_answered(self)
 
     def start(
-        self, status: int, fields: FieldSource = b"", *, length: int | None = None, reason: str | None = None
+        self,
+        status: int,
+        fields: FieldSource = b"",
+        *,
+        length: int | None = None,
+        reason: str | None = None,
+        own: bool = True,
     ) -> None:
-        """The response's head; `send` and `finish` follow. Nothing follows for HEAD, 204 and 304 but `finish`."""
+        """The response's head; `send` and `finish` follow. Nothing follows for HEAD, 204 and 304 but `finish`.
+
+        `own` is False for a response that is passed on: Server and Date are then its origin's.
+        """
         connection = self.connection
         self._begin(status)
-        connection.core.start(status, connection.standing(fields), length=length, reason=reason)
+        fields = connection.standing(fields) if own else fields
+        connection.core.start(status, fields, length=length, reason=reason)
         if self.flow.events is not None:
             recording.response_sent(self, connection)
 
@@ -174,6 +219,25 @@ class Exchange:
         self.connection.core.inform(status, fields)
         self.flow.note("response.informed", "server", status=status, fields=[list(pair) for pair in fields])
         self.connection.flush()
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait so long; False, and at once, when the server asks its connections to end: time to come to an end."""
+        return await self.connection.pause(seconds)
+
+    def raw(self, data: bytes) -> None:
+        """Bytes past the core, as they are, for answers that are broken on purpose; `cut` ends what they began."""
+        connection = self.connection
+        if not self.started:
+            self.started = True
+            connection.core.abandon()  # nothing more is read: what follows an answer of this kind has no meaning
+        connection.flush()
+        connection.write(data)
+        self.sent += len(data)
+
+    def cut(self, *, reset: bool = False) -> None:
+        """End the connection where the answer stands: with FIN, or at once with RST."""
+        self.started = self.answered = self.complete = True
+        self.connection.cut(self, reset)
 
     def text(self, status: int, text: str, fields: Iterable[tuple[str, str]] = ()) -> None:
         """A short answer for a person, as plain text."""
@@ -213,6 +277,9 @@ class Exchange:
         """A piece of content came; returns how many bytes wait to be taken."""
         self.received += len(data)
         self._arrived = True
+        if self._sink is not None and self._relaying:
+            self._sink.content(data)
+            return 0
         if not self.wanted and self.started:
             return 0  # nobody will take it
         if self._pieces is None:
@@ -231,6 +298,8 @@ class Exchange:
 
     def content_complete(self, trailers: Fields) -> None:
         self.complete, self.trailers = True, trailers
+        if self._sink is not None and self._relaying:
+            self._sink.content_complete(trailers)
         if self._then is not None:
             self._collected()
         self._wake()
@@ -239,6 +308,8 @@ class Exchange:
         """No more content will come, or no more can be sent."""
         self._error, self._then = error, None
         self._wake()
+        if self._sink is not None and not self.answered:
+            self._sink.lost(error)
         if self.task is not None and not self.answered:
             self.task.cancel()
 

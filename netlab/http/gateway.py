@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import Data, End, Informational, Limits, Response, phrase
+from netlab.cores.http1 import Data, End, Informational, Limits, Response, encode_fields, phrase
 from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, RemoteProtocolError
 from netlab.flow import Flow, FlowLog, Outcome
 from netlab.http import recording
@@ -21,11 +21,11 @@ from netlab.net.pool import Origin, Pool
 from netlab.net.secure import TlsOptions
 from netlab.net.sweep import Sweep
 from netlab.net.tasks import Tasks
-from netlab.policy.forwarding import Hop, response_fields
+from netlab.policy.forwarding import Arrival, Hop, request_fields, response_fields
 from netlab.policy.gateway_errors import Failure, failure
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))  # RFC 9110 9.2.2
-Pairs = Sequence[tuple[str, str]]
+Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,10 +34,10 @@ class Way:
 
     origin: Origin
     target: str
-    fields: Pairs  # Host included
+    fields: bytes  # a block, Host included
     tls: TlsOptions | None = None
     source: str | None = None  # the local address to call from
-    on_response: Callable[[Response, list[tuple[str, str]]], list[tuple[str, str]]] | None = None
+    on_response: Callable[[Response, list[Pair]], list[Pair]] | None = None  # rewrites what travels back
     on_end: Callable[[Failure | None], None] | None = None  # the upstream's answer is over, or why there was none
 
 
@@ -72,6 +72,34 @@ class Gateway:
             forwarding.begin(upstream, fresh=False)
         else:
             forwarding.dial()
+
+    def onward(self, exchange: Exchange, host: str) -> bytes:
+        """The request's fields as they travel on, for a server that is called `host`.
+
+        A client that repeats itself repeats them too: the block is made once, and kept with its connection.
+        """
+        connection, request = exchange.connection, exchange.request
+        if connection.onward[0] is request.fields and connection.onward[1] == (host, request.authority):
+            return connection.onward[2]
+        client = exchange.flow.client
+        address, port = (client[0], client[1]) if isinstance(client, tuple) else ("", 0)
+        scheme = "https" if connection.secure else "http"
+        arrival = Arrival(client=address, port=port, scheme=scheme, host=request.authority, version=request.version)
+        named = request.fields.tokens("connection")
+        block = encode_fields([("Host", host), *request_fields(request.fields, named, self.hop, arrival)])
+        connection.onward = (request.fields, (host, request.authority), block)
+        return block
+
+    def back(self, upstream: Upstream, response: Response) -> bytes:
+        """The response's fields as they travel back; made once for as long as the upstream repeats itself."""
+        if upstream.back[0] is response.fields:
+            return upstream.back[1]
+        block = encode_fields(self.returned(response))
+        upstream.back = (response.fields, block)
+        return block
+
+    def returned(self, response: Response) -> list[Pair]:
+        return response_fields(response.fields, response.fields.tokens("connection"), self.hop, response.version)
 
     def refuse(self, exchange: Exchange, failed: Failure) -> None:
         """Answer for an upstream that could not."""
@@ -151,7 +179,9 @@ class Forwarding:
         upstream.waiting = self
         self.leg.client, self.leg.server = upstream.flow.client, upstream.flow.server
         frame = request.frame
-        fields = [*way.fields, ("Upgrade", ", ".join(frame.upgrade))] if frame.upgrade else way.fields
+        fields = way.fields
+        if frame.upgrade:
+            fields += encode_fields([("Upgrade", ", ".join(frame.upgrade))])
         upstream.core.request(
             request.method,
             way.target,
@@ -161,7 +191,7 @@ class Forwarding:
             upgrade=bool(frame.upgrade),
         )
         if self.leg.events is not None:
-            recording.request_forwarded(self.leg, request.method, way.target, way.fields, upstream)
+            recording.request_forwarded(self.leg, upstream)
         self.gateway.sweep.add(self)
         self._await_response()
         exchange.relay(self, ready=True)
@@ -204,7 +234,7 @@ class Forwarding:
             elif type(event) is End:
                 self._complete(event.trailers)
             elif type(event) is Informational:
-                exchange.inform(event.status, event.fields)
+                exchange.inform(event.status, self._interim(event))
             elif isinstance(event, RemoteProtocolError):
                 self.fail(event)
                 return
@@ -213,31 +243,35 @@ class Forwarding:
             self.upstream.hold()
             exchange.connection.source = self
 
+    def _interim(self, event: Informational) -> list[Pair]:
+        return response_fields(event.fields, event.fields.tokens("connection"), self.gateway.hop, "1.1")
+
     def _head(self, response: Response) -> None:
         self.responding = True
         self.leg.result = str(response.status)
-        exchange, way = self.exchange, self.way
-        connection = response.fields.tokens("connection") if "connection" in response.fields else ()
-        fields = response_fields(response.fields, connection, self.gateway.hop, response.version)
-        if way.on_response is not None:
-            fields = way.on_response(response, fields)
+        exchange, way, upstream = self.exchange, self.way, self.upstream
+        assert upstream is not None
         if self.leg.events is not None:
             recording.response_received(self.leg, response)
-        if self.upstream is not None and self.upstream.core.switched:
-            self._switch(response, fields)
+        if upstream.core.switched:
+            self._switch(upstream, response)
             return
+        if way.on_response is None:
+            fields = self.gateway.back(upstream, response)
+        else:
+            fields = encode_fields(way.on_response(response, self.gateway.returned(response)))
         exchange.start(response.status, fields, length=response.frame.length, reason=response.reason, own=False)
         if not response.frame.has_body:
             self._complete(())
 
-    def _switch(self, response: Response, fields: list[tuple[str, str]]) -> None:
-        upstream, self.upstream = self.upstream, None
-        assert upstream is not None
+    def _switch(self, upstream: Upstream, response: Response) -> None:
+        """Another protocol speaks from here on, through a tunnel."""
+        self.upstream = None
         self._leave_upstream(upstream)
         tunnel = Tunnel(upstream, self.leg, idle=self.gateway.settings.tunnel_timeout)
         upstream.waiting = tunnel
-        protocols = response.fields.get("upgrade") or ""
-        self.exchange.upgrade(response.status, [*fields, ("Connection", "upgrade"), ("Upgrade", protocols)], tunnel)
+        switching = [("Connection", "upgrade"), ("Upgrade", response.fields.get("upgrade") or "")]
+        self.exchange.upgrade(response.status, [*self.gateway.returned(response), *switching], tunnel)
 
     def _complete(self, trailers: Any) -> None:
         """The response is whole. The connection is kept if the request is, too."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import EMPTY
@@ -80,16 +79,18 @@ def response_ended(exchange: Exchange) -> None:
     exchange.flow.note("response.ended", "server", **_body(exchange, "server", exchange.sent), size=exchange.sent)
 
 
-def request_forwarded(
-    leg: Flow, method: str, target: str, fields: Sequence[tuple[str, str]], upstream: Upstream
-) -> None:
+def request_forwarded(leg: Flow, upstream: Upstream) -> None:
+    """Note the head that the upstream's core has just written, as it is on the wire."""
+    head = upstream.core.last_written().partition(b"\r\n\r\n")[0].decode("latin-1")
+    line, *lines = head.split("\r\n")
+    method, target, version = line.split(" ")
     leg.note(
         "request.sent",
         "client",
         method=method,
         target=target,
-        version="1.1",
-        fields=[list(pair) for pair in fields],
+        version=version.removeprefix("HTTP/"),
+        fields=[field.split(": ", 1) for field in lines],
         connection=upstream.flow.id,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from netlab.cores.fields import Fields
 from netlab.cores.http1 import ClientCore, Limits
 from netlab.flow import Flow
 from netlab.net.outgoing import Outgoing
@@ -25,12 +26,13 @@ class Waiting(Protocol):
 class Upstream(Outgoing):
     """A connection that a pool keeps and a gateway leases; between exchanges nobody waits, and any byte ends it."""
 
-    __slots__ = ("_flushing", "core", "waiting")
+    __slots__ = ("_flushing", "back", "core", "waiting")
 
     def __init__(self, flow: Flow, limits: Limits | None = None) -> None:
         super().__init__(flow)
         self.core = ClientCore(limits)
         self.waiting: Waiting | None = None
+        self.back: tuple[Fields | None, bytes] = (None, b"")  # the last response's fields, and as they travel back
         self._flushing = False
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
+import struct
 from typing import Any
 
 from netlab.errors import NetlabError
@@ -195,6 +197,13 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         self.transport.abort()
+
+    def reset(self) -> None:
+        """End at once with RST, as a peer that crashed would (SO_LINGER 0); what was not sent is discarded."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abort()
 
     # -- the flow ----------------------------------------------------------------------------------------------
 
