@@ -53,6 +53,8 @@ class Sources:
         self._toml = Toml.load(Path(named)) if named else None
         if self._toml is not None:
             self._toml.check([*rooms.services(), "lab"])
+            if "config" in self._toml.tables.get("lab", {}):
+                raise UsageError(f"{self._toml.at('lab', 'config')}: config names this file, and cannot stand in it")
 
     def settle(self, kind: type[Config], table: str, *, flags: bool = True) -> Config:
         """The settings of one dataclass; `flags` tells whether the command line speaks about it."""
