@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -26,11 +25,13 @@ class Changed(Exception):
     """The file is not any more what it was when it was found; raised before anything is sent."""
 
 
-def deliver(exchange: Exchange, representation: Representation) -> Work:
-    """Answer GET or HEAD with what a 200 would carry, in the order of RFC 9110 13.2.2; may raise Changed."""
+def deliver(exchange: Exchange, representation: Representation, *, now: float) -> Work:
+    """Answer GET or HEAD with what a 200 would carry, in the order of RFC 9110 13.2.2; may raise Changed.
+
+    `now` is in seconds since the epoch.
+    """
     request = exchange.request
     fields = request.fields
-    now = time.time()
     verdict = evaluate(request.method, fields, representation.current, now=now)
     if verdict is not None:
         _refuse(exchange, representation, verdict)

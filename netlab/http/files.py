@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from netlab.http.delivery import AT_ONCE, Changed, Work, deliver
+from netlab.errors import UsageError
+from netlab.http.cache_control import CacheRules
+from netlab.http.coded import Coded
+from netlab.http.delivery import Changed, Work, deliver
 from netlab.http.exchange import Exchange
+from netlab.http.finding import Finder
 from netlab.http.found import FileCache, Found, FoundDirectory, FoundFile
-from netlab.http.media_types import media_type
-from netlab.http.representation import Representation, Version
+from netlab.http.representation import Representation
 from netlab.http.tree import Tree
+from netlab.policy.coding import IDENTITY, choose
 
-SETTLED = 1.0
-"""Seconds a file must have stood unchanged before it is kept: within the clock's grain it could change unseen."""
 ATTEMPTS = 3
 """How often a file that changes while it is being answered is looked up again."""
 
@@ -31,83 +33,53 @@ class FileOptions:
     hidden: bool = False
     """Serve and list names that begin with a dot; `.well-known` always is."""
 
+    cache_control: tuple[str, ...] = ()
+    """Rules PATTERN=VALUE, the first that matches wins; VALUE is immutable, revalidate, no-store or the field's own."""
+
+    compress: bool = True
+    """Compress what shrinks, for clients that accept it."""
+
+    precompressed: bool = True
+    """Send FILE.br, FILE.zst or FILE.gz in place of FILE to clients that accept the coding, if it is not older."""
+
     cache: int = 64 << 20
-    """Bytes of small files and coded bodies kept in memory."""
+    """Bytes of small files and of coded content kept in memory."""
+
+    spa: str = ""
+    """The file, below the root, that answers navigation to where no file is (single-page applications)."""
 
 
 class Files:
     """The files below one root."""
 
-    def __init__(self, root: Path, options: FileOptions | None = None) -> None:
-        self.options = options or FileOptions()
-        self.tree = Tree(root, hidden=self.options.hidden)
-        self.cache = FileCache(size=self.options.cache)
+    def __init__(self, root: Path, options: FileOptions | None = None, *, now: Callable[[], float] = time.time) -> None:
+        """UsageError for a root or an option that cannot be meant; `now` gives seconds since the epoch."""
+        self.options = options = options or FileOptions()
+        self.now = now
+        self.tree = Tree(root, hidden=options.hidden)
+        cache = FileCache(size=options.cache)
+        self.coded = Coded(self.tree, cache, compress=options.compress, precompressed=options.precompressed)
+        rules = CacheRules(options.cache_control)
+        self.finder = Finder(self.tree, cache, index=options.index, rules=rules, codes=self.coded.offered, now=now)
+        self.find = self.finder.find
+        self._spa = "/" + quote(options.spa.lstrip("/"))
+        if options.spa and not isinstance(self.find(self._spa), FoundFile):
+            raise UsageError(f"spa {options.spa!r} is no file below {root}")
 
-    # -- finding -------------------------------------------------------------------------------------------------
+    def fallback(self, exchange: Exchange) -> FoundFile | None:
+        """The single-page application's file, for a navigation to a path where nothing else is; ask this last.
 
-    def find(self, path: str, *, offset: int = 0) -> Found | None:
-        """What a request's path (without query) means; None where nothing is, or where it leads out of the root.
-
-        RemoteProtocolError (400) for a path with NUL or a broken escape; `offset` is where it stood on the connection.
+        Navigation wants HTML, or at least does not name a file: a missing script must not come back as a page.
         """
-        found = self.cache.get(path)
-        if found is not None:
-            return found
-        names = self.tree.names(path, offset=offset)
-        if names is None:
+        request = exchange.request
+        if not self.options.spa or request.method not in ("GET", "HEAD"):
             return None
-        location = self.tree.location(names)
-        opened = self.tree.open(location)
-        if opened is None:
+        name = request.path.partition("?")[0].rpartition("/")[2]
+        accept = request.fields.get("accept", "*/*") or ""
+        if "text/html" not in accept and ("." in name or "*/*" not in accept):
             return None
-        descriptor, status = opened
-        try:
-            slash = path.endswith(("/", "/.", "/.."))
-            if stat.S_ISREG(status.st_mode):
-                return None if slash else self._file(path, location, descriptor, status)
-            if not stat.S_ISDIR(status.st_mode):
-                return None  # a device, a socket, a pipe
-        finally:
-            os.close(descriptor)
-        return (self._index(path, location) if slash else None) or FoundDirectory(location, tuple(names), slash)
-
-    def _index(self, path: str, location: str) -> FoundFile | None:
-        for name in self.options.index:
-            inside = os.path.join(location, name)
-            opened = self.tree.open(inside)
-            if opened is None:
-                continue
-            descriptor, status = opened
-            try:
-                if stat.S_ISREG(status.st_mode):
-                    # kept only if first in the order: a better one that appears later must be seen
-                    return self._file(path if name == self.options.index[0] else "", inside, descriptor, status)
-            finally:
-                os.close(descriptor)
-        return None
-
-    def _file(self, path: str, location: str, descriptor: int, status: os.stat_result) -> FoundFile:
-        version = Version.of(status)
-        body = os.pread(descriptor, AT_ONCE, 0) if version.size <= AT_ONCE else None
-        if body is not None and len(body) != version.size:
-            body = body[: version.size]  # it is being written
-            version = version._replace(size=len(body))
-        now = time.time()
-        modified = int(status.st_mtime)
-        identity = Representation(
-            media_type(os.path.basename(location)),
-            version.tag,
-            modified=modified if modified <= now else None,  # RFC 9110 8.8.2.1: never a date in the future
-            body=body,
-            location=location,
-            version=version,
-        )
-        found = FoundFile(location, version, identity)
-        if path and now - max(version.modified_ns, version.changed_ns) / 1e9 > SETTLED:
-            self.cache.put(path, found)
-        return found
-
-    # -- answering -----------------------------------------------------------------------------------------------
+        found = self.find(self._spa)
+        return found if isinstance(found, FoundFile) else None
 
     def allowed(self, found: Found | None) -> tuple[str, ...]:
         """The methods of Allow (RFC 9110 10.2.1) for what was found."""
@@ -118,25 +90,57 @@ class Files:
         method = exchange.request.method
         if method in ("GET", "HEAD"):
             return self._get(exchange, found)
-        if method == "OPTIONS":
-            exchange.respond(204, [("Allow", ", ".join(self.allowed(found)))])
-            return None
         allow = [("Allow", ", ".join(self.allowed(found)))]
-        exchange.refuse(405, f"{method} is not done here; these are: {allow[0][1]}", allow)
+        if method == "OPTIONS":
+            exchange.respond(204, allow)
+        else:
+            exchange.refuse(405, f"{method} is not possible here; these methods are: {allow[0][1]}", allow)
         return None
 
-    def _get(self, exchange: Exchange, found: Found | None) -> Work:
-        for _ in range(ATTEMPTS):
-            if found is None:
-                break
-            if isinstance(found, FoundDirectory):
-                return self._directory(exchange, found)
-            try:
-                return deliver(exchange, found.identity)
-            except Changed:
-                found = self.find(exchange.request.path.partition("?")[0])
-        exchange.refuse(404, "there is no such file")
-        return None
+    # -- GET and HEAD --------------------------------------------------------------------------------------------
+
+    def _get(self, exchange: Exchange, found: Found | None, attempts: int = ATTEMPTS) -> Work:
+        if isinstance(found, FoundDirectory):
+            return self._directory(exchange, found)
+        if found is None or not attempts:
+            exchange.refuse(404, "no file is here")
+            return None
+        try:
+            return self._file(exchange, found, attempts)
+        except Changed:
+            return self._again(exchange, found, attempts)
+
+    def _again(self, exchange: Exchange, found: FoundFile, attempts: int) -> Work:
+        """The file, or a precompressed neighbour, has changed since it was looked at."""
+        found.forget_neighbours()
+        return self._get(exchange, self.find(exchange.request.path.partition("?")[0]), attempts - 1)
+
+    def _file(self, exchange: Exchange, found: FoundFile, attempts: int) -> Work:
+        """Select the representation (RFC 9110 12.5.3) and deliver it."""
+        accepted = exchange.request.fields.get("accept-encoding")
+        codings = self.coded.codings(found, exchange.connection.loop.time()) if found.varies else ()
+        coding = choose(accepted, codings)
+        if coding is None:
+            readable = ", ".join((*codings, IDENTITY))
+            fields = [("Vary", "Accept-Encoding")] if found.varies else []
+            exchange.refuse(406, f"Accept-Encoding excludes all this can be sent in: {readable}", fields)
+            return None
+        if coding == IDENTITY:
+            return deliver(exchange, found.identity, now=self.now())
+        representation = self.coded.at_once(found, coding)
+        if representation is None:
+            return self._later(exchange, found, coding, attempts)
+        return deliver(exchange, smaller(found, representation, accepted), now=self.now())
+
+    async def _later(self, exchange: Exchange, found: FoundFile, coding: str, attempts: int) -> None:
+        try:
+            representation = await self.coded.make(found, coding)
+            accepted = exchange.request.fields.get("accept-encoding")
+            work = deliver(exchange, smaller(found, representation, accepted), now=self.now())
+        except Changed:
+            work = self._again(exchange, found, attempts)
+        if work is not None:
+            await work
 
     def _directory(self, exchange: Exchange, found: FoundDirectory) -> Work:
         if not found.slash:
@@ -150,3 +154,10 @@ class Files:
         path, mark, query = exchange.request.path.partition("?")
         last = path.rpartition("/")[2]
         exchange.text(301, "this is a directory\n", [("Location", f"./{last}/{mark}{query}")])
+
+
+def smaller(found: FoundFile, coded: Representation, accepted: str | None) -> Representation:
+    """Identity where a coding does not shrink the content and the client can do without it."""
+    if coded.size >= found.version.size and choose(accepted, ()) is not None:
+        return found.identity
+    return coded

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from netlab.http.representation import Representation, Version
+from netlab.http.representation import Pairs, Representation, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +22,28 @@ class FoundDirectory:
 class FoundFile:
     """One version of a file, and the representations of it that were made so far, by coding."""
 
-    __slots__ = ("codings", "identity", "location", "looked", "name", "representations", "version", "weight")
+    __slots__ = (
+        "codings",
+        "identity",
+        "location",
+        "looked",
+        "more",
+        "path",
+        "representations",
+        "varies",
+        "version",
+        "weight",
+    )
 
-    def __init__(self, location: str, version: Version, identity: Representation) -> None:
+    def __init__(self, location: str, version: Version, identity: Representation, more: Pairs, *, varies: bool) -> None:
         self.location, self.version, self.identity = location, version, identity
-        self.name = os.path.basename(location)
-        self.representations = {"identity": identity}
-        self.codings: tuple[str, ...] = ()  # that can be had besides identity, the preferred first
-        self.looked = 0.0  # when precompressed neighbours were looked for, loop time
-        self.weight = len(identity.body or b"") + 1024  # bytes kept in memory, roughly
+        self.varies = varies  # it may be had in other codings than identity
+        self.more = more  # Cache-Control, Vary: what every representation of it says
+        self.representations = {identity.coding: identity}
+        self.codings: tuple[str, ...] = ()  # it can be had in besides identity, the favourite first
+        self.looked = -math.inf  # when precompressed neighbours were looked for, loop time
+        self.path = ""  # of the request, where it is kept under one
+        self.weight = len(identity.body or b"") + 2048  # bytes kept in memory, roughly
 
     def stands(self) -> bool:
         """Whether this is still what lies there."""
@@ -45,6 +59,10 @@ class FoundFile:
             and status.st_ino == version.inode
             and status.st_dev == version.device
         )
+
+    def forget_neighbours(self) -> None:
+        """Look for precompressed neighbours again."""
+        self.looked = -math.inf
 
     def __repr__(self) -> str:
         return f"<FoundFile {self.location} {', '.join(self.representations)}>"
@@ -74,18 +92,18 @@ class FileCache:
         return None
 
     def put(self, path: str, found: FoundFile) -> None:
-        if len(path) > self.LONGEST_PATH or path in self._kept:
-            return
-        self._kept[path] = found
-        self.weight += found.weight
-        self._shrink()
+        if len(path) <= self.LONGEST_PATH and path not in self._kept:
+            found.path = path
+            self._kept[path] = found
+            self.weight += found.weight
+            self._shrink()
 
     def grew(self, found: FoundFile, size: int) -> None:
         """So many bytes more are kept with a file."""
-        found.weight += size
-        # the same file may be kept under several paths, or under none any more
-        self.weight = sum(kept.weight for kept in self._kept.values())
-        self._shrink()
+        if self._kept.get(found.path) is found:
+            found.weight += size
+            self.weight += size
+            self._shrink()
 
     def _shrink(self) -> None:
         while self._kept and (len(self._kept) > self.files or self.weight > self.size):

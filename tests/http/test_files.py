@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,8 +58,10 @@ def handler(files: Files) -> Callable[[Exchange], Coroutine[Any, Any, None] | No
 
 
 @asynccontextmanager
-async def files_at(root: Path, **options: Any) -> AsyncIterator[tuple[App, int]]:
-    async with serving(handler(Files(root, FileOptions(**options)))) as (app, port):
+async def files_at(root: Path, *, later: float = 10.0, **options: Any) -> AsyncIterator[tuple[App, int]]:
+    """Files of a root, `later` seconds from now: by then they have settled, and are kept in memory."""
+    files = Files(root, FileOptions(**options), now=lambda: time.time() + later)
+    async with serving(handler(files)) as (app, port):
         yield app, port
 
 
