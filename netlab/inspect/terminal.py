@@ -21,7 +21,7 @@ RED = "31"  # for whatever went wrong
 # control characters, and the marks that turn the direction of what follows them
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
-LINES_PER_SECOND = 2000
+LINES_PER_SECOND = 1000
 """More than anybody reads. Past it lines are left out and counted, so that printing costs traffic a few per cent."""
 
 
