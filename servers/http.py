@@ -91,7 +91,7 @@ class Server:
         self.files = files_of(config.root) if config.root is not None else None
         self.log = access_log(config) if config.access_log else None
         self.http = HttpService("http", self.handle, self.settings(), context.flows, self.tasks)
-        self.routes = built_in() if config.endpoints else None
+        self.routes = built_in(context) if config.endpoints else None
 
     def listeners(self) -> Sequence[Listener]:
         config, reuse = self.config, self.context.reuse_port
@@ -187,12 +187,13 @@ def engine(name: str) -> CoreFactory:
     return H11ServerCore
 
 
-def built_in() -> Routes:
-    from netlab.http.endpoints import mirror
+def built_in(context: Context) -> Routes:
+    from netlab.http import broken, endpoints
 
     routes = Routes()
     routes.add("GET", "/hello", lambda exchange: exchange.respond(200, TEXT, HELLO), "13 bytes of text")
-    mirror.register(routes)
+    endpoints.register_all(routes, context)
+    broken.register(routes, context)
     return routes
 
 

@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from email.message import Message
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any
-from urllib.parse import parse_qsl
 
-from netlab.cores.http1 import Request, encode_fields
+from netlab.cores.http1 import Request
+from netlab.http.endpoints.answers import LIMIT, respond_json
+from netlab.http.endpoints.arguments import grouped, query
+from netlab.http.endpoints.forms import content_of
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
+from netlab.service import Context
 
-LIMIT = 32 << 20
-"""Bytes of content these paths take; more is a 413."""
-JSON = encode_fields([("Content-Type", "application/json")])
+WITHOUT_CONTENT = ("args", "headers", "origin", "url")
+WITH_CONTENT = (*WITHOUT_CONTENT, "data", "files", "form", "json")
+DELAYED = (*WITHOUT_CONTENT, "data", "files", "form")
+EVERYTHING = (*WITH_CONTENT, "method")
 
 
-def register(routes: Routes) -> None:
+def register(routes: Routes, context: Context) -> None:
+    routes.add("GET", "/get", get, "the request, asked with GET")
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        routes.add(method, f"/{method.lower()}", with_content, f"the request, asked with {method}")
+    routes.add("*", "/anything", anything, "the request, asked with any method")
+    routes.add("*", "/anything/{rest...}", anything, "the same, under any path")
     routes.add("GET", "/headers", headers, "the request's fields")
-    routes.add("*", "/anything", anything, "everything about the request")
-    routes.add("*", "/anything/{rest...}", anything, "everything about the request")
+    routes.add("GET", "/ip", address, "the client's address")
+    routes.add("GET", "/user-agent", user_agent, "the request's User-Agent")
 
 
-def headers(exchange: Exchange) -> None:
-    respond_json(exchange, {"headers": joined_fields(exchange.request)})
+def get(exchange: Exchange) -> None:
+    respond_json(exchange, mirror(exchange, WITHOUT_CONTENT))
+
+
+def with_content(exchange: Exchange) -> None:
+    exchange.collect(LIMIT, lambda body: respond_json(exchange, mirror(exchange, WITH_CONTENT, body)))
 
 
 def anything(exchange: Exchange, rest: str = "") -> None:
-    exchange.collect(LIMIT, lambda body: respond_json(exchange, mirror(exchange, body)))
+    exchange.collect(LIMIT, lambda body: respond_json(exchange, mirror(exchange, EVERYTHING, body)))
 
 
-def respond_json(exchange: Exchange, value: Any, status: int = 200) -> None:
-    exchange.respond(status, JSON, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+def headers(exchange: Exchange) -> None:
+    respond_json(exchange, mirror(exchange, ("headers",)))
+
+
+def address(exchange: Exchange) -> None:
+    respond_json(exchange, mirror(exchange, ("origin",)))
+
+
+def user_agent(exchange: Exchange) -> None:
+    respond_json(exchange, {"user-agent": exchange.request.fields.get("user-agent")})
+
+
+def mirror(exchange: Exchange, keys: tuple[str, ...], body: bytes = b"") -> dict[str, Any]:
+    """What httpbin tells of a request, as far as `keys` name it."""
+    request = exchange.request
+    told: dict[str, Any] = {"url": url_of(exchange), "args": grouped(query(request)), "headers": joined_fields(request)}
+    told["origin"] = origin_of(exchange)
+    if "method" in keys:
+        told["method"] = request.method
+    if "data" in keys:
+        told |= content_of(request, body)
+    return {name: value for name, value in told.items() if name in keys}
 
 
 def joined_fields(request: Request) -> dict[str, str]:
@@ -46,84 +74,34 @@ def joined_fields(request: Request) -> dict[str, str]:
     return fields
 
 
-def mirror(exchange: Exchange, body: bytes) -> dict[str, Any]:
-    """What `/anything` tells: the request in httpbin's form."""
-    request = exchange.request
-    return {
-        "args": query_of(request),
-        **content_of(request, body),
-        "headers": joined_fields(request),
-        "method": request.method,
-        "origin": origin_of(exchange),
-        "url": url_of(exchange),
-    }
-
-
-def query_of(request: Request) -> dict[str, Any]:
-    return grouped(parse_qsl(request.path.partition("?")[2], keep_blank_values=True))
-
-
 def origin_of(exchange: Exchange) -> str:
+    """Who asked; where proxies are between, whom they say they ask for."""
     client = exchange.flow.client
-    return str(client[0]) if isinstance(client, tuple) else str(client or "")
+    peer = str(client[0]) if isinstance(client, tuple) else str(client or "")
+    return exchange.request.fields.get("x-forwarded-for") or peer
 
 
 def url_of(exchange: Exchange) -> str:
-    """The request's URL as the client meant it (RFC 9110 7.1)."""
-    request = exchange.request
-    scheme = "https" if exchange.connection.secure else "http"
-    return request.target if request.form == "absolute" else f"{scheme}://{request.authority}{request.path}"
+    """The request's URL as the client meant it (RFC 9110 7.1); a proxy may tell that its side was https."""
+    fields = exchange.request.fields
+    told = fields.get("x-forwarded-proto") or fields.get("x-forwarded-protocol")
+    if told is None and fields.get("x-forwarded-ssl") == "on":
+        told = "https"
+    return f"{told or scheme_of(exchange)}://{authority_of(exchange)}{exchange.request.path}"
 
 
-def content_of(request: Request, body: bytes) -> dict[str, Any]:
-    """`data`, `form`, `files` and `json`: the content, read as its type says."""
-    found: dict[str, Any] = {"data": "", "files": {}, "form": {}, "json": None}
-    kind = (request.fields.get("content-type") or "").partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        found["form"] = grouped(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    elif kind == "multipart/form-data":
-        found["form"], found["files"] = parts_of(request.fields.get("content-type") or "", body)
-    else:
-        found["data"] = as_text(body, kind)
-        try:
-            found["json"] = json.loads(body)
-        except ValueError:
-            pass  # most content is not JSON, and says nothing of it
-    return found
+def base_of(exchange: Exchange) -> str:
+    """Scheme and authority of this server, as the client calls it."""
+    return f"{scheme_of(exchange)}://{authority_of(exchange)}"
 
 
-def parts_of(content_type: str, body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields and the files of a multipart/form-data body (RFC 7578)."""
-    message: Message = BytesParser(policy=HTTP).parsebytes(
-        b"Content-Type: %b\r\n\r\n%b" % (content_type.encode(), body)
-    )
-    form: list[tuple[str, str]] = []
-    files: list[tuple[str, str]] = []
-    for part in message.get_payload() if message.is_multipart() else []:
-        assert isinstance(part, Message)
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True)
-        text = as_text(content if isinstance(content, bytes) else b"", part.get_content_type())
-        (files if part.get_filename() is not None else form).append((str(name or ""), text))
-    return grouped(form), grouped(files)
+def scheme_of(exchange: Exchange) -> str:
+    return "https" if exchange.connection.secure else "http"
 
 
-def grouped(pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """Pairs as a dict; a name that occurs more than once has a list."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name not in found:
-            found[name] = value
-        elif isinstance(found[name], list):
-            found[name].append(value)
-        else:
-            found[name] = [found[name], value]
-    return found
-
-
-def as_text(body: bytes, kind: str) -> str:
-    """Content as text, or, where it is none, as a data URL."""
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return f"data:{kind or 'application/octet-stream'};base64,{base64.b64encode(body).decode()}"
+def authority_of(exchange: Exchange) -> str:
+    authority = exchange.request.authority
+    if not authority and isinstance(exchange.flow.server, tuple):  # an HTTP/1.0 client need not say it
+        host, port = exchange.flow.server[:2]
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return authority
