@@ -119,7 +119,7 @@ class LabCalls:
         wanted, pace, arrived = compile_filter(filter), Pace(), asyncio.Event()
         all_kinds = connections or bool(filter)
         subscription = self._lab.flows.subscribe(
-            arrived.set, limit=WATCH_QUEUE, level=level_named(level) if level else None, ended_only=True
+            arrived.set, limit=WATCH_QUEUE, level=level_named(level or "summary"), ended_only=True
         )
         try:
             while await arrived.wait():

@@ -128,18 +128,26 @@ def flows_printed(lab: Lab) -> Iterator[None]:
     if lab.options.quiet:
         yield
         return
-    loop = asyncio.get_running_loop()
-
-    def broken() -> None:
-        loop.call_soon_threadsafe(lab.stop)
-
-    writer = Writer(sys.stdout.fileno(), broken)
+    writer = Writer(sys.stdout.fileno(), from_any_thread(lab.stop))
     lines = FlowLines(lab.flows, writer, colour=sys.stdout.isatty(), as_json=lab.options.json)
     try:
         yield
     finally:
         lines.close()
         writer.close()
+
+
+def from_any_thread(stop: Callable[[], None]) -> Callable[[], None]:
+    """The same call, made on this loop, from a thread that does not know whether the loop still runs."""
+    loop = asyncio.get_running_loop()
+
+    def call() -> None:
+        try:
+            loop.call_soon_threadsafe(stop)
+        except RuntimeError:
+            pass  # the loop has ended, and with it what was to be stopped
+
+    return call
 
 
 def announce(endpoints: Sequence[Endpoint], *, as_json: bool) -> None:

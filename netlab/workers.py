@@ -20,7 +20,7 @@ from netlab.control_calls import endpoint_record
 from netlab.control_server import ControlServer
 from netlab.errors import DeadlineExceeded, NetlabError
 from netlab.inspect.terminal import LINES_PER_SECOND, Writer, flow_lines
-from netlab.lab import announce, loop_factory, raise_descriptor_limit, say, stopped_by_signals
+from netlab.lab import announce, from_any_thread, loop_factory, raise_descriptor_limit, say, stopped_by_signals
 from netlab.lab_options import Options
 from netlab.net.listen import Endpoint
 from netlab.net.reserve import Reservation
@@ -192,12 +192,7 @@ class Workers:
 
     async def _print_flows(self) -> None:
         """What one process's terminal lines are, for all workers."""
-        loop = asyncio.get_running_loop()
-
-        def broken() -> None:
-            loop.call_soon_threadsafe(self._stopping.set)
-
-        writer = Writer(sys.stdout.fileno(), broken)
+        writer = Writer(sys.stdout.fileno(), from_any_thread(self._stopping.set))
         colour, most = sys.stdout.isatty(), int(LINES_PER_SECOND * MERGE_EVERY)
         try:
             async with aclosing(self._calls.batches()) as batches:

@@ -218,6 +218,13 @@ def test_credentials_are_shown_only_on_demand(here: Place) -> None:
             assert "sesame" in shown
 
 
+def test_watching_a_lab_that_records_nothing(here: Place) -> None:
+    with here.serve("-q", "--record", "off") as process, here.start("watch") as watch:
+        get(process.url + "/hello")
+        wait_for_watchers(here, process, get_it=process.url + "/headers")
+        assert watch.line().endswith("  GET /headers")
+
+
 def test_which_lab_is_meant(here: Place) -> None:
     with here.serve("-q") as first, here.serve("-q") as second:
         result = here.run("status")
@@ -323,6 +330,8 @@ async def one_life(path: Path) -> None:
     life = asyncio.ensure_future(live(lab, {"http": lambda context: http.Server(config, context)}, path))  # noqa: TID251  a test may hold its own
     async with asyncio.timeout(20):
         while not path.exists():
+            if life.done():
+                life.result()
             await asyncio.sleep(0)
         reader, writer = await asyncio.open_connection("127.0.0.1", lab.endpoints[0].port)
         writer.write(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
