@@ -1,0 +1,1 @@
+"""What is done to servers under measurement: one module per kind of load."""

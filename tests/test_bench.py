@@ -1,0 +1,213 @@
+"""The bench: rows that fit together, cases taken in turn, verdicts, and nothing left behind. Nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bench import meter, report
+from bench.model import Case, Limit, NotAnswering, Ratio, Row, Sample
+from bench.rows import all_rows, chosen
+from bench.runner import Settings, measure
+from bench.stage import Stage, StartFailed, Target, free_port
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the bench needs Linux")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def needs(*tools: tuple[str, str]) -> None:
+    for tool, package in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is missing: install {package}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counting:
+    """A load that does nothing, and writes down when it was asked to."""
+
+    name: str
+    rate: float = 1.0
+    absent: str = ""
+    silent: bool = False
+    calls: list[str] = field(default_factory=list, compare=False)
+
+    def missing(self) -> str:
+        return self.absent
+
+    def check(self, target: Target) -> None:
+        if self.silent:
+            raise NotAnswering("it said nothing")
+
+    def run(self, target: Target, seconds: int) -> Sample:
+        self.calls.append(self.name)
+        return Sample(units=self.rate * seconds, seconds=seconds, values={"memory": 10.0 * len(self.calls)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """A server of somebody else: Python's own."""
+
+    def missing(self) -> str:
+        return ""
+
+    def version(self) -> str:
+        return "http.server"
+
+    def start(self, stage: Stage) -> Target:
+        port = free_port()
+        command = ["-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(stage.folder)]
+        return Target(port=port, processes=(stage.python(command),))
+
+
+def row_of(*loads: Counting, claims: tuple[Ratio | Limit, ...] = ()) -> Row:
+    return Row(name="a.row", about="", cases=tuple(Case(name=load.name, load=load) for load in loads), claims=claims)
+
+
+# -- rows --------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_well_formed() -> None:
+    for row in all_rows().values():
+        cases = [case.name for case in row.cases]
+        assert len(set(cases)) == len(cases), row.name
+        assert set(row.columns) <= set(report.COLUMNS), row.name
+        for claim in row.claims:
+            assert set(claim.names()) <= set(cases), (row.name, claim)
+        for case in row.cases:
+            assert case.server is None or hash(case.server) is not None, row.name
+
+
+def test_rows_are_chosen_by_name_first_word_and_pattern() -> None:
+    assert [row.name for row in chosen(["http.small"])] == ["http.small"]
+    assert {row.name for row in chosen(["http"])} >= {"http.small", "http.fields", "http.idle-10k"}
+    assert [row.name for row in chosen(["*.idle*", "http.idle-10k"])] == ["http.idle-10k"]
+    with pytest.raises(LookupError, match=r"there is no row 'gopher'; there are: .*http\.small"):
+        chosen(["gopher"])
+
+
+# -- measuring ---------------------------------------------------------------------------------------------------
+
+
+def test_cases_take_turns() -> None:
+    calls: list[str] = []
+    row = row_of(*(Counting(name=name, calls=calls) for name in "ABC"))
+    measure(row, Settings(rounds=3, seconds=1))
+    assert "".join(calls) == "ABC" * 4  # the first time is the warm-up
+
+
+def test_a_dry_run_measures_nothing() -> None:
+    load = Counting(name="A")
+    result = measure(row_of(load), Settings(dry=True))
+    assert (load.calls, result.outcome) == ([], "shown")
+
+
+@pytest.mark.parametrize(
+    ("claim", "outcome", "text"),
+    [
+        (Ratio(of="A", to=("B",), at_least=0.4), "passed", "A ÷ B = 0.50  (bar ≥ 0.4)"),
+        (Ratio(of="A", to=("B",), at_least=0.6), "failed", "A ÷ B = 0.50  (bar ≥ 0.6)"),
+        (Ratio(of="A", to=("B", "C"), at_least=0.3), "failed", "A ÷ B or C = 0.25  (bar ≥ 0.3)"),
+        (Ratio(of="A", to=("B",), at_least=0.6, binding=False), "shown", "A ÷ B = 0.50  (bar ≥ 0.6)"),
+        (Ratio(of="C", to=("A", "B"), at_most=2.0), "failed", "C ÷ A or B = 4.00  (bar ≤ 2)"),
+        (Ratio(of="A", to=("B",)), "shown", "A ÷ B = 0.50"),
+        (Limit(of="A", metric="memory", unit="MB", at_most=30.0), "passed", "A, memory = 30 MB  (bar ≤ 30 MB)"),
+        (Limit(of="A", metric="memory", unit="MB", at_most=29.0), "failed", "A, memory = 30 MB  (bar ≤ 29 MB)"),
+    ],
+)
+def test_claims_are_held_against_the_medians(claim: Ratio | Limit, outcome: str, text: str) -> None:
+    loads = (Counting(name="A", rate=10), Counting(name="B", rate=20), Counting(name="C", rate=40))
+    result = measure(row_of(*loads, claims=(claim,)), Settings(rounds=3, seconds=1))
+    assert result.outcome == outcome
+    assert result.verdicts[0].text.partition("  [")[0] == text
+
+
+def test_a_missing_peer_is_said_and_fails_only_where_everything_is_installed() -> None:
+    row = row_of(
+        Counting(name="A"), Counting(name="B", absent="squid"), claims=(Ratio(of="A", to=("B",), at_least=2.0),)
+    )
+    lenient, strict = (measure(row, Settings(rounds=1, seconds=1, strict=strict)) for strict in (False, True))
+    assert (lenient.outcome, strict.outcome) == ("skipped", "failed")
+    assert "skip  B: squid is missing" in report.table(lenient)
+    assert "A ÷ B: not measured" in report.table(lenient)
+
+
+def test_what_does_not_answer_fails_its_row_and_the_others_are_still_measured() -> None:
+    result = measure(row_of(Counting(name="A", silent=True), Counting(name="B")), Settings(rounds=1, seconds=1))
+    assert result.outcome == "failed"
+    assert list(result.medians) == ["B"]
+    assert "FAIL  A: it said nothing" in report.table(result)
+
+
+def test_results_are_json() -> None:
+    result = measure(row_of(Counting(name="A", rate=10)), Settings(rounds=1, seconds=1))
+    shown = json.loads(json.dumps(report.as_json([result], Settings(rounds=1, seconds=1))))
+    assert shown["rows"][0]["medians"]["A"]["rate"] == 10
+
+
+# -- processes ---------------------------------------------------------------------------------------------------
+
+
+def test_a_stage_ends_its_processes_and_removes_its_folder() -> None:
+    needs(("taskset", "util-linux"), ("setpriv", "util-linux"))
+    with Stage() as stage:
+        target = Files().start(stage)
+        stage.wait_until_ready(target)
+        members = target.family()
+        assert members == list(target.processes)
+        assert meter.memory(members) > 1e6
+        assert meter.cpu_seconds(members) >= 0
+    assert meter.memory(members) == 0
+    assert not stage.folder.exists()
+
+
+def test_a_server_that_does_not_come_up_is_quoted() -> None:
+    needs(("taskset", "util-linux"), ("setpriv", "util-linux"))
+    with Stage() as stage:
+        stage.python(["-c", "raise SystemExit('no such option')"])
+        with pytest.raises(StartFailed, match="ended with code 1: no such option"):
+            stage.wait_until_ready(Target(port=free_port()))
+
+
+def test_the_smallest_row_runs_dry(tmp_path: Path) -> None:
+    needs(("taskset", "util-linux"), ("setpriv", "util-linux"), ("wrk", "wrk"))
+    command = [sys.executable, "-m", "bench", "http.levels", "--dry-run"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "every case of it can be measured" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    needs(("taskset", "util-linux"), ("setpriv", "util-linux"), ("wrk", "wrk"))
+    terminal, theirs = os.openpty()
+    command = [sys.executable, "-m", "bench", "http.levels", "--seconds", "60"]
+    bench = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    os.close(theirs)
+    shown = b""
+    while b"warming up record summary" not in shown:  # by then two servers run
+        shown += os.read(terminal, 1024)
+    members = meter.family(bench.pid)
+    assert len(members) > 2
+    bench.send_signal(signal.SIGINT)
+    assert bench.wait(30) == 130
+    os.close(terminal)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in members)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_usage_is_one_sentence() -> None:
+    done = subprocess.run([sys.executable, "-m", "bench", "gopher"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("bench: there is no row 'gopher'")
