@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netlab.control import OneLab, reach
-from netlab.inspect.terminal import escape, size
+from netlab.text import escape, size
 
 EXAMPLES = (
     ("netlab status", "the only lab that runs"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from netlab.flow import Event, Side
 from netlab.inspect.record import FlowRecord
-from netlab.inspect.terminal import duration, escape, size
+from netlab.text import duration, escape, size
 
 BAR = 40
 """Columns of the waterfall."""

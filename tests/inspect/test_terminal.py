@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.inspect.record import to_record
-from netlab.inspect.terminal import FlowLines, Writer, duration, escape, line, size, worth_a_line
+from netlab.inspect.terminal import FlowLines, Writer, line, worth_a_line
+from netlab.text import duration, escape, size
 
 FLOW: dict[str, Any] = {
     "id": "17",
