@@ -37,6 +37,10 @@ class LengthBody:
         event = Data(bytes(data[at:stop]), base + at, base + stop)
         return stop, [event] if self.left else [event, End(EMPTY, base + stop, base + stop)]
 
+    def receive_end(self, data: bytes | bytearray, at: int, base: int) -> End | RemoteProtocolError | None:
+        """What it means that the connection ends here, with these bytes not used: None if content is missing."""
+        return None
+
 
 class ClosedBody:
     """Until the connection ends; the core makes the End."""
@@ -57,6 +61,10 @@ class ClosedBody:
         if stop < len(data):
             events.append(too_large(self.limit, data, stop, base))
         return stop, events
+
+    def receive_end(self, data: bytes | bytearray, at: int, base: int) -> End | RemoteProtocolError | None:
+        """As LengthBody.receive_end."""
+        return End(EMPTY, base + at, base + at)
 
 
 class Stage(Enum):
@@ -106,6 +114,14 @@ class ChunkedBody:
                 break
             at = stop
         return at, events
+
+    def receive_end(self, data: bytes | bytearray, at: int, base: int) -> End | RemoteProtocolError | None:
+        """As LengthBody.receive_end; what there is of a line may be wrong already."""
+        if self.stage is SIZE:
+            return refuse_chunk_line(bytes(data[at:]), base + at, self.limits.chunk_line)
+        if self.stage is TRAILERS:
+            return refuse_fields(bytes(data[at:]), 0, base + at, self.limits.trailers, self.limits.fields)
+        return None
 
     def _size(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> int:
         limits = self.limits

@@ -120,7 +120,7 @@ class ClientCore(Endpoint):
             or match.start(4) > limits.request_line
             or match[4].count(b"\n") > limits.fields
         ):
-            error = self._refuse_head(head[: limits.head + 1])
+            error = self._refuse_head(head)
             assert error is not None, head
             return error
         minor, status = match[1] != b"0", int(match[2])

@@ -167,18 +167,20 @@ class Endpoint:
         self._ended = True
         if self._reading is HEAD:
             if self._buffer:
-                return [self._truncated(f"inside the {self.HEAD_NAME} head")]
+                wrong = self._refuse_head(bytes(self._buffer[self._at :]))
+                return [wrong or self._truncated(f"inside the {self.HEAD_NAME} head")]
             if self._writing is IDLE:
                 self._reading, self._writing = CLOSED, ENDED
                 return [Closed()]
             return [self._truncated(f"before the {self.HEAD_NAME}")]
-        if self._reading is BODY:
-            if isinstance(self._body, ClosedBody):
-                at = self.received
-                self._message_read()
-                return [End(start=at, end=at)]
-            return [self._truncated("inside the content")]
-        return []
+        if self._body is None:
+            return []
+        event = self._body.receive_end(self._buffer, self._at, self._base)
+        if isinstance(event, End):
+            self._message_read()
+        elif event is not None:
+            self._fail(event)
+        return [event or self._truncated("inside the content")]
 
     def _truncated(self, where: str) -> Truncated:
         reason = f"the connection ended {where}"
@@ -202,7 +204,7 @@ class Endpoint:
         ):
             return None
         self._line_read = self._line_read or line_ended
-        return self._refuse_head(bytes(buffer[at : at + limits.head + 1]))
+        return self._refuse_head(bytes(buffer[at:]))
 
     def _refuse_head(self, head: bytes) -> RemoteProtocolError | None:
         """The first thing wrong with a head, or with what is here of it."""

@@ -55,6 +55,7 @@ CONTROLS = {b"\n": ("LF without CR", "bare_lf"), b"\r": ("CR without LF", "bare_
 
 def refuse_request_head(data: bytes, base: int, limits: Limits) -> RemoteProtocolError | None:
     """The first thing wrong with a request's head, or with what is here of it."""
+    data = data[: limits.head + 1]
     stop = data.find(b"\n") + 1 or len(data)
     size = limits.request_line
     if error := refuse_request_line(Passage(data[: min(stop, size)], base, "RFC 9112 3")):
@@ -67,6 +68,7 @@ def refuse_request_head(data: bytes, base: int, limits: Limits) -> RemoteProtoco
 
 def refuse_response_head(data: bytes, base: int, limits: Limits) -> RemoteProtocolError | None:
     """The first thing wrong with a response's head, or with what is here of it."""
+    data = data[: limits.head + 1]
     stop = data.find(b"\n") + 1 or len(data)
     size = limits.request_line
     if error := refuse_status_line(Passage(data[: min(stop, size)], base, "RFC 9112 4")):
@@ -169,18 +171,18 @@ def refuse_status_line(line: Passage) -> RemoteProtocolError | None:
         return error
     at = len(VERSION)
     status = data[at : at + 4]
+    if status[:2] == b" 0":
+        return line.no(f"{show(data[at + 1 : at + 4])} is not a status code", at + 1, "status.invalid", "RFC 9110 15")
     if status.translate(DIGITS_TO_0) != b" 000"[: len(status)]:
         return line.no(f"{show(data.rstrip())} is not a status line", at, "status_line.invalid")
-    if status[1:2] == b"0":
-        return line.no(f"{show(data[at + 1 : at + 4])} is not a status code", at + 1, "status.invalid", "RFC 9110 15")
     at += 4
     if line.ends(at):
         return None
-    if bad := FORBIDDEN.search(data, at):
-        return line.control(bad.start(), "in the status line", "status_line")
     if data[at : at + 1] != b" ":
-        return line.no(f"{show(data[at : at + 1])} behind the status code", at, "status_line.invalid")
-    return None
+        reason = f"{show(data[at : at + 1])} behind the status code"
+        return line.control(at, "behind the status code", "status_line") or line.no(reason, at, "status_line.invalid")
+    bad = FORBIDDEN.search(data, at)
+    return None if bad is None else line.control(bad.start(), "in the reason", "status_line")
 
 
 # -- field lines -------------------------------------------------------------------------------------------------
@@ -262,7 +264,8 @@ def refuse_chunk_line(data: bytes, base: int, limit: int) -> RemoteProtocolError
     if at > MAX_SIZE_DIGITS:
         return line.no(f"a chunk size of more than {MAX_SIZE_DIGITS} digits", 0, "chunk.size_overflow")
     if at == 0:
-        return line.no(f"{show(data.rstrip())} is not a chunk size", 0, "chunk.size_invalid")
+        reason = f"{show(data.rstrip())} is not a chunk size"
+        return line.no(reason, 0, "chunk.size_invalid") if data else None
     blanks = BLANKS.match(data, at)
     assert blanks is not None
     after = data[blanks.end() : blanks.end() + 1]

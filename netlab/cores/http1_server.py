@@ -119,7 +119,7 @@ class ServerCore(Endpoint):
         return error
 
     def _wrong(self, head: bytes) -> RemoteProtocolError:
-        error = self._refuse_head(head[: self.limits.head + 1])
+        error = self._refuse_head(head)
         assert error is not None, head
         return error
 
