@@ -109,11 +109,9 @@ class Coded:
         )
 
     def at_once(self, found: FoundFile, coding: str) -> Representation | None:
-        """A coded representation, if it is made already or in no time; None: `make` it."""
-        representation = found.representations.get(coding)
-        if representation is None and found.version.size <= INLINE and found.identity.body is not None:
-            representation = self._keep(found, coding, CODERS[coding](found.identity.body))
-        return representation
+        """A coded representation that takes no time to make; None: `make` it."""
+        body = found.identity.body
+        return self._keep(found, coding, CODERS[coding](body)) if body is not None and len(body) <= INLINE else None
 
     async def make(self, found: FoundFile, coding: str) -> Representation:
         """Compress in a thread, once for all who wait for it; raises Changed if the file is another by now."""

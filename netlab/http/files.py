@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,7 +90,9 @@ class Files:
         """Answer; a coroutine comes back only where the answer has to wait."""
         method = exchange.request.method
         if method in ("GET", "HEAD"):
-            return self._get(exchange, found)
+            if isinstance(found, FoundFile):
+                return self._file(exchange, found)
+            return self._directory(exchange, found) if found is not None else not_found(exchange)
         allow = [("Allow", ", ".join(self.allowed(found)))]
         if method == "OPTIONS":
             exchange.respond(204, allow)
@@ -99,38 +102,32 @@ class Files:
 
     # -- GET and HEAD --------------------------------------------------------------------------------------------
 
-    def _get(self, exchange: Exchange, found: Found | None, attempts: int = ATTEMPTS) -> Work:
-        if isinstance(found, FoundDirectory):
-            return self._directory(exchange, found)
-        if found is None or not attempts:
-            exchange.refuse(404, "no file is here")
-            return None
-        try:
-            return self._file(exchange, found, attempts)
-        except Changed:
-            return self._again(exchange, found, attempts)
-
-    def _again(self, exchange: Exchange, found: FoundFile, attempts: int) -> Work:
-        """The file, or a precompressed neighbour, has changed since it was looked at."""
-        found.forget_neighbours()
-        return self._get(exchange, self.find(exchange.request.path.partition("?")[0]), attempts - 1)
-
-    def _file(self, exchange: Exchange, found: FoundFile, attempts: int) -> Work:
+    def _file(self, exchange: Exchange, found: FoundFile, attempts: int = ATTEMPTS) -> Work:
         """Select the representation (RFC 9110 12.5.3) and deliver it."""
         accepted = exchange.request.fields.get("accept-encoding")
         codings = self.coded.codings(found, exchange.connection.loop.time()) if found.varies else ()
         coding = choose(accepted, codings)
         if coding is None:
-            readable = ", ".join((*codings, IDENTITY))
-            fields = [("Vary", "Accept-Encoding")] if found.varies else []
-            exchange.refuse(406, f"Accept-Encoding excludes all this can be sent in: {readable}", fields)
-            return None
-        if coding == IDENTITY:
-            return deliver(exchange, found.identity, now=self.now())
-        representation = self.coded.at_once(found, coding)
+            return not_acceptable(exchange, found, codings)
+        representation = found.representations.get(coding) or self.coded.at_once(found, coding)
         if representation is None:
             return self._later(exchange, found, coding, attempts)
-        return deliver(exchange, smaller(found, representation, accepted), now=self.now())
+        try:
+            if representation.size >= found.version.size and coding != IDENTITY:
+                representation = smaller(found, representation, accepted)
+            return deliver(exchange, representation, now=self.now())
+        except Changed:
+            return self._again(exchange, found, attempts)
+
+    def _again(self, exchange: Exchange, found: FoundFile, attempts: int) -> Work:
+        """The file, or a precompressed neighbour, has changed since it was looked at."""
+        self.finder.cache.doubt()
+        found.looked = -math.inf
+        path = exchange.request.path.partition("?")[0]
+        again = self.find(path) if attempts else None
+        if isinstance(again, FoundFile):
+            return self._file(exchange, again, attempts - 1)
+        return not_found(exchange)
 
     async def _later(self, exchange: Exchange, found: FoundFile, coding: str, attempts: int) -> None:
         try:
@@ -154,6 +151,18 @@ class Files:
         path, mark, query = exchange.request.path.partition("?")
         last = path.rpartition("/")[2]
         exchange.text(301, "this is a directory\n", [("Location", f"./{last}/{mark}{query}")])
+
+
+def not_found(exchange: Exchange) -> Work:
+    exchange.refuse(404, "no file is here")
+    return None
+
+
+def not_acceptable(exchange: Exchange, found: FoundFile, codings: tuple[str, ...]) -> Work:
+    fields = [("Vary", "Accept-Encoding")] if found.varies else []
+    why = f"Accept-Encoding excludes all that this can be sent in: {', '.join((*codings, IDENTITY))}"
+    exchange.refuse(406, why, fields)
+    return None
 
 
 def smaller(found: FoundFile, coded: Representation, accepted: str | None) -> Representation:

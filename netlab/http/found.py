@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 from collections import OrderedDict
@@ -30,6 +31,7 @@ class FoundFile:
         "more",
         "path",
         "representations",
+        "turn",
         "varies",
         "version",
         "weight",
@@ -42,6 +44,7 @@ class FoundFile:
         self.representations = {identity.coding: identity}
         self.codings: tuple[str, ...] = ()  # it can be had in besides identity, the favourite first
         self.looked = -math.inf  # when precompressed neighbours were looked for, loop time
+        self.turn = -1  # of the loop, in which it was last seen to stand
         self.path = ""  # of the request, where it is kept under one
         self.weight = len(identity.body or b"") + 2048  # bytes kept in memory, roughly
 
@@ -60,10 +63,6 @@ class FoundFile:
             and status.st_dev == version.device
         )
 
-    def forget_neighbours(self) -> None:
-        """Look for precompressed neighbours again."""
-        self.looked = -math.inf
-
     def __repr__(self) -> str:
         return f"<FoundFile {self.location} {', '.join(self.representations)}>"
 
@@ -72,24 +71,42 @@ Found = FoundFile | FoundDirectory
 
 
 class FileCache:
-    """Files by request path, least recently used first out, bounded in number and in bytes."""
+    """Files by request path, least recently used first out, bounded in number and in bytes.
+
+    A file is asked for with one `stat` whether it still stands, once for all requests of one turn of the loop: they
+    were all sent before the turn began, so none can know of a change that the first did not see.
+    """
 
     LONGEST_PATH = 512  # a longer one is served, not kept
 
     def __init__(self, *, files: int = 4096, size: int) -> None:
         self.files, self.size, self.weight = files, size, 0
         self._kept: OrderedDict[str, FoundFile] = OrderedDict()
+        self._turn = 0
+        self._turning = False
 
     def get(self, path: str) -> FoundFile | None:
         """The file at a path, if it has not changed since it was kept."""
         found = self._kept.get(path)
-        if found is None:
-            return None
-        if found.stands():
-            self._kept.move_to_end(path)
+        if found is None or found.turn == self._turn:
             return found
-        self.weight -= self._kept.pop(path).weight
-        return None
+        if not found.stands():
+            self.weight -= self._kept.pop(path).weight
+            return None
+        self._kept.move_to_end(path)
+        found.turn = self._turn
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        return found
+
+    def _next_turn(self) -> None:
+        self._turning = False
+        self._turn += 1
+
+    def doubt(self) -> None:
+        """Something was changed: nothing of what this turn has seen is believed any more."""
+        self._turn += 1
 
     def put(self, path: str, found: FoundFile) -> None:
         if len(path) <= self.LONGEST_PATH and path not in self._kept:
