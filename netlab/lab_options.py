@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 from netlab import rooms
@@ -44,6 +45,9 @@ class ServeOptions(Options):
     """Processes that share the ports; limits, caches and health are per worker."""
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class Sources:
     """Where the settings of one start come from: the flags given, the environment, and the file that either names."""
 
@@ -56,13 +60,17 @@ class Sources:
             if "config" in self._toml.tables.get("lab", {}):
                 raise UsageError(f"{self._toml.at('lab', 'config')}: config names this file, and cannot stand in it")
 
-    def settle(self, kind: type[Config], table: str, *, flags: bool = True) -> Config:
-        """The settings of one dataclass; `flags` tells whether the command line speaks about it."""
+    def settle(
+        self, kind: type[Config], table: str, *, flags: bool = True, usual: Mapping[str, Any] = NOTHING
+    ) -> Config:
+        """The settings of one dataclass; `flags` tells whether the command line speaks about it, `usual` are defaults
+        other than the dataclass's own.
+        """
         from_file = self._toml.values(kind, table) if self._toml is not None else {}
         from_variables = from_environment(kind, table, os.environ, tables=rooms.services())
         names = {setting.name for setting in settings(kind)} if flags else set()
         from_flags = {name: value for name, value in self._given.items() if name in names}
-        return build(kind, from_file, from_variables, from_flags, command=self._command)
+        return build(kind, usual, from_file, from_variables, from_flags, command=self._command)
 
 
 def service(name: str) -> rooms.Entry:

@@ -20,9 +20,8 @@ from netlab.net.tasks import Tasks
 from netlab.service import Context
 
 if TYPE_CHECKING:
-    from netlab.http.files import Files
-
     from netlab.http.access_log import AccessLog
+    from netlab.http.files import Files
 
 EXAMPLES = (
     ("netlab serve http", "the built-in paths on http://127.0.0.1:8080"),
@@ -31,6 +30,8 @@ EXAMPLES = (
     ("netlab serve http --echo --listen 127.0.0.1:0", "every request answered with its own content, on a free port"),
 )
 
+IN_THE_LAB = {"tls": True}
+"""What `netlab up` sets unless a file says otherwise."""
 HELLO = b"Hello, World!"
 TEXT = encode_fields([("Content-Type", "text/plain")])
 

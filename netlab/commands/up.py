@@ -53,5 +53,6 @@ def _in_lab(entry: rooms.Entry) -> bool:
 
 def _factory(entry: rooms.Entry, sources: Sources) -> Factory:
     module = entry.load()
-    settings = sources.settle(module.Config, entry.name, flags=False)
+    usual = getattr(module, "IN_THE_LAB", {})
+    settings = sources.settle(module.Config, entry.name, flags=False, usual=usual)
     return lambda context: module.Server(settings, context)

@@ -57,17 +57,16 @@ def request_ended(exchange: Exchange, event: End) -> None:
 
 def response_sent(exchange: Exchange, connection: HttpConnection) -> None:
     """Note the head that the core has just written, as it is on the wire."""
-    written = connection.core.last_written()
-    head = written.partition(b"\r\n\r\n")[0].decode("latin-1")
+    piece = connection.core.last_written()
+    head = piece.partition(b"\r\n\r\n")[0].decode("latin-1")
     line, *lines = head.split("\r\n")
     version, _, rest = line.partition(" ")
-    tape = connection.tape
-    end = (tape.offsets["server"] if tape is not None else 0) + connection.core.pending
+    start = written(connection) - len(piece)
     exchange.flow.note(
         "response.sent",
         "server",
-        start=end - len(written),
-        end=end,
+        start=start,
+        end=start + len(head) + len("\r\n\r\n"),
         status=exchange.status,
         reason=rest.partition(" ")[2],
         version=version.removeprefix("HTTP/"),
@@ -75,8 +74,15 @@ def response_sent(exchange: Exchange, connection: HttpConnection) -> None:
     )
 
 
+def written(connection: HttpConnection) -> int:
+    """The offset in the server's bytes up to which this connection has written, or is about to."""
+    return (connection.tape.offsets["server"] if connection.tape is not None else 0) + connection.core.pending
+
+
 def response_ended(exchange: Exchange) -> None:
-    exchange.flow.note("response.ended", "server", **_body(exchange, "server", exchange.sent), size=exchange.sent)
+    end = written(exchange.connection)
+    body = _body(exchange, "server", exchange.sent)
+    exchange.flow.note("response.ended", "server", start=end, end=end, **body, size=exchange.sent)
 
 
 def request_forwarded(leg: Flow, upstream: Upstream) -> None:

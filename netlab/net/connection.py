@@ -13,6 +13,8 @@ from netlab.flow import Flow, FlowLog, Outcome, Tape
 from netlab.net.gate import Gate
 
 NEVER = math.inf
+POLITE = frozenset(("idle", "linger"))
+"""Deadlines whose passing is no failure: nothing was under way."""
 
 
 class Connection(asyncio.Protocol):
@@ -169,7 +171,7 @@ class Connection(asyncio.Protocol):
                 self.deadline = now + self.write_timeout
                 return
         stage, self.deadline = self.stage, NEVER
-        if self.flow is not None:
+        if self.flow is not None and stage not in POLITE:
             self.flow.note("deadline.passed", stage=stage)
             self.flow.outcome = Outcome.TIMEOUT
             self.flow.result = f"no {stage} in time"

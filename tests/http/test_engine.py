@@ -498,4 +498,5 @@ async def test_flow_events_at_level_full() -> None:
         assert flow.parent is not None
         assert flow.parent.wire is not None
         event = flow.events[2]
-        assert flow.parent.wire.read("server", event.start, event.end).endswith(b"\r\n\r\nhi")
+        assert flow.parent.wire.read("server", event.start, event.end).endswith(b"\r\n\r\n")
+        assert flow.parent.wire.read("server", event.end, flow.events[3].end) == b"hi"
