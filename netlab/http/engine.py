@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import Data, End, Request, encode_fields
@@ -12,41 +12,14 @@ from netlab.errors import BodyTooLarge, ConnectionLost, NetlabError, RemoteProto
 from netlab.flow import FlowLog, Outcome
 from netlab.http import recording
 from netlab.http.exchange import Exchange, FieldSource
+from netlab.http.pacing import PacedConnection
 from netlab.http.pages import violation_page
+from netlab.http.roles import Delegate, Source
 from netlab.http.settings import HttpSettings, StandingFields
-from netlab.net.connection import NEVER, Connection
+from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
 from netlab.net.sendfile import FileSender
 from netlab.net.tasks import Tasks
-
-
-class Source(Protocol):
-    """Where more of a response comes from: a file, an upstream."""
-
-    def go_on(self) -> None:
-        """The client has taken what was sent."""
-
-    def cancel(self) -> None:
-        """The client is gone."""
-
-
-class Delegate(Protocol):
-    """Who speaks on a connection after an upgrade: it writes with `connection.write` and ends with its `close`."""
-
-    def begin(self, connection: HttpConnection) -> None: ...
-
-    def feed(self, data: bytes) -> None:
-        """Bytes from the client; b"" is the end of them."""
-
-    def writable(self) -> None:
-        """The client has taken what was written."""
-
-    def timed_out(self, stage: str) -> None: ...
-
-    def drain(self) -> None: ...
-
-    def ended(self, error: Exception | None) -> None: ...
-
 
 Handler = Callable[[Exchange], Coroutine[Any, Any, None] | None]
 
@@ -62,7 +35,7 @@ class HttpService:
         return HttpConnection(gate, self)
 
 
-class HttpConnection(Connection):
+class HttpConnection(PacedConnection):
     """Reads requests, hands each to the handler, writes the answers in their order.
 
     A request whose answer is known is answered in the very call that brought its last byte: no task, no await, and
@@ -70,15 +43,8 @@ class HttpConnection(Connection):
     """
 
     __slots__ = (
-        "_blocked",
         "_content_since",
-        "_drained",
-        "_flushing",
-        "_pause",
-        "_turn",
-        "core",
         "delegate",
-        "draining",
         "exchange",
         "http",
         "onward",
@@ -86,20 +52,14 @@ class HttpConnection(Connection):
     )
 
     def __init__(self, gate: Gate, http: HttpService) -> None:
-        super().__init__(gate, http.flows, http.name, write_timeout=http.settings.write_timeout)
+        core = http.settings.core(http.settings.limits)
+        super().__init__(gate, http.flows, http.name, core, write_timeout=http.settings.write_timeout)
         self.http = http
-        self.core = http.settings.core(http.settings.limits)
         self.exchange: Exchange | None = None
-        self.draining = False
         self.source: Source | None = None  # where more of the response comes from once the client has taken some
         self.delegate: Delegate | None = None  # who speaks on this connection after an upgrade
         self.onward: tuple[Fields | None, Any, bytes] = (None, None, b"")  # a gateway's: fields as they travel on
-        self._turn = False  # inside the call that brought bytes: its end flushes
-        self._flushing = False  # a flush is scheduled
-        self._blocked = False  # reading is paused: the handler, or the client, is slow
         self._content_since = 0.0
-        self._drained: asyncio.Future[None] | None = None
-        self._pause: asyncio.Future[bool] | None = None  # a handler waits for time to pass
 
     # -- bytes in ------------------------------------------------------------------------------------------------
 
@@ -110,11 +70,11 @@ class HttpConnection(Connection):
         if self.delegate is not None:
             self.delegate.feed(data)
             return
-        self._turn = True
+        self.turning = True
         try:
             self._advance(self.core.receive(data))
         finally:
-            self._turn = False
+            self.turning = False
         self._settle()
 
     def _advance(self, events: list[Any]) -> None:
@@ -140,6 +100,8 @@ class HttpConnection(Connection):
         flow.client, flow.server = self.flow.client, self.flow.server  # type: ignore[union-attr]  # open since attach
         flow.label = f"{request.method} {request.target}"
         exchange = self.exchange = Exchange(self, request, flow)
+        if request.frame.has_body:
+            self.stage = ""  # a deadline of its own begins
         if flow.events is not None:
             recording.request_received(flow, request, self)
         if request.frame.expectation is not None:
@@ -209,10 +171,10 @@ class HttpConnection(Connection):
         exchange = self.exchange
         settings = self.http.settings
         if exchange is not None:
-            if core.reading_body and not self._blocked:
+            if core.reading_body and not self.held:
                 self._await_content(exchange)
             elif not self.writing_paused:
-                self.deadline = NEVER  # the handler works; its waits have deadlines of their own
+                self.deadline, self.stage = NEVER, ""  # the handler works; its waits have deadlines of their own
             if core.buffered > settings.buffer:
                 self.hold()
             return
@@ -223,7 +185,7 @@ class HttpConnection(Connection):
                 self.set_deadline("idle", settings.idle_timeout)
             if self.draining or self.peer_ended:
                 self._leave()
-        elif self.stage != "header" and not self.lingering:
+        elif self.stage != "header" and not self.lingering and not self.writing_paused:
             self.set_deadline("header", settings.header_timeout)
 
     def _leave(self) -> None:
@@ -242,7 +204,7 @@ class HttpConnection(Connection):
 
     def exchange_answered(self, exchange: Exchange) -> None:
         """The response is complete; the exchange is over when the request is too, or will never be."""
-        if not self._turn:
+        if not self.turning:
             self.flush()
         if exchange.complete or self.core.closing:
             self._exchange_over(exchange)
@@ -259,9 +221,9 @@ class HttpConnection(Connection):
         flow.end(flow.outcome or (Outcome.OK if status < 400 else Outcome.REFUSED), STATUS_TEXT[status])
         if self.http.settings.on_answered is not None:
             self.http.settings.on_answered(exchange)
-        if self._blocked:
+        if self.held:
             self.release()
-        if not self._turn:
+        if not self.turning:
             self.feed_on()
 
     def feed_on(self) -> None:
@@ -271,16 +233,16 @@ class HttpConnection(Connection):
 
     def in_turn(self, work: Callable[[], None]) -> None:
         """Do what an event elsewhere (an upstream's answer) means here as one turn: all it produces in one write."""
-        if self._turn:
+        if self.turning:
             work()
             return
-        self._turn = True
+        self.turning = True
         try:
             work()
             if self.exchange is None and self.delegate is None and not self.writing_paused:
                 self._advance(self.core.resume())
         finally:
-            self._turn = False
+            self.turning = False
         if self.delegate is None:
             self._settle()
 
@@ -300,25 +262,12 @@ class HttpConnection(Connection):
             exchange.continued = True
             self.core.inform(100)
             exchange.flow.note("response.informed", "server", status=100)
-            if not self._turn:
+            if not self.turning:
                 self.flush()
 
     def content_taken(self, exchange: Exchange, waiting: int) -> None:
-        if self._blocked and waiting <= self.http.settings.buffer // 2:
+        if self.held and waiting <= self.http.settings.buffer // 2:
             self.release()
-
-    def decide_on_content(self, exchange: Exchange) -> None:
-        """The response begins while the request still comes: will the rest be read, discarded, or is this the end?"""
-        frame = exchange.request.frame
-        if exchange.wanted and not (frame.expects_continue and not exchange.content_begun and not exchange.continued):
-            return
-        left = None if frame.length is None else frame.length - exchange.received
-        if (
-            left is None
-            or left > self.http.settings.drain_room
-            or (frame.expects_continue and not exchange.content_begun)
-        ):
-            self.core.will_close()
 
     def hand_over(self, exchange: Exchange, delegate: Delegate) -> None:
         """Another protocol speaks from here on; its first bytes may have come with the request."""
@@ -357,46 +306,8 @@ class HttpConnection(Connection):
             self._leave()
         self._exchange_over(exchange)
 
-    async def pause(self, seconds: float) -> bool:
-        """Wait; False, and at once, when this connection is asked to end."""
-        if self.draining:
-            return False
-        pause = self._pause = self.loop.create_future()
-        timer = self.loop.call_later(seconds, _settled, pause, True)
-        try:
-            return await pause
-        finally:
-            timer.cancel()
-            self._pause = None
-
-    # -- bytes out -----------------------------------------------------------------------------------------------
-
-    def flush(self) -> None:
-        self._flushing = False
-        if data := self.core.outgoing():
-            self.write(data)
-
-    def flush_soon(self) -> None:
-        """At the end of this turn of the loop, everything it produced leaves in one write."""
-        if not self._turn and not self._flushing:
-            self._flushing = True
-            self.loop.call_soon(self.flush)
-
-    async def drained(self) -> None:
-        self.flush()
-        if self.transport.is_closing() and not self.core.closed:
-            raise ConnectionLost("the client is gone")
-        if self.writing_paused:
-            self._drained = self.loop.create_future()
-            try:
-                await self._drained
-            finally:
-                self._drained = None
-
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
         if self.delegate is not None:
             self.delegate.writable()
         elif self.source is not None:
@@ -404,29 +315,10 @@ class HttpConnection(Connection):
         elif self.exchange is None:
             self.feed_on()
 
-    def hold(self) -> None:
-        """Read no more from the client for now: what it sends has nowhere to go."""
-        if not self._blocked:
-            self._blocked = True
-            self.transport.pause_reading()
-            if self.stage == "body":
-                self.deadline = NEVER
-
-    def release(self) -> None:
-        """There is room again."""
-        if not self._blocked:
-            return
-        self._blocked = False
-        self.stage = ""
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-
     # -- ends ----------------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        self.draining = True
-        if self._pause is not None:
-            _settled(self._pause, False)
+        self.begin_drain()
         if self.delegate is not None:
             self.delegate.drain()
         elif self.exchange is None:
@@ -452,8 +344,7 @@ class HttpConnection(Connection):
             self._settle()
 
     def ended(self, error: Exception | None) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_exception(ConnectionLost("the client is gone"))
+        self.give_up_waiting()
         if self.source is not None:
             self.source.cancel()
         if self.delegate is not None:
@@ -502,11 +393,6 @@ class HttpConnection(Connection):
             self.abort()
         else:
             exchange.refuse(500, "something went wrong here; the server's log says what")
-
-
-def _settled(future: asyncio.Future[bool], result: bool) -> None:
-    if not future.done():
-        future.set_result(result)
 
 
 STATUS_TEXT = [str(status) for status in range(1000)]

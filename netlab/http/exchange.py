@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import EMPTY, Fields
 from netlab.cores.http1 import Request, phrase
@@ -15,21 +15,11 @@ from netlab.flow import Flow
 from netlab.http import recording
 
 if TYPE_CHECKING:
-    from netlab.http.engine import Delegate, HttpConnection
+    from netlab.http.engine import HttpConnection
+    from netlab.http.roles import Delegate, Sink
 
 FieldSource = bytes | Iterable[tuple[str, str]]
 """Fields of a response: pairs, or a block that `encode_fields` made once and for all."""
-
-
-class Sink(Protocol):
-    """Who takes a request's content as it arrives."""
-
-    def content(self, data: bytes) -> None: ...
-
-    def content_complete(self, trailers: Fields) -> None: ...
-
-    def lost(self, error: Exception) -> None:
-        """The client is gone before it was answered."""
 
 
 class Exchange:
@@ -268,8 +258,16 @@ class Exchange:
         if self.started:
             raise LocalProtocolError("the response has begun already")
         self.started, self.status = True, status
-        if not self.complete:
-            self.connection.decide_on_content(self)
+        if not self.complete and self._leaves_too_much_unread():
+            self.connection.core.will_close()
+
+    def _leaves_too_much_unread(self) -> bool:
+        """Whether what is still to come of the request is too much to discard, or may come or not (RFC 9110 10.1.1)."""
+        frame = self.request.frame
+        unsure = frame.expects_continue and not self._arrived and not self.continued
+        if self.wanted or unsure:
+            return unsure
+        return frame.length is None or frame.length - self.received > self.connection.http.settings.drain_room
 
     # -- what the connection says --------------------------------------------------------------------------------
 
