@@ -54,7 +54,8 @@ class Coded:
     def __init__(self, tree: Tree, cache: FileCache, *, compress: bool, precompressed: bool) -> None:
         self.tree, self.cache, self.precompressed = tree, cache, precompressed
         self.offered = compress or precompressed
-        self.largest = min(LARGEST, cache.size // 4) if compress else -1
+        self.makes = tuple(SUFFIXES) if compress else ()
+        self.largest = min(LARGEST, cache.size // 4)
         self._under_way: dict[tuple[str, Version, str], asyncio.Future[bytes]] = {}
 
     def codings(self, found: FoundFile, now: float) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ class Coded:
         if now - found.looked >= LOOK_AGAIN:
             found.looked = now
             ready = [coding for coding in SUFFIXES if self.precompressed and self._neighbour(found, coding)]
-            made = [coding for coding in SUFFIXES if coding not in ready and found.version.size <= self.largest]
+            made = [coding for coding in self.makes if coding not in ready and found.version.size <= self.largest]
             found.codings = (*ready, *made)
         return found.codings
 

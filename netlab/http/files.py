@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
-from netlab.errors import UsageError
+from netlab.errors import DeadlineExceeded, UsageError
 from netlab.http.cache_control import CacheRules
-from netlab.http.coded import Coded
+from netlab.http.coded import CODERS, Coded
 from netlab.http.delivery import Changed, Work, deliver
 from netlab.http.exchange import Exchange
 from netlab.http.finding import Finder
 from netlab.http.found import FileCache, Found, FoundDirectory, FoundFile
+from netlab.http.listing import View, as_json, read_listing
+from netlab.http.listing_page import POLICY, page
 from netlab.http.representation import Representation
 from netlab.http.tree import Tree
 from netlab.policy.coding import IDENTITY, choose
 
+T = TypeVar("T")
+
+DISK_TIMEOUT = 30.0
+"""Seconds that a directory may take to be read, or a file to be compressed."""
 ATTEMPTS = 3
 """How often a file that changes while it is being answered is looked up again."""
 
@@ -30,6 +39,9 @@ class FileOptions:
 
     index: tuple[str, ...] = ("index.html", "index.htm")
     """Names tried, in this order, where a path means a directory."""
+
+    listing: bool = True
+    """List directories that have no index."""
 
     hidden: bool = False
     """Serve and list names that begin with a dot; `.well-known` always is."""
@@ -108,7 +120,7 @@ class Files:
         codings = self.coded.codings(found, exchange.connection.loop.time()) if found.varies else ()
         coding = choose(accepted, codings)
         if coding is None:
-            return not_acceptable(exchange, found, codings)
+            return not_acceptable(exchange, codings)
         representation = found.representations.get(coding) or self.coded.at_once(found, coding)
         if representation is None:
             return self._later(exchange, found, coding, attempts)
@@ -131,7 +143,7 @@ class Files:
 
     async def _later(self, exchange: Exchange, found: FoundFile, coding: str, attempts: int) -> None:
         try:
-            representation = await self.coded.make(found, coding)
+            representation = await in_time(self.coded.make(found, coding))
             accepted = exchange.request.fields.get("accept-encoding")
             work = deliver(exchange, smaller(found, representation, accepted), now=self.now())
         except Changed:
@@ -143,8 +155,39 @@ class Files:
         if not found.slash:
             self._redirect(exchange)
             return None
-        exchange.refuse(404, "this directory has no index")
-        return None
+        if not self.options.listing:
+            exchange.refuse(403, "this directory has no index, and directories are not listed here")
+            return None
+        coding = choose(exchange.request.fields.get("accept-encoding"), self.coded.makes)
+        if coding is None:
+            return not_acceptable(exchange, self.coded.makes)
+        return self._list(exchange, found, coding)
+
+    async def _list(self, exchange: Exchange, found: FoundDirectory, coding: str) -> None:
+        request = exchange.request
+        view = View.of(request.path.partition("?")[2], request.fields.get("accept"))
+        loop = exchange.connection.loop
+        work = deliver(
+            exchange,
+            await in_time(loop.run_in_executor(None, self._listed, found, view, coding)),
+            now=self.now(),
+        )
+        if work is not None:
+            await work
+
+    def _listed(self, found: FoundDirectory, view: View, coding: str) -> Representation:
+        """A listing as a representation like any other, tagged by its content; runs in a thread."""
+        listing = read_listing(self.tree, found.location, found.names)
+        more = [("Vary", "Accept, Accept-Encoding"), ("Cache-Control", "no-cache")]
+        if view.json:
+            media_type, body = "application/json", as_json(listing, view)
+        else:
+            media_type, body = "text/html; charset=utf-8", page(listing, view)
+            more.append(("Content-Security-Policy", POLICY))
+        tag = hashlib.sha256(body).hexdigest()[:20]
+        if coding != IDENTITY:
+            body = CODERS[coding](body)
+        return Representation(media_type, tag, coding=coding, more=more, body=body)
 
     def _redirect(self, exchange: Exchange) -> None:
         """To the same path with a slash behind it, as a relative reference: no host, and none to be smuggled in."""
@@ -158,11 +201,19 @@ def not_found(exchange: Exchange) -> Work:
     return None
 
 
-def not_acceptable(exchange: Exchange, found: FoundFile, codings: tuple[str, ...]) -> Work:
-    fields = [("Vary", "Accept-Encoding")] if found.varies else []
+def not_acceptable(exchange: Exchange, codings: tuple[str, ...]) -> Work:
     why = f"Accept-Encoding excludes all that this can be sent in: {', '.join((*codings, IDENTITY))}"
-    exchange.refuse(406, why, fields)
+    exchange.refuse(406, why, [("Vary", "Accept-Encoding")])
     return None
+
+
+async def in_time(awaitable: Awaitable[T]) -> T:
+    """What a thread and its disk are waited for; DeadlineExceeded after `DISK_TIMEOUT`."""
+    try:
+        async with asyncio.timeout(DISK_TIMEOUT):
+            return await awaitable
+    except TimeoutError:
+        raise DeadlineExceeded("disk", DISK_TIMEOUT) from None
 
 
 def smaller(found: FoundFile, coded: Representation, accepted: str | None) -> Representation:

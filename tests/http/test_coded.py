@@ -112,7 +112,7 @@ async def test_negotiation(root: Path, name: str, accepted: str, status: int, co
         for _ in range(2):
             answer, fields, _ = await ask(port, "GET", f"/{name}", accept_encoding=accepted)
             assert (answer, fields.get("content-encoding")) == (status, coding)
-            assert ("vary" in fields) == (name != "photo.png")
+            assert ("vary" in fields) == (name != "photo.png" or answer == 406)
 
 
 async def test_curl_understands_every_coding(root: Path) -> None:
