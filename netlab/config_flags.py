@@ -20,6 +20,7 @@ from cyclopts.token import Token
 
 from netlab.config import Setting, settings
 from netlab.config_sources import nearest, parse
+from netlab.config_values import kind_of
 from netlab.errors import UsageError
 
 
@@ -80,6 +81,8 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         options["name"] = setting.flags
     if setting.switch:
         options["negative"] = setting.negative
+    elif setting.kind is kind_of(str):
+        options["allow_leading_hyphen"] = True  # text is whatever follows its flag: `-o -`, `-d -1`
     annotation: Any = bool if setting.switch else tuple[str, ...] if setting.many else str
     kind = inspect.Parameter.POSITIONAL_ONLY if setting.positional else inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(setting.name, kind, default=None, annotation=Annotated[annotation, Parameter(**options)])

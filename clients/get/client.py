@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Client:
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         await self._tasks.cancel()
         self._pool.close()
+        await asyncio.sleep(0)  # one turn, for the transports' last callbacks
 
     # -- requests ----------------------------------------------------------------------------------------------
 
@@ -174,10 +176,10 @@ class Client:
         return connection
 
     async def _tunnel(self, hop: Hop, connection: ClientConnection, proxy: Url) -> ClientConnection:
-        loop_time = connection.loop.time
-        started = loop_time()
+        now = connection.flow.log.now
+        started = now()
         early = await tunnel.ask(connection, proxy, hop.request.url)
-        hop.proxy_seconds = loop_time() - started
+        hop.proxy_seconds = now() - started
         seconds = self.dialer.timeouts.tls
         return await tunnel.enter(connection, early, hop.request.url, self._tls(), self.settings, seconds)
 

@@ -30,7 +30,7 @@ class ClientSettings:
 
 @dataclass(kw_only=True, slots=True)
 class Times:
-    """When an exchange came to each of its points, in the loop's time; 0 while it has not."""
+    """When an exchange came to each of its points, by the flow log's clock, in seconds; 0 while it has not."""
 
     begun: float = 0.0
     sent: float = 0.0  # the last byte of the request was handed over
@@ -53,7 +53,7 @@ class ClientExchange:
         self.received = self.sent = 0  # bytes of content
         self.complete = False  # the whole answer is here, though perhaps not read yet
         self.error: NetlabError | None = None
-        self.times = Times(begun=connection.loop.time())
+        self.times = Times(begun=flow.log.now())
         self._content: deque[bytes] = deque()
         self._held = 0  # bytes in it
         self._paused = False  # the server has to wait until somebody reads
@@ -82,7 +82,7 @@ class ClientExchange:
         self.request_sent()
 
     def request_sent(self) -> None:
-        self.times.sent = self.connection.loop.time()
+        self.times.sent = self.flow.log.now()
         self.flow.note("request.ended", "client", size=self.sent)
         self.notify()
 
@@ -167,7 +167,7 @@ class ClientExchange:
 
     def _take_head(self, response: Response) -> None:
         self.response = response
-        self.times.answered = self.connection.loop.time()
+        self.times.answered = self.flow.log.now()
         self.flow.result = str(response.status)
         self._note_head("response.sent", response, version=response.version)
         if not response.frame.has_body:
@@ -191,7 +191,7 @@ class ClientExchange:
             self.fail(ConnectionLost("the server ended TLS without closure alert: the content may have been cut"))
             return
         self.complete = True
-        self.times.ended = self.connection.loop.time()
+        self.times.ended = self.flow.log.now()
         self.flow.note("response.ended", "server", size=self.received)
         assert self.response is not None
         self._end_flow(Outcome.REFUSED if self.response.status >= 400 else Outcome.OK)
@@ -204,7 +204,7 @@ class ClientExchange:
         """The answer will not come, or not whole."""
         if self.error is None and not self.complete:
             self.error = error
-            self.times.ended = self.connection.loop.time()
+            self.times.ended = self.flow.log.now()
             cut = isinstance(error, Truncated | ConnectionLost)
             self._end_flow(Outcome.CUT if cut else Outcome.VIOLATION, str(error))
         self.notify()
@@ -227,7 +227,7 @@ class ClientExchange:
                 async with asyncio.timeout(patience):
                     await waiter
             except TimeoutError:
-                self.times.ended = connection.loop.time()
+                self.times.ended = self.flow.log.now()
                 self._end_flow(Outcome.TIMEOUT, f"no {what} in time")
                 raise DeadlineExceeded(what, connection.settings.patience) from None
 

@@ -98,7 +98,10 @@ def _host(text: str, url: str) -> str:
 
 
 def _target(text: str) -> str:
-    """Path and query; what a request line cannot carry is percent-encoded, as browsers do, the rest left alone."""
+    """Path and query; what a request line cannot carry is percent-encoded, as browsers do, the rest left alone.
+
+    Bytes of a command line that are no UTF-8 arrive as escaped surrogates, and leave as the bytes they were.
+    """
     if not text.startswith("/"):
         text = "/" + text
-    return quote(text, safe="!$&'()*+,;=:@/?-._~%[]|\\^`{}")
+    return quote(text, safe="!$&'()*+,;=:@/?-._~%[]|\\^`{}", errors="surrogateescape")

@@ -34,7 +34,7 @@ class Outgoing(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.tape is not None:
-            self.tape.write(self.loop.time(), "server", data)
+            self.tape.write(self.flow.log.now(), "server", data)
         self.feed(data)
 
     def eof_received(self) -> bool:
@@ -72,7 +72,7 @@ class Outgoing(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport: once per turn, gathered."""
         if self.tape is not None:
-            self.tape.write(self.loop.time(), "client", data)
+            self.tape.write(self.flow.log.now(), "client", data)
         self.transport.write(data)
 
     def close(self) -> None:
