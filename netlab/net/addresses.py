@@ -95,7 +95,7 @@ class Overrides:
     def addresses(self, host: str, port: int) -> Sequence[str]:
         if not self._addresses:
             return ()
-        return self._addresses.get((canonical(host), port)) or self._addresses.get(("*", port), ())
+        return self._addresses.get((canonical(host), port), self._addresses.get(("*", port), ()))
 
 
 def canonical(name: str) -> str:

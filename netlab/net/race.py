@@ -39,7 +39,9 @@ async def connect(
         raise AllFailed([(targets[0], error)]) from error
 
 
-async def _race(targets: Sequence[SocketAddress], source: str | None, notice: Notice, stagger: float) -> socket.socket:
+async def _race(
+    targets: Sequence[SocketAddress], source: str | None, notice: Notice, stagger: float
+) -> tuple[socket.socket, SocketAddress]:
     racers = Tasks("connect")
     waiting, started, failed = deque(targets), dict[asyncio.Task[socket.socket | OSError], SocketAddress](), []
     winner: socket.socket | None = None
