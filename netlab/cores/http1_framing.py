@@ -59,7 +59,7 @@ def frame_response(fields: Fields, minor: bool, status: int, method: str, limits
     options = fields.tokens("connection") if "connection" in fields else []
     keep_alive = "close" not in options and (minor or "keep-alive" in options)
     if method == "HEAD" or status in EMPTY_STATUS:  # 6.3 (1): the length is what a GET would have had
-        declared = fields.get("content-length") or ""
+        declared = "" if "transfer-encoding" in fields else fields.get("content-length") or ""
         return Frame(False, int(declared) if is_length(declared) else None, False, keep_alive)
     length, chunked = body_length(fields, minor, limits)
     if chunked:
