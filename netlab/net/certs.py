@@ -151,7 +151,7 @@ def state_directory() -> Path:
     """Where netlab keeps what must survive: NETLAB_STATE, else `netlab` under the XDG state directory."""
     own = os.environ.get("NETLAB_STATE")
     if own:
-        return Path(own).expanduser()
+        return Path(own).expanduser().absolute()
     base = os.environ.get("XDG_STATE_HOME")
     # an XDG path that is not absolute is to be ignored (XDG Base Directory Specification)
     return (Path(base) if base and os.path.isabs(base) else Path.home() / ".local" / "state") / "netlab"
