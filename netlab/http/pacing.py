@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar
 
-from netlab.cores.http1 import ServerCore
 from netlab.errors import ConnectionLost
 from netlab.flow import FlowLog
+from netlab.http.settings import Core
 from netlab.net.connection import NEVER, Connection
 from netlab.net.gate import Gate
 
@@ -19,7 +19,7 @@ class PacedConnection(Connection):
 
     __slots__ = ("_drained", "_flushing", "_pause", "core", "draining", "held", "turning")
 
-    def __init__(self, gate: Gate, flows: FlowLog, service: str, core: ServerCore, *, write_timeout: float) -> None:
+    def __init__(self, gate: Gate, flows: FlowLog, service: str, core: Core, *, write_timeout: float) -> None:
         super().__init__(gate, flows, service, write_timeout=write_timeout)
         self.core = core
         self.draining = False  # the server asks its connections to end

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 from netlab.cores.http1 import Limits, ServerCore
 
 if TYPE_CHECKING:
+    from netlab.cores.http1_h11 import H11ServerCore
     from netlab.http.exchange import Exchange
 
-CoreFactory = Callable[[Limits], ServerCore]
+Core = Union[ServerCore, "H11ServerCore"]
+"""Our core, or a library's in its shape."""
+CoreFactory = Callable[[Limits], Core]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

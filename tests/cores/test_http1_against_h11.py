@@ -49,7 +49,8 @@ def compare(ours: list[Any], theirs: list[Any]) -> str | None:
     if isinstance(here, RemoteProtocolError):
         assert here.rule in STRICTER, (ours, theirs)
         return here.rule
-    assert isinstance(here, Request | Response) and here.version == "1.0" and here.frame.keep_alive, (ours, theirs)
+    assert isinstance(here, Request | Response), (ours, theirs)
+    assert (here.version, here.frame.keep_alive) == ("1.0", True), (ours, theirs)
     assert there.frame == here.frame._replace(keep_alive=False)
     return "keep-alive-1.0"
 
