@@ -42,12 +42,17 @@ class HelloReader:
             while self._take_record():
                 if len(self._message) >= 4 and (hello := self._read_message()) is not None:
                     return hello
-        except _MalformedError as error:
+        except MalformedHello as error:
             return RemoteProtocolError(str(error), offset=0, rule="tls.hello", section="RFC 8446 4.1.2")
         if self._records.startswith(METHODS):
             words = "plain HTTP was sent to the TLS port"
             return RemoteProtocolError(words, offset=0, rule=PLAIN_HTTP, section="RFC 9110 4.2.2")
         return None
+
+    @property
+    def message(self) -> bytes:
+        """The handshake message read so far, records taken off: the whole ClientHello once it is complete."""
+        return bytes(self._message)
 
     def _take_record(self) -> bool:
         """Move a whole record's content to the message; False while it is not whole, or may yet be plain HTTP."""
@@ -55,12 +60,12 @@ class HelloReader:
         if any(records.startswith(method[: len(records)]) for method in METHODS):
             return False
         if records[0] != HANDSHAKE:
-            raise _MalformedError("these bytes are not TLS: a connection begins with a handshake record")
+            raise MalformedHello("these bytes are not TLS: a connection begins with a handshake record")
         if len(records) < 5:
             return False
         length = int.from_bytes(records[3:5], "big")
         if records[1] != 3 or not 0 < length <= RECORD_LIMIT:
-            raise _MalformedError("these bytes are not TLS: the first record's version or length cannot be")
+            raise MalformedHello("these bytes are not TLS: the first record's version or length cannot be")
         if len(records) < 5 + length:
             return False
         self._message += records[5 : 5 + length]
@@ -71,7 +76,7 @@ class HelloReader:
         message = self._message
         length = int.from_bytes(message[1:4], "big")
         if message[0] != CLIENT_HELLO or length > HELLO_LIMIT:
-            raise _MalformedError("the first handshake message is not a ClientHello of reasonable size")
+            raise MalformedHello("the first handshake message is not a ClientHello of reasonable size")
         if len(message) < 4 + length:
             return None
         return parse(bytes(message[4 : 4 + length]))
@@ -79,51 +84,53 @@ class HelloReader:
 
 def parse(body: bytes) -> ClientHello:
     """The body of a ClientHello message, RFC 8446 4.1.2."""
-    cursor = _Cursor(body)
+    cursor = Cursor(body)
     cursor.take(2)  # legacy_version
     random = cursor.take(32)
     cursor.vector(1)  # legacy_session_id
     cursor.vector(2)  # cipher_suites
     cursor.vector(1)  # legacy_compression_methods
-    server_name: str | None = None
+    name: str | None = None
     alpn: tuple[str, ...] = ()
     if cursor.left:
-        for kind, value in _extensions(_Cursor(cursor.vector(2))):
+        for kind, value in _extensions(Cursor(cursor.vector(2))):
             if kind == SERVER_NAME:
-                server_name = _server_name(value)
+                name = server_name(value)
             elif kind == ALPN:
-                alpn = _protocols(value)
-    return ClientHello(random, server_name, alpn)
+                alpn = tuple(name.decode("latin-1") for name in protocols(value))
+    return ClientHello(random, name, alpn)
 
 
-def _extensions(cursor: _Cursor) -> Iterator[tuple[int, bytes]]:
+def _extensions(cursor: Cursor) -> Iterator[tuple[int, bytes]]:
     while cursor.left:
-        yield int.from_bytes(cursor.take(2), "big"), cursor.vector(2)
+        yield cursor.number(2), cursor.vector(2)
 
 
-def _server_name(value: bytes) -> str | None:
-    names = _Cursor(_Cursor(value).vector(2))
+def server_name(value: bytes) -> str | None:
+    """The name in a server_name extension, in lower case."""
+    names = Cursor(Cursor(value).vector(2))
     while names.left:
         kind, name = names.take(1), names.vector(2)
         if kind == b"\0":  # host_name; ASCII without a trailing dot, RFC 6066 3
             if not name.isascii():
-                raise _MalformedError("the server name in the ClientHello is not ASCII")
+                raise MalformedHello("the server name in the ClientHello is not ASCII")
             return name.decode("ascii").lower()
     return None
 
 
-def _protocols(value: bytes) -> tuple[str, ...]:
-    names, found = _Cursor(_Cursor(value).vector(2)), []
+def protocols(value: bytes) -> tuple[bytes, ...]:
+    """The names in an ALPN extension; RFC 7301 3.1 has them be bytes, not text."""
+    names, found = Cursor(Cursor(value).vector(2)), []
     while names.left:
-        found.append(names.vector(1).decode("latin-1"))
+        found.append(names.vector(1))
     return tuple(found)
 
 
-class _MalformedError(Exception):
-    """The bytes are not a ClientHello; becomes the RemoteProtocolError that `receive` returns."""
+class MalformedHello(Exception):
+    """The bytes are not a ClientHello; becomes the RemoteProtocolError that a reader returns."""
 
 
-class _Cursor:
+class Cursor:
     """Takes bytes off the front, and vectors: a length of so many bytes, then that many (RFC 8446 3.4)."""
 
     __slots__ = ("_at", "_data")
@@ -137,9 +144,12 @@ class _Cursor:
 
     def take(self, size: int) -> bytes:
         if size > self.left:
-            raise _MalformedError("a length in the ClientHello runs past its end")
+            raise MalformedHello("a length in the ClientHello runs past its end")
         self._at += size
         return self._data[self._at - size : self._at]
 
+    def number(self, width: int) -> int:
+        return int.from_bytes(self.take(width), "big")
+
     def vector(self, width: int) -> bytes:
-        return self.take(int.from_bytes(self.take(width), "big"))
+        return self.take(self.number(width))
