@@ -9,7 +9,7 @@ from typing import Any
 
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import Data, End, Informational, Limits, Response, encode_fields, phrase
-from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, RemoteProtocolError
+from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, RemoteProtocolError, Truncated
 from netlab.flow import Flow, FlowLog, Outcome
 from netlab.http import recording
 from netlab.http.exchange import Exchange
@@ -118,6 +118,7 @@ class Forwarding:
     """One exchange on its way through: takes the client's content, waits on the upstream, knows how far it is."""
 
     __slots__ = (
+        "_began",
         "_dialing",
         "_fresh",
         "_held",
@@ -140,6 +141,7 @@ class Forwarding:
         self.deadline = NEVER
         self._dialing: asyncio.Task[Any] | None = None
         self._fresh = True
+        self._began = 0  # what the upstream had said on this connection before the request
         self._held = False
         self._sent_content = False
 
@@ -175,7 +177,7 @@ class Forwarding:
     def begin(self, upstream: Upstream, *, fresh: bool) -> None:
         """Send the request on a leased connection."""
         exchange, way, request = self.exchange, self.way, self.exchange.request
-        self.upstream, self._fresh = upstream, fresh
+        self.upstream, self._fresh, self._began = upstream, fresh, upstream.core.received
         upstream.waiting = self
         self.leg.client, self.leg.server = upstream.flow.client, upstream.flow.server
         frame = request.frame
@@ -236,7 +238,8 @@ class Forwarding:
             elif type(event) is Informational:
                 exchange.inform(event.status, self._interim(event))
             elif isinstance(event, RemoteProtocolError):
-                self.fail(event)
+                silent = isinstance(event, Truncated) and event.offset == self._began
+                self.fail(ConnectionLost("the upstream closed the connection without an answer") if silent else event)
                 return
         if exchange.connection.writing_paused and self.upstream is not None:
             self._held = True
