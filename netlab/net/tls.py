@@ -51,6 +51,7 @@ class TlsLayer(asyncio.Protocol):
     context      a context, or on a server a function from the client's SNI to one
     session      client: a session to resume (`ssl_object.session` of an earlier connection with the same context)
     flow         where to note; by default the app's own `flow`, after `attach`
+    keep_hello   server: keep the client's ClientHello message for `get_extra_info("client_hello")`
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class TlsLayer(asyncio.Protocol):
         server_hostname: str | None = None,
         session: ssl.SSLSession | None = None,
         flow: Flow | None = None,
+        keep_hello: bool = False,
     ) -> None:
         self.app, self._context, self._flow = app, context, flow
         self._server_side, self._server_hostname, self._session = server_side, server_hostname, session
@@ -71,6 +73,8 @@ class TlsLayer(asyncio.Protocol):
         self._state = State.HELLO
         self._reading = Reading.FLOWING
         self._hello = HelloReader()
+        self._keep_hello = keep_hello
+        self.client_hello = b""
         self._random: bytes | None = None  # the ClientHello's, by which secrets are told apart
         self._count = 0  # bytes from the peer before the handshake was over
         self._plain: list[bytes] = []  # decrypted and not yet handed over
@@ -148,6 +152,8 @@ class TlsLayer(asyncio.Protocol):
             return
         if isinstance(hello, ClientHello):
             self.server_name, self._random = hello.server_name, hello.random
+            if self._keep_hello:
+                self.client_hello = self._hello.message
         elif hello.rule == PLAIN_HTTP:
             self._fail(hello, tls_errors.PLAIN_HTTP_ANSWER)
             return

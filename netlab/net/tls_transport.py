@@ -135,12 +135,12 @@ class TlsTransport(asyncio.Transport):
         return self._layer.truncated
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """`ssl_object sslcontext cipher peercert peer_chain server_name`; the rest is asked of the raw transport."""
+        """`ssl_object sslcontext cipher peercert peer_chain server_name client_hello`, else what the raw one knows."""
         fact = FACTS.get(name)
         if fact is not None:
             return fact(self._ssl)
-        if name == "server_name":
-            return self._layer.server_name
+        if name in ("server_name", "client_hello"):
+            return getattr(self._layer, name)
         return self._raw.get_extra_info(name, default)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
