@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import shutil
+import ssl
 import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from clients.get.client import Answer, Client, fetch
 from clients.get.request import Request
-from netlab.errors import (
-    ConnectionLost,
-    PeerUnreachable,
-)
+from netlab.errors import ConnectionLost, NetlabError, PeerUnreachable
 from netlab.flow import FlowLog
 from netlab.http.url import Url
 from netlab.net.addresses import Overrides
@@ -23,6 +23,7 @@ from netlab.net.certs import Authority
 from netlab.net.dial import Dialer
 from netlab.net.tls_context import client_context
 from tests.clients.raw_servers import OK_LINE, Talk, raw_server, server_context
+from tests.netlab_process import place
 
 
 def curl(*arguments: str) -> bytes:
@@ -100,13 +101,15 @@ async def test_content_cut_without_tlss_own_end_is_not_taken_for_whole(authority
             await get()
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing: apt-get install openssl")
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-async def test_openssl_s_server(authority: Authority, tmp_path: Path, version: str) -> None:
+@asynccontextmanager
+async def s_server(authority: Authority, folder: Path, *options: str) -> AsyncIterator[str]:
+    """openssl's own server, at its URL."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is missing: apt-get install openssl")
     leaf = authority.leaf(("localhost", "127.0.0.1"))
-    (tmp_path / "leaf.pem").write_text(leaf.key + leaf.chain)
+    (folder / "leaf.pem").write_text(leaf.key + leaf.chain)
     process = await asyncio.create_subprocess_exec(
-        *["openssl", "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", str(tmp_path / "leaf.pem"), version],
+        *["openssl", "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", str(folder / "leaf.pem"), *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -116,10 +119,43 @@ async def test_openssl_s_server(authority: Authority, tmp_path: Path, version: s
         line = b""
         while not line.startswith(b"ACCEPT"):
             line = await process.stdout.readline()
-        url = f"https://127.0.0.1:{line.strip().rsplit(b':', 1)[1].decode()}/"
-        answer = await fetch(url, tls=lambda: client_context(cafile=authority.certificate_path))
-        assert answer.status == 200
-        assert version[4:].replace("_", ".").encode() in answer.body
+        yield f"https://127.0.0.1:{line.strip().rsplit(b':', 1)[1].decode()}/"
     finally:
         process.terminate()
         await process.wait()
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+async def test_openssl_s_server(authority: Authority, tmp_path: Path, version: str) -> None:
+    async with s_server(authority, tmp_path, version) as url:
+        answer = await fetch(url, tls=lambda: client_context(cafile=authority.certificate_path))
+    assert answer.status == 200
+    assert version[4:].replace("_", ".").encode() in answer.body
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+async def test_our_own_certificate_for_servers_that_ask(authority: Authority, tmp_path: Path, version: str) -> None:
+    mine = authority.issue_client("me@lab.test")
+    (tmp_path / "me.pem").write_text(mine.key + mine.chain)
+
+    def contexts(certificate: Path | None) -> Callable[[], ssl.SSLContext]:
+        return lambda: client_context(cafile=authority.certificate_path, certificate=certificate)
+
+    asking = ("-Verify", "2", "-verify_return_error", "-CAfile", str(authority.certificate_path))
+    async with s_server(authority, tmp_path, version, *asking) as url:
+        answer = await fetch(url, tls=contexts(tmp_path / "me.pem"))
+        assert b"lab.test" in answer.body
+        words = {"-tls1_2": "alert handshake_failure", "-tls1_3": "wants a certificate of ours, and we sent none"}
+        with pytest.raises(NetlabError, match=words[version]):
+            await fetch(url, tls=contexts(None))
+
+
+async def test_netlabs_own_server() -> None:
+    with place() as here, here.serve("-q") as server:
+        ours = ("User-Agent", "same"), ("Accept-Encoding", "gzip, deflate, br")
+        theirs = [word for name, value in ours for word in ("-H", f"{name}: {value}")]
+        for path in ("/hello", "/headers", "/nowhere"):
+            answer = await fetch(server.url + path, fields=ours)
+            assert answer.body == await asyncio.to_thread(curl, "--compressed", *theirs, server.url + path)
+        answer = await fetch(server.url + "/anything", method="PUT", body=b"x" * 300_000)
+        assert answer.status == 200
