@@ -109,7 +109,11 @@ class SystemResolver:
             except RuntimeError:  # the loop has ended meanwhile: nobody waits
                 pass
 
-        threading.Thread(target=look, name=f"lookup {host}", daemon=True).start()
+        try:
+            threading.Thread(target=look, name=f"lookup {host}", daemon=True).start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._room.release()
+            raise OSError(str(error)) from error
         return await answer
 
 

@@ -392,7 +392,7 @@ async def settled(before: int) -> None:
     assert descriptors() == before
 
 
-@pytest.mark.parametrize("way", ["plain", "race", "tls"])
+@pytest.mark.parametrize("way", ["resolve", "plain", "race", "tls"])
 async def test_cancelled_at_any_await_a_dial_leaves_nothing_open(way: str, certificate: Path) -> None:
     loop = asyncio.get_running_loop()
     context = server_context(certificate) if way == "tls" else None
@@ -402,11 +402,17 @@ async def test_cancelled_at_any_await_a_dial_leaves_nothing_open(way: str, certi
         if way == "race":
             lab.add("origin.test", "127.0.60.2", {443: ("127.0.0.1", port)})
             lab.add("origin.test", "127.0.60.3", {443: ("127.0.0.1", port)})
-        dialer = Dialer(flows := FlowLog(), addresses=lab)
+
+        async def resolver(host: str) -> Sequence[str]:
+            await asyncio.sleep(0)
+            return ["127.0.0.1"]
+
+        name, at = ("origin.example", port) if way == "resolve" else ("origin.test", 443)
+        dialer = Dialer(flows := FlowLog(), addresses=lab, resolver=resolver)
         tls = options(certificate) if way == "tls" else None
         before, done = descriptors(), False
         for turns in range(200):
-            task = loop.create_task(dialer.dial("origin.test", 443, Reader, tls=tls))
+            task = loop.create_task(dialer.dial(name, at, Reader, tls=tls))
             for _ in range(turns):
                 await asyncio.sleep(0)
             done = not task.cancel()
