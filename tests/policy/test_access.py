@@ -1,0 +1,68 @@
+"""Access rules: tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from netlab.policy.access import AccessRules, Asked, parse_rule
+
+RULES = AccessRules(
+    [
+        parse_rule("allow to *.shop.test,127.0.0.0/8 port 443,8000-8999"),
+        parse_rule("deny from 10.1.0.0/16"),
+        parse_rule("deny to 10.0.0.0/8,192.168.0.0/16"),
+        parse_rule("deny method TRACE"),
+        parse_rule("allow to *"),
+    ],
+    otherwise="deny",
+)
+
+
+def asked(
+    host: str, port: int = 443, *, client: str = "127.0.0.1", method: str = "GET", address: str | None = None
+) -> Asked:
+    return Asked(client=client, host=host, port=port, method=method, address=address)
+
+
+@pytest.mark.parametrize(
+    ("question", "rule"),
+    [
+        (asked("www.shop.test"), None),
+        (asked("WWW.Shop.Test."), None),
+        (asked("127.0.0.9", 8080), None),
+        (asked("example.org"), None),
+        (asked("example.org", client="10.1.2.3"), "deny from 10.1.0.0/16"),
+        (asked("www.shop.test", client="10.1.2.3"), None),  # the first match wins
+        (asked("10.9.9.9"), "deny to 10.0.0.0/8,192.168.0.0/16"),
+        (asked("rebind.test", address="192.168.1.1"), "deny to 10.0.0.0/8,192.168.0.0/16"),
+        (asked("[::ffff:10.0.0.1]"), "deny to 10.0.0.0/8,192.168.0.0/16"),
+        (asked("example.org", method="TRACE"), "deny method TRACE"),
+    ],
+)
+def test_first_match_wins(question: Asked, rule: str | None) -> None:
+    refusal = RULES.check(question)
+    assert (refusal.rule if refusal else None) == rule
+
+
+def test_without_a_match() -> None:
+    nothing = AccessRules([], otherwise="deny").check(asked("a.test"))
+    assert nothing is not None
+    assert nothing.reason == "GET to a.test port 443 is not allowed here: no rule allows it"
+    assert AccessRules([]).check(asked("a.test")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "begins with allow or deny"),
+        ("permit all", "begins with allow or deny"),
+        ("allow from", "has nothing behind it"),
+        ("deny from everywhere", "is no network"),
+        ("deny to a.test port 0", "is no port"),
+        ("deny port 9-1", "is no port"),
+        ("deny colour blue", "is none of from, to, port, method"),
+    ],
+)
+def test_what_is_no_rule(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse_rule(text)
