@@ -82,9 +82,9 @@ class H11ServerCore(H11Endpoint):
 
     def respond(self, status: int, fields: Source = b"", body: bytes = b"") -> None:
         """As ServerCore.respond."""
-        head = self._response(status, fields, None if status in EMPTY_STATUS else len(body), None)
         if self._switches(status) or status < 200 or (body and (status in EMPTY_STATUS or status == 205)):
             raise LocalProtocolError(f"{status} is not a whole response with {len(body)} bytes of content")
+        head = self._response(status, fields, None if status in EMPTY_STATUS else len(body), None)
         head_only = self._request is not None and self._request.method == "HEAD"
         self._send(head, *([h11.Data(data=body)] if body and not head_only else []), h11.EndOfMessage())
         self._next_cycle()

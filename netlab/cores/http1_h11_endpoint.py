@@ -58,6 +58,7 @@ class H11Endpoint:
         events: list[Event] = []
         # h11 calls what comes behind a last message wrong; nobody looks at it
         while not self._failed and self._connection.their_state not in OVER:
+            self._next_cycle()
             start, idle = self.received - self.buffered, self._fresh
             try:
                 found = self._connection.next_event()
