@@ -106,6 +106,7 @@ def test_the_example_of_rfc_8037() -> None:
     key = jwk_key(ED25519)
     assert key is not None
     assert key.algorithm == "EdDSA"
+    assert jwk_key({**ED25519, "alg": "Ed25519"}) == key  # as RFC 9864 calls it
     signed = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"
     signature = decode("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")
     assert signature is not None
@@ -126,6 +127,12 @@ def test_what_is_signed_is_verified_and_nothing_else(algorithm: str) -> None:
     assert rule(f"{head}.{changed}.{signature}", other) == "signature.wrong"
     assert rule(f"{head}.{claims}.{encode(bytes(64))}", other) == "signature.wrong"
     assert rule(f"{head}.{claims}.", other) == "signature.wrong"
+
+
+def test_eddsa_has_two_names() -> None:
+    key = private_key("EdDSA")
+    assert rule(raw({"alg": "Ed25519"}, CLAIMS, key), key) == ""
+    assert rule(raw({"alg": "Ed448"}, CLAIMS, key), key) == "header.alg"
 
 
 def test_a_public_key_signs_nothing() -> None:

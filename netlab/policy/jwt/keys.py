@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # cryptography takes 90 ms to import: only where a key of it 
     Private = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+ALIASES = {"Ed25519": "EdDSA"}  # RFC 9864 2.2 names the curve; the key says it in any case
 
 SECRET_BYTES = 32  # RFC 7518 3.2: not shorter than the hash
 RSA_BITS = range(2048, 8193)  # RFC 7518 3.3; much longer ones only cost time

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from netlab.policy.jwt.encoding import decode
-from netlab.policy.jwt.keys import Key, asymmetric_key, secret_key
+from netlab.policy.jwt.keys import ALIASES, Key, asymmetric_key, secret_key
 
 MOST_KEYS = 64
 ALGORITHMS = {"oct": "HS256", "RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
@@ -37,7 +37,9 @@ def jwk_key(jwk: Mapping[str, Any]) -> Key | None:
     """
     kind, kid = jwk.get("kty"), jwk.get("kid")
     expected = ALGORITHMS.get(kind) if isinstance(kind, str) else None
-    if expected is None or jwk.get("use", "sig") != "sig" or jwk.get("alg", expected) != expected:
+    if expected is None or jwk.get("use", "sig") != "sig":
+        return None
+    if "alg" in jwk and jwk["alg"] != expected and ALIASES.get(str(jwk["alg"])) != expected:
         return None
     if kid is not None and not isinstance(kid, str):
         raise ValueError("a key's `kid` is a string (RFC 7517 4.5)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netlab.policy.jwt.encoding import decode, encode, json_object
-from netlab.policy.jwt.keys import Key
+from netlab.policy.jwt.keys import ALIASES, Key
 
 TYPES = (None, "JWT", "AT+JWT", "APPLICATION/JWT", "APPLICATION/AT+JWT")  # RFC 7519 5.1, RFC 9068 2.1
 
@@ -130,7 +130,7 @@ def _fitting(header: Mapping[str, Any], keys: Iterable[Key]) -> list[Key]:
     named = [key for key in keys if kid is None or key.kid is None or key.kid == kid]
     if not named:
         raise Fault("header.kid", f"no key here is called {str(kid)[:40]!r}", "RFC 7515 4.1.4")
-    fitting = [key for key in named if key.algorithm == algorithm]
+    fitting = [key for key in named if key.algorithm == ALIASES.get(algorithm, algorithm)]
     if not fitting:
         allowed = ", ".join(sorted({key.algorithm for key in named}))
         why = f"the token is signed with {algorithm[:40]!r}; the key here is for {allowed} only"
