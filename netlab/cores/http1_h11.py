@@ -19,6 +19,7 @@ from netlab.cores.http1_h11_endpoint import H11Endpoint, declared_length, fields
 from netlab.cores.http1_output import encode_fields, phrase, request_line, status_line
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
+WITH_CONTENT = ("POST", "PUT", "PATCH")
 MIGHT_SWITCH = h11.MIGHT_SWITCH_PROTOCOL  # type: ignore[attr-defined]  # there, though not in __all__
 Source = bytes | Iterable[tuple[str, str]]
 
@@ -162,7 +163,7 @@ class H11ClientCore(H11Endpoint):
     @property
     def closed(self) -> bool:
         """As ClientCore.closed."""
-        return super().closed or self._failed
+        return self._failed or (super().closed and self._connection.their_state in OVER)
 
     def request(
         self,
@@ -183,7 +184,7 @@ class H11ClientCore(H11Endpoint):
         request_line(method, target, version)
         headers = pairs_of(encode_fields(fields))
         length = len(body) if body is not None else length
-        if length or (length is None and not chunked and method in ("POST", "PUT", "PATCH")):
+        if length or (not (chunked and length is None) and method in WITH_CONTENT):
             headers.append((b"Content-Length", b"%d" % (length or 0)))
         elif chunked and length is None:
             headers.append((b"Transfer-Encoding", b"chunked"))
