@@ -15,7 +15,7 @@ import h11
 from netlab.cores.http1_events import Event, Frame, Informational, Request, Response
 from netlab.cores.http1_framing import EMPTY_STATUS
 from netlab.cores.http1_grammar import Limits
-from netlab.cores.http1_h11_endpoint import H11Endpoint, declared_length, fields_of, keeps_alive, pairs_of
+from netlab.cores.http1_h11_endpoint import OVER, H11Endpoint, declared_length, fields_of, keeps_alive, pairs_of
 from netlab.cores.http1_output import encode_fields, phrase, request_line, status_line
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
