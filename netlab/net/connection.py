@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
                 self.abort()
             return
         if self.tape is not None:
-            self.tape.write(self.loop.time(), "client", data)
+            self.tape.write(self.flows.now(), "client", data)
         self.feed(data)
 
     def eof_received(self) -> bool:
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport: once per turn, gathered."""
         if self.tape is not None:
-            self.tape.write(self.loop.time(), "server", data)
+            self.tape.write(self.flows.now(), "server", data)
         self.transport.write(data)
 
     def set_deadline(self, stage: str, seconds: float) -> None:

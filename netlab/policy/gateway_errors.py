@@ -27,14 +27,14 @@ def failure(error: NetlabError) -> Failure:
     reason = str(error)
     match error:
         case PeerUnreachable(stage="resolve"):
-            return Failure(504 if "in time" in reason or "within" in reason else 502, "dns_error", reason)
+            return Failure(504, "dns_timeout", reason) if error.timed_out else Failure(502, "dns_error", reason)
         case PeerUnreachable(stage="policy"):
             return Failure(403, "destination_ip_prohibited", reason)
         case PeerUnreachable(stage="tls"):
             known = "tls_certificate_error" if "certificate" in reason else "tls_protocol_error"
             return Failure(502, known, reason)
         case PeerUnreachable():
-            if "within" in reason or "in time" in reason:
+            if error.timed_out:
                 return Failure(504, "connection_timeout", reason)
             return Failure(502, "connection_refused" if "refused" in reason else "destination_unavailable", reason)
         case DeadlineExceeded(stage="free connection"):
