@@ -80,21 +80,23 @@ class Authority:
 
     def leaf(self, names: Sequence[str]) -> Leaf:
         """A server's certificate for these names (DNS, `*.` wildcards, IP addresses), from memory where it is there."""
-        key = tuple(canonical(name) for name in names)
-        leaf = self._leaves.get(key)
+        return self._leaf(tuple(canonical(name) for name in names))
+
+    def leaf_for(self, server_name: str | None) -> Leaf:
+        """The certificate for a client's SNI, in lower case; for none, or one that is no name, that of `localhost`."""
+        if server_name is None or server_name in DEFAULT_NAMES or not _HOSTNAME.fullmatch(server_name):
+            return self._leaf(DEFAULT_NAMES)
+        return self._leaf((server_name,))
+
+    def _leaf(self, names: tuple[str, ...]) -> Leaf:
+        leaf = self._leaves.get(names)
         if leaf is not None and leaf.expires > time.time() + RENEW_SECONDS:
-            self._leaves.move_to_end(key)
+            self._leaves.move_to_end(names)
             return leaf
-        leaf = self._leaves[key] = self._default_leaf() if key == DEFAULT_NAMES else self._issue(key)
+        leaf = self._leaves[names] = self._default_leaf() if names == DEFAULT_NAMES else self._issue(names)
         if len(self._leaves) > LEAVES:
             self._leaves.popitem(last=False)
         return leaf
-
-    def leaf_for(self, server_name: str | None) -> Leaf:
-        """The certificate for a client's SNI; for none, or one that cannot be a name, that of `localhost`."""
-        if server_name is None or server_name in DEFAULT_NAMES or not _HOSTNAME.fullmatch(server_name):
-            return self.leaf(DEFAULT_NAMES)
-        return self.leaf((server_name,))
 
     def issue_client(self, name: str) -> Leaf:
         """A client's certificate; `name` is a host, a user or an e-mail address."""
