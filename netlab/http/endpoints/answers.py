@@ -22,6 +22,7 @@ GATHERED = 64 << 10
 Pairs = Iterable[tuple[str, str]]
 JSON = ("Content-Type", "application/json")
 HTML = ("Content-Type", "text/html; charset=utf-8")
+TEXT = ("Content-Type", "text/plain; charset=utf-8")
 NO_SCRIPTS = ("Content-Security-Policy", "sandbox")
 """For HTML out of a request: it is shown, but cannot act as a page of this server (CSP3 6.3.2)."""
 EVERYONE = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Credentials", "true")]
@@ -105,7 +106,7 @@ def cross_origin(request: Request) -> list[tuple[str, str]]:
     return [*fields, ("Access-Control-Allow-Credentials", "true")] if is_local(origin) else fields
 
 
-def preflight(allow: str, exchange: Exchange) -> None:
+def preflight(allow: str, exchange: Exchange, **caught: str) -> None:
     """OPTIONS: what is allowed here, for clients (RFC 9110 9.3.7) and for a browser's preflight."""
     fields = [
         ("Allow", allow),

@@ -9,7 +9,7 @@ from functools import partial
 
 from netlab.cores.http1 import encode_fields
 from netlab.errors import LocalProtocolError
-from netlab.http.endpoints.answers import HTML, JSON, NO_SCRIPTS, Unusable, answering, printed, respond, respond_json
+from netlab.http.endpoints.answers import JSON, NO_SCRIPTS, Unusable, answering, printed, respond, respond_json
 from netlab.http.endpoints.arguments import grouped, query, segment
 from netlab.http.endpoints.mirror import WITHOUT_CONTENT, mirror
 from netlab.http.endpoints.status import respond_status
@@ -58,7 +58,7 @@ def etag(exchange: Exchange, etag: str) -> None:
     if wanted and tag not in wanted and "*" not in wanted:
         respond_status(exchange, 412)
     elif tag in had or "*" in had:
-        respond(exchange, 304, [HTML, *fields])
+        respond(exchange, 304, fields)
     else:
         respond_json(exchange, mirror(exchange, WITHOUT_CONTENT), fields=fields)
 

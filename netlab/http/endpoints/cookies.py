@@ -49,8 +49,8 @@ def cookies_of(request: Request) -> dict[str, str]:
     """Name → value of the Cookie field; of a name that comes twice, the first."""
     found: dict[str, str] = {}
     for pair in (request.fields.get("cookie") or "").split(";"):
-        name, equals, value = pair.strip().partition("=")
-        if equals and name:
+        name, _, value = pair.strip().partition("=")
+        if name:
             found.setdefault(name, unquoted(value.strip()))
     return found
 

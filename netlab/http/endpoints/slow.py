@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from netlab.http.endpoints.answers import HTML, LIMIT, answering, respond, respond_json, stream
+from netlab.http.endpoints.answers import LIMIT, TEXT, answering, respond, respond_json, stream
 from netlab.http.endpoints.arguments import Arguments, seconds, segment
 from netlab.http.endpoints.data import BINARY, CHUNK, MOST
 from netlab.http.endpoints.mirror import DELAYED, mirror
@@ -79,14 +79,14 @@ def ranged(exchange: Exchange, n: str) -> Coroutine[Any, Any, None] | None:
     size = segment(n)
     fields = [("ETag", f"range{size}"), ("Accept-Ranges", "bytes")]
     if not 0 < size <= MOST:
-        respond(exchange, 404, [HTML, *fields], f"number of bytes must be in the range (0, {MOST}]".encode())
+        respond(exchange, 404, [TEXT, *fields], f"number of bytes must be in the range (0, {MOST}]".encode())
         return None
     arguments = Arguments(exchange.request)
     pace = arguments.seconds("duration", 0.0) / size
     chunk = max(arguments.whole("chunk_size", CHUNK), 1)
     span = selected(exchange.request.fields.get("range") or "", size)
     if span is None:
-        respond(exchange, 416, [HTML, *fields, ("Content-Range", f"bytes */{size}")])
+        respond(exchange, 416, [TEXT, *fields, ("Content-Range", f"bytes */{size}")])
         return None
     fields += [BINARY, ("Content-Range", span.of(size))]
     status = 200 if span.length == size else 206

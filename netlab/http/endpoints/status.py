@@ -7,7 +7,7 @@ import random
 from functools import partial
 from typing import NamedTuple
 
-from netlab.http.endpoints.answers import HTML, JSON, Unusable, answering, respond
+from netlab.http.endpoints.answers import HTML, JSON, TEXT, Unusable, answering, respond
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
 from netlab.service import Context
@@ -39,10 +39,11 @@ REDIRECT = Special((("Location", "/redirect/1"),))
 SPECIAL = {
     **dict.fromkeys((301, 302, 303, 305, 307, 308), REDIRECT),
     401: Special((("WWW-Authenticate", REALM),)),
-    402: Special((HTML, (MORE_INFO, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.3")), b"Pay me first!"),
+    304: Special(()),
+    402: Special((TEXT, (MORE_INFO, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.3")), b"Pay me first!"),
     406: Special((JSON,), json.dumps(NOT_ACCEPTABLE).encode()),
     407: Special((("Proxy-Authenticate", REALM),)),
-    418: Special((HTML, (MORE_INFO, "https://www.rfc-editor.org/rfc/rfc2324")), TEAPOT),
+    418: Special((TEXT, (MORE_INFO, "https://www.rfc-editor.org/rfc/rfc2324")), TEAPOT),
 }
 
 
@@ -59,7 +60,7 @@ def status(chance: random.Random, exchange: Exchange, codes: str) -> None:
 
 def respond_status(exchange: Exchange, code: int) -> None:
     special = SPECIAL.get(code, Special())
-    respond(exchange, code, special.fields, b"" if code in (204, 205, 304) else special.body)
+    respond(exchange, code, special.fields, special.body)
 
 
 def chosen(chance: random.Random, codes: str) -> int:
