@@ -11,12 +11,11 @@ from collections.abc import Callable
 from functools import partial
 
 from netlab.http.delivery import AT_ONCE, open_version
+from netlab.http.disk import in_time
 from netlab.http.found import FileCache, FoundFile
-from netlab.http.representation import Representation, Version
+from netlab.http.representation import SUFFIXES, Representation, Version
 from netlab.http.tree import Tree
 
-SUFFIXES = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
-"""Codings that are offered, the favourite first, and what a precompressed file's name ends with."""
 LARGEST = 16 << 20
 """Bytes of a file that is compressed while someone waits; a larger one is sent as it is."""
 INLINE = 32 << 10
@@ -122,7 +121,7 @@ class Coded:
             loop = asyncio.get_running_loop()
             future = self._under_way[key] = loop.run_in_executor(None, _read_and_code, found.identity, coding)
             future.add_done_callback(lambda done: self._coded(key, done))
-        body = await asyncio.shield(future)  # one that gives up must not take it from the others
+        body = await in_time(future)
         representation = found.representations.get(coding)
         return representation if representation is not None else self._keep(found, coding, body)
 

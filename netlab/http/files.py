@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
-from netlab.errors import DeadlineExceeded, UsageError
+from netlab.errors import UsageError
 from netlab.http.cache_control import CacheRules
 from netlab.http.coded import CODERS, Coded
 from netlab.http.delivery import Changed, Work, deliver
+from netlab.http.disk import in_thread
 from netlab.http.exchange import Exchange
 from netlab.http.finding import Finder
 from netlab.http.found import FileCache, Found, FoundDirectory, FoundFile
@@ -23,12 +22,9 @@ from netlab.http.listing import View, as_json, read_listing
 from netlab.http.listing_page import POLICY, page
 from netlab.http.representation import Representation
 from netlab.http.tree import Tree
+from netlab.http.uploads import UploadOptions, Uploads
 from netlab.policy.coding import IDENTITY, choose
 
-T = TypeVar("T")
-
-DISK_TIMEOUT = 30.0
-"""Seconds that a directory may take to be read, or a file to be compressed."""
 ATTEMPTS = 3
 """How often a file that changes while it is being answered is looked up again."""
 
@@ -58,6 +54,18 @@ class FileOptions:
     cache: int = 64 << 20
     """Bytes of small files and of coded content kept in memory."""
 
+    writable: bool = False
+    """Take files in: PUT, DELETE, and forms posted to directories."""
+
+    upload_limit: int = 1 << 30
+    """Bytes of one upload; more is refused with 413."""
+
+    durable: bool = False
+    """Acknowledge an upload when it is on the disk, not only written."""
+
+    upload_origins: tuple[str, ...] = ()
+    """Origins, besides the server's own, whose pages may change files; * for any."""
+
     spa: str = ""
     """The file, below the root, that answers navigation to where no file is (single-page applications)."""
 
@@ -75,6 +83,8 @@ class Files:
         rules = CacheRules(options.cache_control)
         self.finder = Finder(self.tree, cache, index=options.index, rules=rules, codes=self.coded.offered, now=now)
         self.find = self.finder.find
+        uploads = UploadOptions(limit=options.upload_limit, durable=options.durable, origins=options.upload_origins)
+        self.uploads = Uploads(self.tree, self.finder, uploads, now)
         self._spa = "/" + quote(options.spa.lstrip("/"))
         if options.spa and not isinstance(self.find(self._spa), FoundFile):
             raise UsageError(f"spa {options.spa!r} is no file below {root}")
@@ -95,8 +105,18 @@ class Files:
         return found if isinstance(found, FoundFile) else None
 
     def allowed(self, found: Found | None) -> tuple[str, ...]:
-        """The methods of Allow (RFC 9110 10.2.1) for what was found."""
-        return () if found is None else ("GET", "HEAD", "OPTIONS")
+        """The methods of Allow (RFC 9110 10.2.1) for what was found; where nothing was, those that would make it."""
+        writable = self.options.writable
+        if found is None:
+            return ("OPTIONS", "PUT") if writable else ()
+        reading = ("GET", "HEAD", "OPTIONS")
+        if isinstance(found, FoundFile) and not found.index:
+            return (*reading, "PUT", "DELETE") if writable else reading
+        return (*reading, "POST") if writable else reading
+
+    def accepts(self, exchange: Exchange) -> bool:
+        """Whether `serve` has an answer to this method where nothing was found: a file may be put there."""
+        return self.options.writable and exchange.request.method == "PUT"
 
     def serve(self, exchange: Exchange, found: Found | None) -> Work:
         """Answer; a coroutine comes back only where the answer has to wait."""
@@ -105,12 +125,18 @@ class Files:
             if isinstance(found, FoundFile):
                 return self._file(exchange, found)
             return self._directory(exchange, found) if found is not None else not_found(exchange)
+        if method in ("PUT", "DELETE", "POST") and self.options.writable and not self._is_read_only(method, found):
+            return self.uploads.serve(exchange)
         allow = [("Allow", ", ".join(self.allowed(found)))]
         if method == "OPTIONS":
             exchange.respond(204, allow)
         else:
             exchange.refuse(405, f"{method} is not possible here; these methods are: {allow[0][1]}", allow)
         return None
+
+    def _is_read_only(self, method: str, found: Found | None) -> bool:
+        """A form can only be posted to a directory."""
+        return method == "POST" and isinstance(found, FoundFile) and not found.index
 
     # -- GET and HEAD --------------------------------------------------------------------------------------------
 
@@ -143,7 +169,7 @@ class Files:
 
     async def _later(self, exchange: Exchange, found: FoundFile, coding: str, attempts: int) -> None:
         try:
-            representation = await in_time(self.coded.make(found, coding))
+            representation = await self.coded.make(found, coding)
             accepted = exchange.request.fields.get("accept-encoding")
             work = deliver(exchange, smaller(found, representation, accepted), now=self.now())
         except Changed:
@@ -166,12 +192,8 @@ class Files:
     async def _list(self, exchange: Exchange, found: FoundDirectory, coding: str) -> None:
         request = exchange.request
         view = View.of(request.path.partition("?")[2], request.fields.get("accept"))
-        loop = exchange.connection.loop
-        work = deliver(
-            exchange,
-            await in_time(loop.run_in_executor(None, self._listed, found, view, coding)),
-            now=self.now(),
-        )
+        representation = await in_thread(self._listed, found, view, coding)
+        work = deliver(exchange, representation, now=self.now())
         if work is not None:
             await work
 
@@ -182,7 +204,7 @@ class Files:
         if view.json:
             media_type, body = "application/json", as_json(listing, view)
         else:
-            media_type, body = "text/html; charset=utf-8", page(listing, view)
+            media_type, body = "text/html; charset=utf-8", page(listing, view, writable=self.options.writable)
             more.append(("Content-Security-Policy", POLICY))
         tag = hashlib.sha256(body).hexdigest()[:20]
         if coding != IDENTITY:
@@ -205,15 +227,6 @@ def not_acceptable(exchange: Exchange, codings: tuple[str, ...]) -> Work:
     why = f"Accept-Encoding excludes all that this can be sent in: {', '.join((*codings, IDENTITY))}"
     exchange.refuse(406, why, [("Vary", "Accept-Encoding")])
     return None
-
-
-async def in_time(awaitable: Awaitable[T]) -> T:
-    """What a thread and its disk are waited for; DeadlineExceeded after `DISK_TIMEOUT`."""
-    try:
-        async with asyncio.timeout(DISK_TIMEOUT):
-            return await awaitable
-    except TimeoutError:
-        raise DeadlineExceeded("disk", DISK_TIMEOUT) from None
 
 
 def smaller(found: FoundFile, coded: Representation, accepted: str | None) -> Representation:

@@ -72,12 +72,21 @@ class Finder:
                 if stat.S_ISREG(status.st_mode):
                     # kept only if it is the first choice: a better one may appear later
                     kept_at = path if name == self.index[0] else ""
-                    return self._read(kept_at, [*names, name], location, descriptor, status)
+                    return self._read(kept_at, [*names, name], location, descriptor, status, index=True)
             finally:
                 os.close(descriptor)
         return None
 
-    def _read(self, path: str, names: list[str], location: str, descriptor: int, status: os.stat_result) -> FoundFile:
+    def _read(
+        self,
+        path: str,
+        names: list[str],
+        location: str,
+        descriptor: int,
+        status: os.stat_result,
+        *,
+        index: bool = False,
+    ) -> FoundFile:
         version = Version.of(status)
         body = os.pread(descriptor, version.size, 0) if version.size <= AT_ONCE else None
         if body is not None and len(body) < version.size:  # being shortened just now
@@ -96,7 +105,7 @@ class Finder:
             location=location,
             version=version,
         )
-        found = FoundFile(location, version, identity, more, varies=varies)
+        found = FoundFile(location, version, identity, more, varies=varies, index=index)
         if path and now - max(version.modified_ns, version.changed_ns) / 1e9 > SETTLED:
             self.cache.put(path, found)
         return found

@@ -8,7 +8,7 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from netlab.http.representation import Pairs, Representation, Version
+from netlab.http.representation import SUFFIXES, Pairs, Representation, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class FoundFile:
     __slots__ = (
         "codings",
         "identity",
+        "index",
         "location",
         "looked",
         "more",
@@ -37,8 +38,18 @@ class FoundFile:
         "weight",
     )
 
-    def __init__(self, location: str, version: Version, identity: Representation, more: Pairs, *, varies: bool) -> None:
+    def __init__(
+        self,
+        location: str,
+        version: Version,
+        identity: Representation,
+        more: Pairs,
+        *,
+        varies: bool,
+        index: bool = False,
+    ) -> None:
         self.location, self.version, self.identity = location, version, identity
+        self.index = index  # found at the path of its directory
         self.varies = varies  # it may be had in other codings than identity
         self.more = more  # Cache-Control, Vary: what every representation of it says
         self.representations = {identity.coding: identity}
@@ -47,6 +58,11 @@ class FoundFile:
         self.turn = -1  # of the loop, in which it was last seen to stand
         self.path = ""  # of the request, where it is kept under one
         self.weight = len(identity.body or b"") + 2048  # bytes kept in memory, roughly
+
+    def etags(self) -> tuple[str, ...]:
+        """The entity tags of this version in every coding, for methods that change the file whichever was seen."""
+        made = [f'"{self.version.tag}-{coding}"' for coding in SUFFIXES] if self.varies else []
+        return (*{tag for each in self.representations.values() for tag in each.current.etags}, *made)
 
     def stands(self) -> bool:
         """Whether this is still what lies there."""

@@ -11,6 +11,9 @@ from netlab.policy.conditional import Current
 
 Pairs = list[tuple[str, str]]
 
+SUFFIXES = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+"""Codings that are offered, the favourite first, and what a precompressed file's name ends with."""
+
 
 class Version(NamedTuple):
     """What tells one version of a file from another. The change time cannot be set back by anyone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -12,6 +13,8 @@ from netlab.errors import RemoteProtocolError, UsageError
 
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 ALWAYS_SHOWN = ".well-known"  # RFC 8615
+TEMPORARY = ".netlab-incoming-"
+"""How names of files begin that are on their way in; nobody sees them."""
 
 
 class Tree:
@@ -52,7 +55,9 @@ class Tree:
         return names
 
     def hides(self, name: str) -> bool:
-        return name.startswith(".") and not self.hidden and name != ALWAYS_SHOWN
+        if not name.startswith("."):
+            return False
+        return name.startswith(TEMPORARY) or (not self.hidden and name != ALWAYS_SHOWN)
 
     def location(self, names: list[str]) -> str:
         return self._prefix + "/".join(names)
@@ -72,6 +77,17 @@ class Tree:
                 return descriptor, os.fstat(descriptor)
         except OSError:
             pass
+        os.close(descriptor)
+        return None
+
+    def open_directory(self, location: str) -> int | None:
+        """A descriptor of a directory within the root, through which files are made and removed; None if it is none."""
+        opened = self.open(location)
+        if opened is None:
+            return None
+        descriptor, status = opened
+        if stat.S_ISDIR(status.st_mode):
+            return descriptor
         os.close(descriptor)
         return None
 
