@@ -213,12 +213,10 @@ class HttpConnection(PacedConnection):
         if self.exchange is not exchange:
             return
         self.exchange = None
-        flow = exchange.flow
-        flow.received, flow.sent = exchange.received, exchange.sent
-        if flow.events is not None:
+        if exchange.flow.events is not None:
             recording.response_ended(exchange)
         status = exchange.status
-        flow.end(flow.outcome or (Outcome.OK if status < 400 else Outcome.REFUSED), STATUS_TEXT[status])
+        exchange.end(Outcome.OK if status < 400 else Outcome.REFUSED, STATUS_TEXT[status])
         if self.http.settings.on_answered is not None:
             self.http.settings.on_answered(exchange)
         if self.held:
@@ -274,7 +272,7 @@ class HttpConnection(PacedConnection):
         self.flush()
         self.set_deadline("", 0)
         self.exchange, self.delegate = None, delegate
-        exchange.flow.end(Outcome.OK, str(exchange.status))
+        exchange.end(Outcome.OK, str(exchange.status))
         delegate.begin(self)
         if rest := self.core.rest():
             delegate.feed(rest)
@@ -353,10 +351,9 @@ class HttpConnection(PacedConnection):
         if exchange is None:
             return
         self.exchange = None
-        exchange.flow.received, exchange.flow.sent = exchange.received, exchange.sent
         if not exchange.answered:
             exchange.flow.note("connection.lost", "client")
-        exchange.flow.end(exchange.flow.outcome or Outcome.CUT, str(exchange.status or ""))
+        exchange.end(Outcome.CUT, str(exchange.status or ""))
         exchange.lost(ConnectionLost("the client is gone"))
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:

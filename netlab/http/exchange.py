@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import EMPTY, Fields
-from netlab.cores.http1 import Request, phrase
+from netlab.cores.http1 import Request, encode_fields, phrase
 from netlab.errors import BodyTooLarge, LocalProtocolError
 from netlab.flow import Flow
 from netlab.http import recording
@@ -30,6 +30,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_amend",
         "_arrived",
         "_error",
         "_limit",
@@ -39,6 +40,7 @@ class Exchange:
         "_then",
         "_waiter",
         "_waiting_size",
+        "_when_over",
         "answered",
         "complete",
         "connection",
@@ -52,6 +54,7 @@ class Exchange:
         "status",
         "task",
         "trailers",
+        "user",
         "wanted",
     )
 
@@ -67,6 +70,9 @@ class Exchange:
         self.trailers: Fields = EMPTY
         self.kept: dict[str, bytearray] | None = None  # the beginning of each side's content, at level full
         self.task: asyncio.Task[Any] | None = None
+        self.user: str | None = None  # who was authenticated
+        self._amend: Callable[[bytes], bytes] | None = None
+        self._when_over: list[Callable[[], None]] | None = None
         self._pieces: deque[bytes] | None = None
         self._waiting_size = 0
         self._arrived = False
@@ -127,6 +133,10 @@ class Exchange:
             parts.append(piece)
         return b"".join(parts)
 
+    def give_back(self, content: bytes) -> None:
+        """Content that was taken whole to look at it, for the handler to take as if no one had."""
+        self._pieces, self._waiting_size = deque((content,)), len(content)
+
     def relay(self, sink: Sink, *, ready: bool) -> None:
         """Pass the content on as it arrives, once the sink is ready; it waits here until then.
 
@@ -147,11 +157,21 @@ class Exchange:
 
     # -- the response --------------------------------------------------------------------------------------------
 
+    def amend(self, change: Callable[[bytes], bytes]) -> None:
+        """Give `change` the last word on the fields of the final response, whoever answers: a block of whole lines."""
+        before = self._amend
+        self._amend = change if before is None else lambda block: change(before(block))
+
+    def when_over(self, call: Callable[[], None]) -> None:
+        """Call this when the exchange is over, however it ended."""
+        self._when_over = [*(self._when_over or ()), call]
+
     def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"") -> None:
         """The whole response, written at once."""
         connection = self.connection
         self._begin(status)
-        connection.core.respond(status, connection.standing(fields), body)
+        block = connection.standing(fields)
+        connection.core.respond(status, block if self._amend is None else self._amend(block), body)
         if self.request.method != "HEAD":
             self.sent = len(body)
         self.answered = True
@@ -176,6 +196,8 @@ class Exchange:
         connection = self.connection
         self._begin(status)
         fields = connection.standing(fields) if own else fields
+        if self._amend is not None:
+            fields = self._amend(fields if isinstance(fields, bytes) else encode_fields(fields))
         connection.core.start(status, fields, length=length, reason=reason)
         if self.flow.events is not None:
             recording.response_sent(self, connection)
@@ -310,6 +332,15 @@ class Exchange:
             self._sink.lost(error)
         if self.task is not None and not self.answered:
             self.task.cancel()
+
+    def end(self, outcome: str, result: str) -> None:
+        """It is over: what its flow is left with, and who waits for that. An outcome noted before counts."""
+        flow = self.flow
+        flow.received, flow.sent = self.received, self.sent
+        flow.end(flow.outcome or outcome, result)
+        if self._when_over is not None:
+            for call in self._when_over:
+                call()
 
     @property
     def content_begun(self) -> bool:
