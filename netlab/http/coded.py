@@ -12,7 +12,8 @@ from functools import partial
 
 from netlab.http.delivery import AT_ONCE, open_version
 from netlab.http.disk import in_time
-from netlab.http.found import FileCache, FoundFile
+from netlab.http.file_cache import LOOK_AGAIN, FileCache
+from netlab.http.found import FoundFile
 from netlab.http.representation import SUFFIXES, Representation, Version
 from netlab.http.tree import Tree
 
@@ -20,8 +21,6 @@ LARGEST = 16 << 20
 """Bytes of a file that is compressed while someone waits; a larger one is sent as it is."""
 INLINE = 32 << 10
 """Bytes that are compressed on the spot, in about a millisecond; more go to a thread."""
-LOOK_AGAIN = 1.0
-"""Seconds for which it is believed which precompressed neighbours there are."""
 
 
 def _brotli(data: bytes) -> bytes:

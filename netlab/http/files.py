@@ -16,8 +16,9 @@ from netlab.http.coded import CODERS, Coded
 from netlab.http.delivery import Changed, Work, deliver
 from netlab.http.disk import in_thread
 from netlab.http.exchange import Exchange
+from netlab.http.file_cache import FileCache
 from netlab.http.finding import Finder
-from netlab.http.found import FileCache, Found, FoundDirectory, FoundFile
+from netlab.http.found import Found, FoundDirectory, FoundFile
 from netlab.http.listing import View, as_json, read_listing
 from netlab.http.listing_page import POLICY, page
 from netlab.http.representation import Representation
@@ -83,6 +84,7 @@ class Files:
         rules = CacheRules(options.cache_control)
         self.finder = Finder(self.tree, cache, index=options.index, rules=rules, codes=self.coded.offered, now=now)
         self.find = self.finder.find
+        self.repeats = cache.repeats
         uploads = UploadOptions(limit=options.upload_limit, durable=options.durable, origins=options.upload_origins)
         self.uploads = Uploads(self.tree, self.finder, uploads, now)
         self._spa = "/" + quote(options.spa.lstrip("/"))
@@ -123,7 +125,11 @@ class Files:
         method = exchange.request.method
         if method in ("GET", "HEAD"):
             if isinstance(found, FoundFile):
-                return self._file(exchange, found)
+                known = self.repeats.get(exchange.request.fields, found)
+                if known is None or known.body is None or method == "HEAD":
+                    return self._file(exchange, found)
+                exchange.respond(200, known.fields, known.body)
+                return None
             return self._directory(exchange, found) if found is not None else not_found(exchange)
         if method in ("PUT", "DELETE", "POST") and self.options.writable and not self._is_read_only(method, found):
             return self.uploads.serve(exchange)
@@ -153,6 +159,7 @@ class Files:
         try:
             if representation.size >= found.version.size and coding != IDENTITY:
                 representation = smaller(found, representation, accepted)
+            self.repeats.put(exchange.request.fields, found, representation)
             return deliver(exchange, representation, now=self.now())
         except Changed:
             return self._again(exchange, found, attempts)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from netlab.http.cache_control import CacheRules
 from netlab.http.delivery import AT_ONCE
-from netlab.http.found import FileCache, Found, FoundDirectory, FoundFile
+from netlab.http.file_cache import FileCache
+from netlab.http.found import Found, FoundDirectory, FoundFile
 from netlab.http.media_types import compressible, media_type
 from netlab.http.representation import Pairs, Representation, Version
 from netlab.http.tree import Tree

@@ -1,11 +1,9 @@
-"""What is found at a path of the tree: a file with its representations, or a directory; and the cache of the former."""
+"""What is found at a path of the tree: a file with its representations, or a directory."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from netlab.http.representation import SUFFIXES, Pairs, Representation, Version
@@ -84,63 +82,3 @@ class FoundFile:
 
 
 Found = FoundFile | FoundDirectory
-
-
-class FileCache:
-    """Files by request path, least recently used first out, bounded in number and in bytes.
-
-    A file is asked for with one `stat` whether it still stands, once for all requests of one turn of the loop: they
-    were all sent before the turn began, so none can know of a change that the first did not see.
-    """
-
-    LONGEST_PATH = 512  # a longer one is served, not kept
-
-    def __init__(self, *, files: int = 4096, size: int) -> None:
-        self.files, self.size, self.weight = files, size, 0
-        self._kept: OrderedDict[str, FoundFile] = OrderedDict()
-        self._turn = 0
-        self._turning = False
-
-    def get(self, path: str) -> FoundFile | None:
-        """The file at a path, if it has not changed since it was kept."""
-        found = self._kept.get(path)
-        if found is None or found.turn == self._turn:
-            return found
-        if not found.stands():
-            self.weight -= self._kept.pop(path).weight
-            return None
-        self._kept.move_to_end(path)
-        found.turn = self._turn
-        if not self._turning:
-            self._turning = True
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        return found
-
-    def _next_turn(self) -> None:
-        self._turning = False
-        self._turn += 1
-
-    def doubt(self) -> None:
-        """Something was changed: nothing of what this turn has seen is believed any more."""
-        self._turn += 1
-
-    def put(self, path: str, found: FoundFile) -> None:
-        if len(path) <= self.LONGEST_PATH and path not in self._kept:
-            found.path = path
-            self._kept[path] = found
-            self.weight += found.weight
-            self._shrink()
-
-    def grew(self, found: FoundFile, size: int) -> None:
-        """So many bytes more are kept with a file."""
-        if self._kept.get(found.path) is found:
-            found.weight += size
-            self.weight += size
-            self._shrink()
-
-    def _shrink(self) -> None:
-        while self._kept and (len(self._kept) > self.files or self.weight > self.size):
-            self.weight -= self._kept.popitem(last=False)[1].weight
-
-    def __len__(self) -> int:
-        return len(self._kept)
