@@ -158,8 +158,7 @@ class HttpConnection(PacedConnection):
         exchange.flow.outcome = outcome
         exchange.flow.note("protocol.violated", "client", **recording.facts(error))
         exchange.lost(error)
-        fields, body = violation_page(error)
-        exchange.respond(error.status, fields, body)
+        exchange.respond(error.status, *violation_page(error, exchange.request.fields.get("accept")))
 
     # -- after a turn --------------------------------------------------------------------------------------------
 
@@ -379,7 +378,7 @@ class HttpConnection(PacedConnection):
             exchange.wanted = False
             exchange.refuse(413, str(error))
         elif isinstance(error, RemoteProtocolError):
-            exchange.respond(error.status, *violation_page(error))
+            exchange.respond(error.status, *violation_page(error, exchange.request.fields.get("accept")))
         elif not isinstance(error, ConnectionLost):
             self._handler_failed(exchange, error)
 

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import EMPTY, Fields
-from netlab.cores.http1 import Request, encode_fields, phrase
+from netlab.cores.http1 import Request, encode_fields
 from netlab.errors import BodyTooLarge, LocalProtocolError
 from netlab.flow import Flow
 from netlab.http import recording
+from netlab.http.pages import refusal_page
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpConnection
@@ -256,8 +257,9 @@ class Exchange:
         self.respond(status, [("Content-Type", "text/plain; charset=utf-8"), *fields], text.encode())
 
     def refuse(self, status: int, why: str, fields: Iterable[tuple[str, str]] = ()) -> None:
-        """A refusal that says why."""
-        self.text(status, f"{status} {phrase(status)}\n{why}\n", fields)
+        """A refusal that says why, as text, HTML or a problem (RFC 9457), as Accept has it."""
+        own, body = refusal_page(status, why, self.request.fields.get("accept"))
+        self.respond(status, [*own, *fields], body)
 
     def send_file(self, descriptor: int, offset: int, count: int) -> None:
         """So many bytes of a file as the rest of the content, then `finish`; the descriptor is closed in any case."""
