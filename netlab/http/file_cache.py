@@ -52,7 +52,10 @@ class FileCache:
         self._turn += 1
 
     def doubt(self) -> None:
-        """Something was changed: nothing of what this turn has seen is believed any more."""
+        """Something was changed by ourselves: what this turn has seen is not believed any more.
+
+        To be called before the change is acknowledged: an answer may set free the next request of its connection.
+        """
         self._turn += 1
 
     def put(self, path: str, found: FoundFile) -> None:

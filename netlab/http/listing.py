@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -68,10 +69,16 @@ class View:
         )
 
 
+def natural(entry: Entry) -> str:
+    """A key that puts file-2 before file-10, whatever the case."""
+    return DIGITS.sub(lambda run: run[0].zfill(20), entry.shown.casefold())
+
+
+DIGITS = re.compile(r"\d+")
 KEYS: dict[str, Callable[[Entry], tuple[object, ...]]] = {
-    "name": lambda entry: (entry.shown.casefold(), entry.name),
-    "size": lambda entry: (entry.size or 0, entry.shown.casefold()),
-    "modified": lambda entry: (entry.modified, entry.shown.casefold()),
+    "name": lambda entry: (natural(entry), entry.name),
+    "size": lambda entry: (entry.size or 0, natural(entry)),
+    "modified": lambda entry: (entry.modified, natural(entry)),
 }
 
 

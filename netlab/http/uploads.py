@@ -56,8 +56,7 @@ class Uploads:
             exchange.wanted = False  # what still comes of the content has no taker any more
             exchange.refuse(refused.status, refused.why, refused.fields)
         finally:
-            exchange.wanted = False
-            self.finder.cache.doubt()
+            exchange.wanted = False  # nor behind an error that the connection answers
 
     def _check_origin(self, exchange: Exchange) -> None:
         """A page of somebody else, open in the user's browser, must not change his files."""
@@ -88,6 +87,7 @@ class Uploads:
                 await self._sync(incoming)
                 there = self._check(exchange, path)  # again: others may have been quicker
                 version = incoming.put_in_place(names[-1])
+                self.finder.cache.doubt()
             await self._sync_directory(directory)
         self._stored(exchange, version, replaced=there)
 
@@ -123,6 +123,7 @@ class Uploads:
                 os.unlink(names[-1], dir_fd=directory)
             except FileNotFoundError:
                 raise Refused(404, "no file is here any more") from None
+            self.finder.cache.doubt()
             await self._sync_directory(directory)
         exchange.respond(204)
 
@@ -150,6 +151,7 @@ class Uploads:
                 for incoming, _ in form.files:
                     await self._sync(incoming)
                 stored = form.put_in_place()
+                self.finder.cache.doubt()
                 await self._sync_directory(directory)
         finally:
             form.discard()

@@ -13,8 +13,10 @@ import brotli
 import pytest
 
 from netlab.errors import UsageError
+from netlab.http import coded, file_cache
 from netlab.http.cache_control import CacheRules
 from netlab.http.files import FileOptions, Files
+from tests.http.serving import connected
 from tests.http.test_files import ask, curl, files_at
 
 PAGE = b"<p>" + b"the same words again and again, " * 100
@@ -202,6 +204,29 @@ async def test_a_big_neighbour_that_is_removed_is_not_missed(root: Path) -> None
         path.unlink()
         _, _, body = await ask(port, "GET", "/page.html", accept_encoding="gzip, identity;q=0")
         assert gzip.decompress(body) == PAGE
+
+
+async def test_what_changes_between_repeated_requests(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_cache, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(coded, "LOOK_AGAIN", 0.0)
+    request = b"GET /page.html HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n"
+    async with files_at(root) as (_, port), connected(port) as client:
+
+        async def get() -> bytes:
+            await client.send(request)
+            return (await client.response())[1]
+
+        first = await get()
+        assert gzip.decompress(first) == PAGE
+        assert await get() == await get() == first
+        neighbour = beside(root, ".gz", gzip.compress(PAGE, 1))
+        assert await get() == neighbour.read_bytes() != first
+        neighbour.unlink()
+        assert await get() == first
+        (root / "page.html").write_bytes(b"<p>new" * 100)
+        assert gzip.decompress(await get()) == b"<p>new" * 100
+        (root / "page.html").unlink()
+        assert b"404" in await get()
 
 
 # -- Cache-Control ---------------------------------------------------------------------------------------------------

@@ -97,6 +97,14 @@ async def test_order_and_search(tmp_path: Path, query: str, expected: list[str])
         assert [name.rstrip("/") for name in Page.read(page).shown] == expected
 
 
+async def test_numbers_in_names_count(tmp_path: Path) -> None:
+    for name in ("file-10.txt", "File-2.txt", "file-1.txt", "file.txt"):
+        (tmp_path / name).touch()
+    async with files_at(tmp_path) as (_, port):
+        _, _, body = await ask(port, "GET", "/?format=json")
+        assert names(body)[:3] == ["file-1.txt", "File-2.txt", "file-10.txt"]
+
+
 class Page(HTMLParser):
     """The rows of a listing that are to be seen, and every reference in it."""
 

@@ -157,6 +157,17 @@ async def test_readers_see_the_old_file_until_the_new_one_is_whole(root: Path) -
         assert body == b"newer!"
 
 
+async def test_pipelined_behind_a_reader(root: Path) -> None:
+    get = b"GET /old.txt HTTP/1.1\r\nHost: a\r\n\r\n"
+    put = b"PUT /old.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nnew"
+    delete = b"DELETE /old.txt HTTP/1.1\r\nHost: a\r\n\r\n"
+    async with files_at(root, writable=True) as (_, port), connected(port) as client:
+        await client.send(get + get + put + get + delete + get)
+        answers = [await client.response() for _ in range(6)]
+    assert [int(head.split()[1]) for head, _ in answers] == [200, 200, 204, 200, 204, 404]
+    assert [body for head, body in answers if b" 200 " in head] == [b"old", b"old", b"new"]
+
+
 @pytest.mark.parametrize("leave", ["reset", "end"])
 async def test_a_client_that_goes_away_leaves_nothing(root: Path, leave: str) -> None:
     form = b'--b\r\nContent-Disposition: form-data; name=f; filename="new.txt"\r\n\r\nhalf'
