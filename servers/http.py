@@ -17,6 +17,7 @@ from netlab.http.settings import CoreFactory, HttpSettings
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
+from netlab.net.tcp_facts import save_syn
 from netlab.service import Context
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Config:
     """Answer the built-in paths (/hello, /headers, /anything …)."""
     echo: bool = False
     """Answer every request, whatever its method and path, with 200 and its own content."""
+    save_syn: bool = True
+    """Let the kernel keep the SYN of each connection, for /inspect (Linux); some hundred bytes a connection."""
     engine: Literal["netlab", "h11"] = "netlab"
     """Who reads and writes the protocol; h11 needs the extra netlab[engines]."""
     access_log: str = ""
@@ -93,6 +96,7 @@ class Server:
         self.log = access_log(config) if config.access_log else None
         self.http = HttpService("http", self.handle, self.settings(), context.flows, self.tasks)
         self.routes = built_in(context) if config.endpoints else None
+        self.prepare = save_syn if config.endpoints and config.save_syn else None
 
     def listeners(self) -> Sequence[Listener]:
         config, reuse = self.config, self.context.reuse_port
@@ -104,6 +108,7 @@ class Server:
             factory=lambda: self.http.connection(self.gate),
             gate=self.gate,
             reuse_port=reuse,
+            prepare=self.prepare,
         )
         return [plain, self.secure_listener()] if config.tls else [plain]
 
@@ -119,9 +124,12 @@ class Server:
             scheme="https",
             host=config.tls_listen.host,
             port=config.tls_listen.port if config.listen.port else 0,
-            factory=lambda: TlsLayer(self.http.connection(self.gate), contexts, server_side=True),
+            factory=lambda: TlsLayer(
+                self.http.connection(self.gate), contexts, server_side=True, keep_hello=config.endpoints
+            ),
             gate=self.gate,
             reuse_port=self.context.reuse_port,
+            prepare=self.prepare,
         )
 
     def handle(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:

@@ -13,6 +13,7 @@ from netlab.http.endpoints import (
     digest,
     images,
     index,
+    inspect,
     mirror,
     pages,
     redirects,
@@ -26,6 +27,7 @@ from netlab.service import Context
 
 FAMILIES = (
     index,
+    inspect,
     mirror,
     status,
     redirects,
