@@ -87,8 +87,8 @@ class Pair:
         self.client, self.server = Recorder(half_close=True), Recorder(answer, half_close=True)
         maximum = options.pop("maximum", "1.3")
         trusting = client_context(cafile=authority.certificate_path, maximum=maximum)
-        self.client_layer = TlsLayer(self.client, trusting, server_side=False, server_hostname="localhost")
-        self.server_layer = TlsLayer(self.server, ServerContexts(authority), server_side=True)
+        self.client_layer = TlsLayer(self.client, trusting, server_side=False, server_hostname="localhost", **options)
+        self.server_layer = TlsLayer(self.server, ServerContexts(authority), server_side=True, **options)
         self.client_raw, self.server_raw = Raw(), Raw()
         for raw, layer in ((self.client_raw, self.client_layer), (self.server_raw, self.server_layer)):
             raw.protocol = layer

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from netlab.cores.tls_hello import PLAIN_HTTP, ClientHello, HelloReader
 from netlab.errors import NetlabError, PeerUnreachable
-from netlab.flow import Flow, Side, Tape
+from netlab.flow import Flow, Side
 from netlab.net import tls_errors
-from netlab.net.tls_secrets import KeyLog
+from netlab.net.tls_recording import Recording
 from netlab.net.tls_transport import TlsTransport
 
 ContextFor = Callable[[str | None], ssl.SSLContext]
@@ -45,13 +45,14 @@ class TlsLayer(asyncio.Protocol):
 
     On TCP's connection `app.attach(raw)` is called where there is one (False: turned away), after the handshake
     `app.connection_made(transport)`. A failed handshake comes as `app.connection_lost(error)` with a
-    `RemoteProtocolError` or `ConnectionLost` (server) or `PeerUnreachable` (client). Deadlines are the app's: it may
-    abort the raw transport at any time.
+    `RemoteProtocolError`, `ConnectionLost` or `DeadlineExceeded` (server) or `PeerUnreachable` (client); the app may
+    abort the raw transport at any time, for reasons and deadlines of its own.
 
-    context      a context, or on a server a function from the client's SNI to one
-    session      client: a session to resume (`ssl_object.session` of an earlier connection with the same context)
-    flow         where to note; by default the app's own `flow`, after `attach`
-    keep_hello   server: keep the client's ClientHello message for `get_extra_info("client_hello")`
+    context            a context, or on a server a function from the client's SNI to one
+    session            client: to be resumed (`ssl_object.session` of an earlier connection with the same context)
+    flow               where to note; by default the app's own `flow`, after `attach`
+    handshake_timeout  seconds that the handshake may take as a whole
+    keep_hello         server: keep the client's ClientHello message for `get_extra_info("client_hello")`
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class TlsLayer(asyncio.Protocol):
         server_hostname: str | None = None,
         session: ssl.SSLSession | None = None,
         flow: Flow | None = None,
+        handshake_timeout: float = 10.0,
         keep_hello: bool = False,
     ) -> None:
         self.app, self._context, self._flow = app, context, flow
@@ -75,13 +77,12 @@ class TlsLayer(asyncio.Protocol):
         self._hello = HelloReader()
         self._keep_hello = keep_hello
         self.client_hello = b""
-        self._random: bytes | None = None  # the ClientHello's, by which secrets are told apart
         self._count = 0  # bytes from the peer before the handshake was over
         self._plain: list[bytes] = []  # decrypted and not yet handed over
         self._end: ssl.SSLError | Literal["notified", "cut"] | None = None  # how the peer's bytes ended
         self._failure: NetlabError | None = None
-        self._farewell: asyncio.TimerHandle | None = None
-        self._key_log: KeyLog | None = None
+        self._timeout = handshake_timeout
+        self._timer: asyncio.TimerHandle | None = None  # of the handshake, and of the farewell when it failed
         self._raw: Any = None
         self._ssl: Any = None
         self._transport: Any = None
@@ -89,7 +90,7 @@ class TlsLayer(asyncio.Protocol):
         self._decrypt_one: Callable[[int], bytes]
         self.server_name = server_hostname  # what was asked for in SNI
         self.truncated = False  # the peer's bytes ended without close_notify
-        self.wire: Tape | None = None
+        self._recording = Recording(None)
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
@@ -116,17 +117,15 @@ class TlsLayer(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
-        flow = self._flow = self._flow or getattr(self.app, "flow", None)
-        if flow is not None and flow.full:
-            self.wire = flow.wire = flow.wire or flow.log.tape()
-            flow.plain = flow.plain or flow.log.tape()
+        self._timer = self._loop.call_later(self._timeout, self._overdue)
+        self._recording = Recording(self._flow or getattr(self.app, "flow", None))
         if not self._server_side:
             assert isinstance(self._context, ssl.SSLContext)
             self._start(self._context)
 
     def data_received(self, data: bytes) -> None:
-        if self.wire is not None:
-            self._tape(self.peer_side, data)
+        if self._recording.wire is not None:
+            self._recording.ciphertext(self.peer_side, data)
         if self._state is State.OPEN:
             if self._reading is not Reading.ENDED:  # RFC 8446 6.1: what comes behind a closure alert is ignored
                 self._incoming.write(data)
@@ -151,7 +150,7 @@ class TlsLayer(asyncio.Protocol):
         if hello is None:
             return
         if isinstance(hello, ClientHello):
-            self.server_name, self._random = hello.server_name, hello.random
+            self.server_name, self._recording.random = hello.server_name, hello.random
             if self._keep_hello:
                 self.client_hello = self._hello.message
         elif hello.rule == PLAIN_HTTP:
@@ -168,8 +167,7 @@ class TlsLayer(asyncio.Protocol):
 
     def _start(self, context: ssl.SSLContext) -> None:
         self._state = State.HANDSHAKE
-        if self.wire is not None:
-            self._key_log = KeyLog.join(context)
+        self._recording.handshake_begins(context)
         try:
             self._ssl = context.wrap_bio(
                 self._incoming,
@@ -198,15 +196,17 @@ class TlsLayer(asyncio.Protocol):
     def _send_handshake(self) -> None:
         if self._outgoing.pending:
             data = self._outgoing.read()
-            if self._random is None and self._key_log is not None:  # our own ClientHello
-                hello = HelloReader().receive(data)
-                self._random = hello.random if isinstance(hello, ClientHello) else b""
+            self._recording.own_flight(data)
             self.write_raw([data])
+
+    def _overdue(self) -> None:
+        self._give_up(tls_errors.handshake_overdue(self._timeout, server_side=self._server_side))
+        self._raw.abort()
 
     def _established(self) -> None:
         self._state = State.OPEN
-        self._keep_secrets()
-        self._note_established()
+        self._cancel_timer()
+        self._recording.established(self._ssl, self.server_name)
         transport = self._transport = TlsTransport(self, self._raw, self._ssl, self._outgoing)
         self._app_receives = self.app.data_received
         transport.gathering = True
@@ -218,29 +218,6 @@ class TlsLayer(asyncio.Protocol):
             self._deliver()  # what came behind the handshake; and the session tickets leave with the first answer
         else:
             transport.flush()
-
-    def _note_established(self) -> None:
-        flow, ssl_object = self._flow, self._ssl
-        if flow is None:
-            return
-        cipher = ssl_object.cipher()
-        facts = {
-            "version": ssl_object.version(),
-            "cipher": cipher[0] if cipher else None,
-            "alpn": ssl_object.selected_alpn_protocol(),
-            "sni": self.server_name,
-            "resumed": ssl_object.session_reused,
-        }
-        flow.detail(tls=facts)
-        flow.note("tls.established", **facts)
-
-    def _keep_secrets(self) -> None:
-        """The handshake is over, one way or the other: its secrets go to the flow."""
-        log, self._key_log = self._key_log, None
-        if log is not None:
-            if self._flow is not None and self._random and (lines := log.take(self._random)):
-                self._flow.detail(secrets=lines)
-            log.leave()
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -298,7 +275,7 @@ class TlsLayer(asyncio.Protocol):
                     self._deliver()
             return True  # whether to go on writing is the app's decision
         if self._state in (State.HELLO, State.HANDSHAKE):
-            self._failure = tls_errors.handshake_cut(None, server_side=self._server_side)
+            self._give_up(tls_errors.handshake_cut(None, server_side=self._server_side))
         return False
 
     def decrypt_ahead(self) -> None:
@@ -332,45 +309,51 @@ class TlsLayer(asyncio.Protocol):
 
     # -- ending ------------------------------------------------------------------------------------------------
 
+    def _give_up(self, error: NetlabError) -> None:
+        """Nothing more is read or written here; `connection_lost` tells the app why."""
+        if self._state is State.OPEN:
+            self._transport.stop()
+        self._state, self._failure = State.FAILED, error
+        self._cancel_timer()
+        self._recording.failed(error, self.peer_side)
+
     def _fail(self, error: NetlabError, farewell: bytes = b"") -> None:
         """Say why, in an alert or in `farewell`, and end; a peer that is still sending gets to read it."""
-        before, self._state, self._failure = self._state, State.FAILED, error
-        self._keep_secrets()
-        if self._flow is not None:
-            self._flow.note("tls.failed", self.peer_side, reason=str(error))
-        if before is State.OPEN:
-            self._transport.stop()
+        self._give_up(error)
         raw = self._raw
         last = farewell or self._outgoing.read()
         if last:
             self.write_raw([last])
-        self._farewell = self._loop.call_later(FAREWELL_SECONDS, raw.abort)
+        self._timer = self._loop.call_later(FAREWELL_SECONDS, raw.abort)
         if self._server_side and raw.can_write_eof():
             raw.write_eof()  # closing with bytes unread would reset the connection, and the answer with it
         else:
             raw.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        before, self._state = self._state, State.LOST
-        if before is State.LOST:
+        if self._state is State.LOST:
             return
-        if self._farewell is not None:
-            self._farewell.cancel()
-        self._keep_secrets()
-        error: Exception | None = self._failure or exc
-        if exc is not None and before in (State.HELLO, State.HANDSHAKE):
-            error = tls_errors.handshake_cut(exc, server_side=self._server_side)
+        if exc is not None and self._state in (State.HELLO, State.HANDSHAKE):
+            self._give_up(tls_errors.handshake_cut(exc, server_side=self._server_side))
+        self._state = State.LOST
+        self._cancel_timer()
+        self._recording.handshake_ends()
         app = self.app
         self._transport = self.app = self._app_receives = None
-        app.connection_lost(error)
+        app.connection_lost(self._failure or exc)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     # -- what the writing half uses ----------------------------------------------------------------------------
 
     def write_raw(self, pieces: list[bytes]) -> None:
         """Hand ciphertext to the raw transport, in one go."""
-        if self.wire is not None:
+        if self._recording.wire is not None:
             for piece in pieces:
-                self._tape(self.own_side, piece)
+                self._recording.ciphertext(self.own_side, piece)
         if len(pieces) == 1:
             self._raw.write(pieces[0])
         else:
@@ -379,8 +362,3 @@ class TlsLayer(asyncio.Protocol):
     def set_app(self, app: Any) -> None:
         """From now on another protocol reads here: after an upgrade, say."""
         self.app, self._app_receives = app, app.data_received
-
-    def _tape(self, side: Side, data: bytes) -> None:
-        assert self.wire is not None
-        assert self._flow is not None
-        self.wire.write(self._flow.log.now(), side, data)

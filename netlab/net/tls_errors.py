@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import ssl
 
-from netlab.errors import ConnectionLost, NetlabError, PeerUnreachable, RemoteProtocolError
+from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, PeerUnreachable, RemoteProtocolError
+from netlab.flow import Outcome
 
 SENTENCE = b"Plain HTTP was sent to a TLS port: use https:// for this address.\n"
 PLAIN_HTTP_ANSWER = (
@@ -84,6 +85,28 @@ def handshake_cut(error: Exception | None, *, server_side: bool) -> NetlabError:
     if server_side:
         return ConnectionLost(f"the client {how} the connection during the TLS handshake")
     return PeerUnreachable(f"the server {how} the connection during the TLS handshake", stage="tls")
+
+
+def handshake_overdue(seconds: float, *, server_side: bool) -> NetlabError:
+    """The handshake came to its deadline."""
+    if server_side:
+        return DeadlineExceeded("complete TLS handshake", seconds)
+    reason = f"the server did not complete the TLS handshake within {seconds:g} s"
+    return PeerUnreachable(reason, stage="tls", timed_out=True)
+
+
+def outcome(error: NetlabError) -> str:
+    """How a flow ends on which this happened."""
+    match error:
+        case DeadlineExceeded() | PeerUnreachable(timed_out=True):
+            return Outcome.TIMEOUT
+        case PeerUnreachable():
+            return Outcome.UNREACHABLE
+        case ConnectionLost():
+            return Outcome.CUT
+        case RemoteProtocolError():
+            return Outcome.VIOLATION
+    return Outcome.ERROR  # our own files: the authority's key is gone
 
 
 def _explained(error: ssl.SSLError) -> tuple[str, str, str]:

@@ -207,6 +207,17 @@ async def test_a_stalled_handshake_meets_the_deadline(contexts: ServerContexts) 
     assert not KeyLog._open
 
 
+async def test_a_client_that_leaves_in_the_handshake(contexts: ServerContexts) -> None:
+    async with house(contexts, Level.FULL) as home:
+        _, writer = await asyncio.open_connection("127.0.0.1", home.served.port)
+        writer.write(b"\x16\x03\x01")
+        writer.close()
+        while not len(home.flows):
+            await asyncio.sleep(0)
+        flow = await home.flow()
+    assert (flow.outcome, flow.result) == (Outcome.CUT, "the client closed the connection during the TLS handshake")
+
+
 async def test_a_full_house_turns_away(trusting: ssl.SSLContext, contexts: ServerContexts) -> None:
     async with house(contexts, Level.SUMMARY, GateLimits(connections=1)) as home:
         first = await home.served.dial(Recorder(), trusting)
