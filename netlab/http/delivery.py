@@ -18,7 +18,7 @@ Work = Coroutine[Any, Any, None] | None
 AT_ONCE = 64 << 10
 """Content up to this leaves in one write with its head; more goes by sendfile."""
 PIECE = 256 << 10
-"""Bytes of one read where parts of a file are strung together."""
+"""Bytes that are read or handed over at once where more is to follow."""
 
 
 class Changed(Exception):
@@ -44,8 +44,7 @@ def deliver(exchange: Exchange, representation: Representation, *, now: float) -
             spans = select(asked, representation.size)
             if spans is not None:
                 return _partial(exchange, representation, spans, brief=if_range is not None)
-    _whole(exchange, representation)
-    return None
+    return _whole(exchange, representation)
 
 
 def _refuse(exchange: Exchange, representation: Representation, verdict: Verdict) -> None:
@@ -55,16 +54,17 @@ def _refuse(exchange: Exchange, representation: Representation, verdict: Verdict
         exchange.refuse(verdict.status, f"{verdict.reason} ({verdict.section})")
 
 
-def _whole(exchange: Exchange, representation: Representation) -> None:
+def _whole(exchange: Exchange, representation: Representation) -> Work:
     if exchange.request.method == "HEAD":
         exchange.start(200, representation.fields, length=representation.size)
         exchange.finish()
-    elif representation.body is not None:
-        exchange.respond(200, representation.fields, representation.body)
-    else:
-        descriptor = open_version(representation)
-        exchange.start(200, representation.fields, length=representation.size)
-        exchange.send_file(descriptor, 0, representation.size)
+        return None
+    if representation.body is not None:
+        return _from_memory(exchange, 200, representation.fields, representation.body)
+    descriptor = open_version(representation)
+    exchange.start(200, representation.fields, length=representation.size)
+    exchange.send_file(descriptor, 0, representation.size)
+    return None
 
 
 def _partial(exchange: Exchange, representation: Representation, spans: tuple[Span, ...], *, brief: bool) -> Work:
@@ -81,8 +81,7 @@ def _partial(exchange: Exchange, representation: Representation, spans: tuple[Sp
     block = representation.retold if brief else representation.fields
     block += b"Content-Range: %b\r\n" % span.of(size).encode()
     if representation.body is not None:
-        exchange.respond(206, block, representation.body[span.first : span.last + 1])
-        return None
+        return _from_memory(exchange, 206, block, representation.body[span.first : span.last + 1])
     descriptor = open_version(representation)
     exchange.start(206, block, length=span.length)
     exchange.send_file(descriptor, span.first, span.length)
@@ -102,11 +101,26 @@ def _parts(exchange: Exchange, representation: Representation, spans: tuple[Span
     body = representation.body
     if body is not None:
         pieces = [head + body[span.first : span.last + 1] for head, span in zip(heads, spans, strict=True)]
-        exchange.respond(206, block, b"".join(pieces) + tail)
-        return None
+        return _from_memory(exchange, 206, block, b"".join([*pieces, tail]))
     descriptor = open_version(representation)
     exchange.start(206, block, length=length)
     return _send_parts(exchange, descriptor, heads, spans, tail)
+
+
+def _from_memory(exchange: Exchange, status: int, block: bytes, body: bytes) -> Work:
+    """At once where it is little; else piece by piece, as the client takes it."""
+    if len(body) <= PIECE:
+        exchange.respond(status, block, body)
+        return None
+    exchange.start(status, block, length=len(body))
+    return _send_pieces(exchange, body)
+
+
+async def _send_pieces(exchange: Exchange, body: bytes) -> None:
+    for at in range(0, len(body), PIECE):
+        exchange.send(body[at : at + PIECE])
+        await exchange.ready()
+    exchange.finish()
 
 
 async def _send_parts(

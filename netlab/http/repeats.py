@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netlab.cores.fields import Fields
+from netlab.http.delivery import AT_ONCE
 from netlab.http.found import FoundFile
 from netlab.http.representation import Representation
 
@@ -29,7 +30,7 @@ class Repeats:
 
     def put(self, fields: Fields, found: FoundFile, representation: Representation) -> None:
         """A GET of a file that is kept was answered with all of this, if nothing in its fields forbids that."""
-        if representation.body is None or not found.path:
+        if representation.body is None or len(representation.body) > AT_ONCE or not found.path:
             return
         for name in DECIDING:
             if name in fields:

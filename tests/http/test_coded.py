@@ -117,6 +117,23 @@ async def test_negotiation(root: Path, name: str, accepted: str, status: int, co
             assert ("vary" in fields) == (name != "photo.png" or answer == 406)
 
 
+async def test_a_big_coding_waits_for_its_reader(root: Path) -> None:
+    content = os.urandom(750_000).hex().encode()  # about half of it is left
+    (root / "hex.txt").write_bytes(content)
+    async with files_at(root) as (app, port):
+        for _ in range(2):
+            _, _, body = await ask(port, "GET", "/hex.txt", accept_encoding="gzip")
+            assert gzip.decompress(body) == content
+            assert len(body) > 700_000
+        _, _, part = await ask(port, "GET", "/hex.txt", accept_encoding="gzip", range="bytes=10-600000")
+        assert part == body[10:600_001]
+        async with connected(port) as client:  # one who does not read
+            await client.send(b"GET /hex.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n" * 50)
+            await client.until(b"\r\n\r\n")
+            held = [connection.transport.get_write_buffer_size() for connection in app.gate.connections]
+            assert max(held) < 1 << 20
+
+
 async def test_curl_understands_every_coding(root: Path) -> None:
     async with files_at(root) as (_, port):
         for name, content in (("page.html", PAGE), ("long.json", LONG), ("photo.png", PHOTO)):

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from netlab.errors import UsageError
+from netlab.flow import Level
 from netlab.http.exchange import Exchange
 from netlab.http.files import FileOptions, Files
 from tests.http.serving import SECONDS, App, Client, connected, ended, serving
@@ -63,10 +64,12 @@ def handler(files: Files) -> Callable[[Exchange], Coroutine[Any, Any, None] | No
 
 
 @asynccontextmanager
-async def files_at(root: Path, *, later: float = 10.0, **options: Any) -> AsyncIterator[tuple[App, int]]:
+async def files_at(
+    root: Path, *, later: float = 10.0, level: Level = Level.FULL, **options: Any
+) -> AsyncIterator[tuple[App, int]]:
     """Files of a root, `later` seconds from now: by then they have settled, and are kept in memory."""
     files = Files(root, FileOptions(**options), now=lambda: time.time() + later)
-    async with serving(handler(files)) as (app, port):
+    async with serving(handler(files), level=level) as (app, port):
         yield app, port
 
 
@@ -292,6 +295,21 @@ async def test_several_ranges_are_parts(root: Path, target: str, field: str) -> 
         assert len(spans) == field.count(",") + 1
 
 
+@pytest.mark.parametrize("level", [Level.SUMMARY, Level.FULL])  # by the kernel, and through a tape
+async def test_big_files_in_every_way(root: Path, level: Level) -> None:
+    async with files_at(root, level=level) as (app, port):
+        for fields, content in (
+            ({}, BIG),
+            ({"range": "bytes=1-"}, BIG[1:]),
+            ({"range": "bytes=100000-900000"}, BIG[100_000:900_001]),
+        ):
+            _, _, body = await ask(port, "GET", "/big.bin", **fields)
+            assert body == content
+        assert await curl("--http1.0", f"http://127.0.0.1:{port}/big.bin") == BIG
+        flows = await ended(app, 4)
+        assert [flow.sent for flow in flows] == [len(BIG), len(BIG) - 1, 800_001, len(BIG)]
+
+
 async def test_curl_resumes_a_download(root: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.write_bytes(BIG[:300_000])
@@ -377,11 +395,12 @@ async def test_a_file_from_the_future_has_no_date(root: Path) -> None:
         assert "last-modified" not in fields  # RFC 9110 8.8.2.1
 
 
-async def test_a_file_cut_short_while_it_is_sent_cuts_the_connection(root: Path) -> None:
+@pytest.mark.parametrize("level", [Level.SUMMARY, Level.FULL])
+async def test_a_file_cut_short_while_it_is_sent_cuts_the_connection(root: Path, level: Level) -> None:
     path = root / "huge.bin"
     with path.open("wb") as file:
         file.truncate(64 << 20)
-    async with files_at(root) as (app, port), connected(port) as client:
+    async with files_at(root, level=level) as (app, port), connected(port) as client:
         await client.send(b"GET /huge.bin HTTP/1.1\r\nHost: a\r\n\r\n")
         await client.until(b"\r\n\r\n")
         os.truncate(path, 1000)
