@@ -338,6 +338,8 @@ class TlsLayer(asyncio.Protocol):
         self._state = State.LOST
         self._cancel_timer()
         self._recording.handshake_ends()
+        if self._transport is not None:
+            self._transport.stop()
         app = self.app
         self._transport = self.app = self._app_receives = None
         app.connection_lost(self._failure or exc)

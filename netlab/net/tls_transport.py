@@ -97,11 +97,12 @@ class TlsTransport(asyncio.Transport):
         self.flush()
 
     def stop(self) -> None:
-        """Nothing more is written: the connection failed."""
+        """Nothing more is written: the connection has failed, or is gone."""
         self._closing = self._eof_sent = True
 
     def abort(self) -> None:
         self.stop()
+        self._outgoing.read()
         self._raw.abort()
 
     def is_closing(self) -> bool:

@@ -314,8 +314,11 @@ async def test_nothing_comes_after_close(authority: Authority) -> None:
 async def test_abort(authority: Authority) -> None:
     pair = Pair(authority)
     pair.carry()
-    pair.server.transport.abort()
-    pair.server.transport.write(b"too late")
+    pair.server.answer = lambda data: pair.server.transport.abort() or b"too late"
+    pair.client.transport.write(b"question")
+    pair.carry()
     assert pair.server_raw.closing
     assert pair.server_raw.take() == b""
     pair.close()
+    pair.client.transport.write(b"to nobody")
+    assert pair.client_raw.take() == b""
