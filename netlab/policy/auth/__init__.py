@@ -6,7 +6,7 @@ from netlab.policy.auth.basic import basic_challenge, basic_credentials
 from netlab.policy.auth.bearer import bearer_challenge, bearer_token
 from netlab.policy.auth.credentials import Credentials, Refusal, parse_credentials
 from netlab.policy.auth.digest import ALGORITHMS, Accepted, Asked, Digest
-from netlab.policy.auth.users import User, UserName, make_digest, make_scrypt, parse_user
+from netlab.policy.auth.users import User, UserName, make_digest, make_scrypt, parse_realm, parse_roles, parse_user
 
 __all__ = [
     "ALGORITHMS",
@@ -24,5 +24,7 @@ __all__ = [
     "make_digest",
     "make_scrypt",
     "parse_credentials",
+    "parse_realm",
+    "parse_roles",
     "parse_user",
 ]

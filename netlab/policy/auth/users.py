@@ -15,8 +15,11 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from unicodedata import normalize
 
-NAME = re.compile(r"[^\x00-\x20\x7f-\xa0:](?:[^\x00-\x1f\x7f-\x9f:]{0,126}[^\x00-\x20\x7f-\xa0:])?")
+INSIDE = r"[^\x00-\x1f\x7f-\x9f:\ud800-\udfff]"
+EDGE = r"[^\x00-\x20\x7f-\xa0:#\ud800-\udfff]"  # a line that begins with "#" is a comment
+NAME = re.compile(rf"{EDGE}(?:{INSIDE}{{0,126}}{EDGE})?")
 ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+REALM = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,64}")
 VERIFIER = re.compile(r"\$[a-z0-9-]{1,32}(?:\$[A-Za-z0-9+/=,.-]*)+")
 SCRYPT = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{1,88})\$([A-Za-z0-9+/]{22,88})")
 DIGEST = re.compile(r"\$digest\$alg=([A-Za-z0-9-]+),realm=([A-Za-z0-9+/]*)\$([0-9a-f]{32,64})")
@@ -85,6 +88,13 @@ def parse_roles(text: str) -> tuple[str, ...]:
         if not ROLE.fullmatch(role):
             raise ValueError(f"{role[:40]!r} is no role: letters, digits, _ . and -")
     return tuple(dict.fromkeys(roles))
+
+
+def parse_realm(text: str) -> str:
+    """A realm's name (RFC 9110 11.5), such that every client reads it alike; ValueError for any other."""
+    if not REALM.fullmatch(text):
+        raise ValueError("a realm's name is 1 to 64 printable ASCII characters without quotes and backslashes")
+    return text
 
 
 # -- verifiers ---------------------------------------------------------------------------------------------------
