@@ -5,28 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple, NoReturn
-from urllib.parse import parse_qsl, unquote
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from netlab.cores.http1 import Request
+from netlab.errors import RemoteProtocolError
 from netlab.http.endpoints.arguments import grouped
+from netlab.http.multipart import Content, Event, MultipartParser, Part, PartEnd, boundary_of
 
 DEEPEST = 200
 """Levels of nesting up to which JSON is told again."""
-
-PARAMETER = re.compile(r';\s*([\w!#$%&\'*+.^`|~-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL)
-EXTENDED = re.compile(r"([\w-]+)'[\w-]*'(.*)")
-
-
-class Part(NamedTuple):
-    """One part of a multipart body; a part with a file name is a file."""
-
-    name: str
-    filename: str | None
-    media_type: str
-    content: bytes
+PIECE = 64 << 10
 
 
 def content_of(request: Request, body: bytes) -> dict[str, Any]:
@@ -37,57 +27,38 @@ def content_of(request: Request, body: bytes) -> dict[str, Any]:
     if media_type == "application/x-www-form-urlencoded":
         found["form"] = grouped(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     elif media_type == "multipart/form-data":
-        parts = list(parts_of(parameters(content_type).get("boundary", ""), body))
-        found["form"] = grouped(
-            [(part.name, part.content.decode("utf-8", "replace")) for part in parts if part.filename is None]
-        )
-        found["files"] = grouped(
-            [(part.name, as_text(part.content, part.media_type)) for part in parts if part.filename is not None]
-        )
+        found["form"], found["files"] = parts_of(boundary_of(content_type) or "", body)
     else:
         found["data"], found["json"] = as_text(body), as_json(body)
     return found
 
 
-def parts_of(boundary: str, body: bytes) -> Iterator[Part]:
-    """The parts of a multipart body (RFC 2046 5.1); what stands before the first and behind the last is dropped."""
-    if not boundary:
-        return
-    mark = re.escape(boundary.encode("latin-1", "replace"))
-    start: int | None = None
-    for delimiter in re.finditer(rb"(?:\A|\r?\n)--%b(--)?[ \t]*(?:(?=\r?\n)|\Z)" % mark, body):
-        if start is not None:
-            yield part_of(body[start : delimiter.start()])
-        if delimiter[1]:
+def parts_of(boundary: str, body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields and files of a multipart body; of one that is broken, no more than stands in front of the break."""
+    form: list[tuple[str, str]] = []
+    files: list[tuple[str, str]] = []
+    part, content = Part("", None, ""), bytearray()
+    for event in events_of(boundary, body):
+        match event:
+            case Part():
+                part, content = event, bytearray()
+            case Content(data):
+                content += data
+            case PartEnd() if part.filename is None:
+                form.append((part.name, content.decode("utf-8", "replace")))
+            case PartEnd():
+                files.append((part.name, as_text(bytes(content), part.media_type)))
+    return grouped(form), grouped(files)
+
+
+def events_of(boundary: str, body: bytes) -> Iterator[Event]:
+    """What the body holds, read in pieces: the parser's buffer is made for content that arrives."""
+    parser = MultipartParser(boundary)
+    for start in range(0, len(body) if boundary else 0, PIECE):
+        try:
+            yield from parser.receive(body[start : start + PIECE])
+        except RemoteProtocolError:
             return
-        start = delimiter.end()
-
-
-def part_of(data: bytes) -> Part:
-    """A part from what stands between two delimiters; it begins with the line end of the first."""
-    rest = re.sub(rb"\A\r?\n", b"", data, count=1)
-    head, _, content = (b"\r\n" + rest).partition(b"\r\n\r\n")  # an empty line at once: no fields
-    fields: dict[str, str] = {}
-    for line in head.decode("utf-8", "replace").splitlines():
-        name, _, value = line.partition(":")
-        fields[name.strip().lower()] = value.strip()
-    disposition = parameters(fields.get("content-disposition", ""))
-    media_type = fields.get("content-type") or "application/octet-stream"
-    return Part(disposition.get("name", ""), disposition.get("filename"), media_type, content)
-
-
-def parameters(value: str) -> dict[str, str]:
-    """The parameters of a field such as Content-Type; the RFC 8187 form of one wins over its plain form."""
-    found: dict[str, str] = {}
-    for name, text in PARAMETER.findall(value):
-        if text.startswith('"'):
-            text = re.sub(r'\\(["\\])', r"\1", text[1:-1])  # browsers leave other backslashes alone
-        extended = EXTENDED.fullmatch(text.strip()) if name.endswith("*") else None
-        if extended is not None and extended[1].lower() in ("utf-8", "iso-8859-1"):
-            found[name[:-1].lower()] = unquote(extended[2], extended[1], "replace")
-        elif not name.endswith("*"):
-            found.setdefault(name.lower(), text.strip() if not text.startswith('"') else text)
-    return found
 
 
 def as_text(body: bytes, media_type: str = "application/octet-stream") -> str:
