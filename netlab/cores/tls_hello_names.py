@@ -48,6 +48,7 @@ EXTENSIONS: dict[int, tuple[str, str, str]] = {  # name, what it says, where tha
     17513: ("application_settings", "settings of the protocol inside (ALPS), older number", "draft-vvv-tls-alps"),
     17613: ("application_settings", "settings of the protocol inside (ALPS)", "draft-vvv-tls-alps"),
     30032: ("channel_id", "a key of the client's own; never a standard", "draft-balfanz-tls-channelid"),
+    51764: ("trust_anchors", "authorities the client trusts, by short names", "draft-ietf-tls-trust-anchor-ids"),
     64768: ("ech_outer_extensions", "stand for others of the outer hello", "RFC 9849 5.1"),
     65037: ("encrypted_client_hello", "the real hello, encrypted, or noise that looks like it", "RFC 9849 5"),
     65281: ("renegotiation_info", "renegotiation, if any, is bound to its connection", "RFC 5746 3.2"),

@@ -105,7 +105,9 @@ def _tracking(head: Head) -> Iterator[Finding]:
     for name in dict.fromkeys(
         name.lower() for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=None)
     ):
-        who = TRACKING_PARAMETERS.get(name) or ("campaigns" if name.startswith(("utm_", "mtm_", "pk_")) else "")
+        who = TRACKING_PARAMETERS.get(name) or (
+            "advertising campaigns" if name.startswith(("utm_", "mtm_", "pk_")) else ""
+        )
         if who:
             sentence = f"The parameter {name[:60]} is put into links by {who} to follow a person from site to site."
             yield Finding("tracking", "target", sentence)
@@ -123,12 +125,12 @@ def _given_away(head: Head) -> Iterator[Finding]:
 
 def _unknown(head: Head) -> Iterator[Finding]:
     """Names nobody registered, and fields that only servers send."""
-    for name in dict.fromkeys(name.lower() for name, _ in head.fields):
-        known = field_table().get(name)
+    for name in dict.fromkeys(name for name, _ in head.fields):
+        known = field_table().get(name.lower())
         if known is None:
-            new = " New names have no X- in front since 2012." if name.startswith("x-") else ""
+            new = " New names have no X- in front since 2012." if name[:2] in ("x-", "X-") else ""
             section = "RFC 6648 3" if new else "RFC 9110 16.3.1"
-            yield Finding("unknown", _shown(name), f"{_shown(name)} is not a registered field.{new}", section)
+            yield Finding("unknown", name[:80], f"{name[:80]} is not a registered field.{new}", section)
         elif known.side == "response":
             sentence = f"{known.name} is for responses and means nothing in a request."
             yield Finding("unknown", known.name, sentence, known.section)

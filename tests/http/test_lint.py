@@ -204,7 +204,7 @@ def test_what_gives_away() -> None:
 
 
 def test_names_nobody_knows() -> None:
-    assert kinds(("X-Nobody-Knows", "1")) == [("unknown", "x-nobody-knows")]
+    assert kinds(("X-Nobody-Knows", "1")) == [("unknown", "X-Nobody-Knows")]
     assert kinds(("Server", "me")) == [("unknown", "Server")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from captures.dissectors.numbers import NAMES
 from captures.tree import Field, Layer, walk
 
 ROW = 32
@@ -54,7 +55,7 @@ def _part(field: Field, start: int, end: int, data: bytes) -> str:
     width = end - start
     number = int.from_bytes(data[start // 8 : (end + 7) // 8], "big") >> -end % 8 & ((1 << width) - 1)
     digits = "".join(f"<i>{digit}</i>" for digit in f"{number:0{width}b}")
-    kind = " wrong" if field.malformed else ""
+    kind = " wrong" if field.malformed else " on" if width == 1 and number else ""
     title = escape(f"{field.label}: {shown(field)}. {field.meaning} ({field.section})")
     words = _words(field, width) if start == field.start else "<span>⋯</span>"
     return f'<div class="w{width}{kind}" title="{title}"><b>{digits}</b>{words}</div>'
@@ -62,6 +63,8 @@ def _part(field: Field, start: int, end: int, data: bytes) -> str:
 
 def _words(field: Field, width: int) -> str:
     label = SHORT.get(field.name, field.label)
+    if field.name == "tcp.option_kind":
+        return f"<span>Kind {field.value}</span><code>{escape(field.meaning)}</code>"
     if width == 1:
         return f"<span>{escape(label)}</span>"  # the digit is the value
     return f"<span>{escape(label)}</span><code>{escape(shown(field))}</code>"
@@ -73,4 +76,6 @@ def shown(field: Field) -> str:
         return field.value.hex() if len(field.value) <= 16 else f"{field.value[:16].hex()}…"
     if field.name.endswith(("checksum", "ip.id")):
         return f"0x{field.value:04x}"
+    if field.name in ("ip.proto", "ipv6.nxt"):
+        return f"{field.value} ({NAMES.get(field.value, 'unknown')})"
     return str(field.value)

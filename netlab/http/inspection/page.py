@@ -16,12 +16,12 @@ from netlab.net.tcp_facts import CONGESTION_STATES, FACTS, agreed, state
 from netlab.text import duration
 
 KIND_WORDS = {
-    "malformed": "not of the form its specification gives it",
-    "contradictory": "at odds with something else in the request",
-    "duplicate": "there more often than it may be",
-    "obsolete": "no longer to be sent",
-    "tracking": "tells who you are, or what is special about you",
-    "unknown": "a name nobody registered, or one that belongs elsewhere",
+    "malformed": "Values that do not have the form their specification gives them.",
+    "contradictory": "What is at odds with something else in the request.",
+    "duplicate": "What stands there more often than it may.",
+    "obsolete": "What should no longer be sent.",
+    "tracking": "What tells who you are, or what is special about you.",
+    "unknown": "Names that nobody registered, or that belong elsewhere.",
 }
 
 
@@ -141,6 +141,8 @@ FIRST = (
     "delivery_rate",
 )
 """What to show first of TCP_INFO."""
+NO_LIMIT = (0x7FFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
+"""What the kernel writes where there is none."""
 
 
 def _tcp_section(inspection: Inspection) -> str:
@@ -174,8 +176,8 @@ def _tcp_section(inspection: Inspection) -> str:
 def _amount(number: int, unit: str) -> str:
     if unit == "µs":
         return duration(number / 1e6)
-    if number >= 1 << 31 and unit != "bytes":
-        return "no limit"  # what the kernel writes where there is none
+    if number in NO_LIMIT:
+        return "no limit"
     return f"{number:,} {unit}".strip()
 
 
@@ -208,7 +210,7 @@ def _raw_lines(inspection: Inspection) -> str:
         name, colon, value = line.partition(":")
         hide = index < len(secret) and secret[index]
         content = f"{escape(name + colon)}{_blurred(value)}" if hide else escape(line)
-        shown_lines.append(f"{content}<i>␍␊</i>")
+        shown_lines.append(f"{content}<i>\\r\\n</i>")
     return "\n".join(shown_lines)
 
 
@@ -224,10 +226,15 @@ def _note_row(field: FieldNote) -> str:
             marks.append(mark(known.status, bad=known.dated))
     return row(
         f"<td><b>{escape(field.name)}</b></td>",
-        f'<td class="full">{_blurred(field.value) if field.secret else code(field.value)}</td>',
+        f'<td class="full">{_blurred(field.value) if field.secret else code(_printable(field.value))}</td>',
         f'<td class="text">{escape(meaning)} {" ".join(marks)}</td>',
         section_mark(section),
     )
+
+
+def _printable(value: str) -> str:
+    """A value with bytes outside ASCII spelled as what they are: nobody said which encoding they are in."""
+    return value if value.isascii() else visible(value.encode("latin-1"))
 
 
 def _blurred(value: str) -> str:
@@ -240,9 +247,7 @@ def _blurred(value: str) -> str:
 def _lint_section(inspection: Inspection) -> str:
     begin = '<h2 id="lint">Remarks</h2>\n'
     if not inspection.findings:
-        return (
-            f"{begin}<p>None: no field is repeated, dated, contradictory or malformed; none gives you away.</p>\n"
-        )
+        return f"{begin}<p>None: no field is repeated, dated, contradictory or malformed; none gives you away.</p>\n"
     parts = [begin]
     for kind in KINDS:
         found = [finding for finding in inspection.findings if finding.kind == kind]
@@ -251,6 +256,6 @@ def _lint_section(inspection: Inspection) -> str:
                 f"<li><span>{escape(finding.sentence)}</span>{section_mark(finding.section, 'span')}</li>"
                 for finding in found
             )
-            parts.append(f'<h3>{kind.capitalize()}</h3>\n<p class="soft">What is {KIND_WORDS[kind]}.</p>\n')
+            parts.append(f'<h3>{kind.capitalize()}</h3>\n<p class="soft">{KIND_WORDS[kind]}</p>\n')
             parts.append(f'<ol class="lint">{items}</ol>\n')
     return "".join(parts)
