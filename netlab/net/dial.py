@@ -85,16 +85,18 @@ class Dialer:
         timeouts: Timeouts | None = None,
         source: str | None = None,
         parent: Flow | None = None,
+        allow: Check | None = None,
     ) -> tuple[asyncio.Transport, P, Flow]:
         """Connect, and make the protocol object of the connection with its flow.
 
         The flow (kind `tcp`, on its tapes the client side is us) is the protocol's to end, as `Outgoing` does; its
         details hold `timings`. Failures are PeerUnreachable, whose `stage` says how far the dial came; then, and when
-        cancelled, nothing is left open and the flow has ended. `source` is the local address to call from.
+        cancelled, nothing is left open and the flow has ended. `source` is the local address to call from; `allow` is
+        asked about each address after the dialer's own check.
         """
         dial = _Dial(self, host, port, timeouts or self.timeouts, parent)
         try:
-            sock = await dial.connect(await dial.find(), source)
+            sock = await dial.connect(await dial.find(allow), source)
             protocol = _make(factory, dial.flow, sock)
             if tls is None:
                 transport = await race.adopt(sock, protocol)
@@ -128,7 +130,7 @@ class _Dial:
         if flow.full:
             flow.wire = dialer.flows.tape()
 
-    async def find(self) -> Sequence[SocketAddress]:
+    async def find(self, allow: Check | None) -> Sequence[SocketAddress]:
         """Where to connect to: resolved, mapped to real ports, and checked."""
         dialer = self.dialer
         resolved = known(self.host, self.port, dialer.addresses, dialer.overrides)
@@ -137,8 +139,13 @@ class _Dial:
             resolved = await self._ask()
             self.timings["resolve"] = self.flow.log.now() - started
         self.flow.note("name.resolved", host=self.host, addresses=list(resolved.addresses), source=resolved.source)
-        targets = [dialer.addresses.locate(address, self.port) for address in resolved.addresses]
-        return targets if dialer.allow is None else _allowed(targets, dialer.allow)
+        targets: Sequence[SocketAddress] = [
+            dialer.addresses.locate(address, self.port) for address in resolved.addresses
+        ]
+        for check in (dialer.allow, allow):
+            if check is not None:
+                targets = _allowed(targets, check)
+        return targets
 
     async def _ask(self) -> Resolved:
         seconds = self.timeouts.resolve

@@ -43,11 +43,17 @@ class Rule:
     text: str = ""
 
     def matches(self, asked: Asked) -> bool:
+        return self._concerns(asked) and self._reaches(asked)
+
+    def awaits_address(self, asked: Asked) -> bool:
+        """Whether it may match once the name is resolved."""
+        return asked.address is None and bool(self.networks) and self._concerns(asked) and not is_address(asked.host)
+
+    def _concerns(self, asked: Asked) -> bool:
         return (
             (not self.clients or in_networks(asked.client, self.clients))
             and (not self.methods or asked.method in self.methods)
             and (not self.ports or any(asked.port in ports for ports in self.ports))
-            and self._reaches(asked)
         )
 
     def _reaches(self, asked: Asked) -> bool:
@@ -66,10 +72,22 @@ class AccessRules:
         self.rules, self.otherwise = tuple(rules), otherwise
 
     def check(self, asked: Asked) -> Refusal | None:
+        """The "no", if there is one."""
         for rule in self.rules:
             if rule.matches(asked):
                 return None if rule.verdict == "allow" else self._no(rule.text, asked)
         return None if self.otherwise == "allow" else self._no("no rule allows it", asked)
+
+    def awaits_address(self, asked: Asked) -> bool:
+        """Whether the answer may be another once the name is resolved: a rule about networks stands before the one
+        that matches now.
+        """
+        for rule in self.rules:
+            if rule.matches(asked):
+                return False
+            if rule.awaits_address(asked):
+                return True
+        return False
 
     @staticmethod
     def _no(rule: str, asked: Asked) -> Refusal:
@@ -123,13 +141,23 @@ def parse_rule(text: str) -> Rule:
 
 
 def in_networks(address: str, networks: Sequence[Network]) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0].strip("[]"))
-    except ValueError:
+    parsed = _as_address(address)
+    if parsed is None:
         return False
     if parsed.version == 6 and parsed.ipv4_mapped is not None:
         parsed = parsed.ipv4_mapped  # ::ffff:10.0.0.1 is 10.0.0.1, whatever a filter on IPv4 was told
     return any(parsed.version == network.version and parsed in network for network in networks)
+
+
+def is_address(host: str) -> bool:
+    return _as_address(host) is not None
+
+
+def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text.partition("%")[0].strip("[]"))
+    except ValueError:
+        return None
 
 
 def _as_network(text: str) -> Network | None:

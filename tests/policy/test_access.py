@@ -51,6 +51,14 @@ def test_without_a_match() -> None:
     assert AccessRules([]).check(asked("a.test")) is None
 
 
+def test_what_only_the_address_tells() -> None:
+    assert RULES.awaits_address(asked("example.org", 443))
+    assert not RULES.awaits_address(asked("www.shop.test"))  # the name is enough
+    assert not RULES.awaits_address(asked("192.168.1.1"))  # the name is an address
+    assert not RULES.awaits_address(asked("example.org", 80, client="10.1.2.3"))  # refused before a network counts
+    assert not RULES.awaits_address(asked("example.org", address="198.51.100.1"))
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
