@@ -82,7 +82,8 @@ class PacedConnection(Connection):
     # -- time ----------------------------------------------------------------------------------------------------
 
     async def pause(self, seconds: float) -> bool:
-        """Wait; False, and at once, when this connection is asked to end."""
+        """Wait; False, and at once, when the server is to end. What was sent so far leaves before."""
+        self.flush()
         if self.draining:
             return False
         pause = self._pause = self.loop.create_future()
