@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from netlab.clock import Clock, SystemClock
 from netlab.flow import FlowLog
-from netlab.net.listen import Endpoint, Listener, listen
+from netlab.net.listen import DatagramListener, Endpoint, Listener, listen
 from netlab.net.tasks import Tasks
 
 
@@ -34,7 +34,7 @@ class Service(Protocol):
 
     tasks: Tasks
 
-    def listeners(self) -> Sequence[Listener]:
+    def listeners(self) -> Sequence[Listener | DatagramListener]:
         """What to bind; called once, before anything runs."""
         ...
 

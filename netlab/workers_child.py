@@ -17,7 +17,6 @@ from netlab import rooms
 from netlab.errors import NetlabError
 from netlab.lab import Lab, live, loop_factory, raise_descriptor_limit, say
 from netlab.lab_options import Options
-from netlab.net.listen import Listener
 from netlab.service import Context, Service
 
 
@@ -44,8 +43,9 @@ class Placed:
     def __init__(self, service: Service, ports: Sequence[int]) -> None:
         self._service, self._ports = service, ports
 
-    def listeners(self) -> Sequence[Listener]:
-        own = zip(self._service.listeners(), self._ports, strict=True)
+    def listeners(self) -> Sequence[Any]:
+        listeners: Sequence[Any] = self._service.listeners()  # dataclasses, for streams or for datagrams
+        own = zip(listeners, self._ports, strict=True)
         return [dataclasses.replace(listener, port=port, reuse_port=True) for listener, port in own]
 
     def __getattr__(self, name: str) -> Any:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from netlab.errors import AddressInUse, UsageError
 from netlab.net.gate import Gate
@@ -50,6 +51,12 @@ class Listener:
     prepare: Callable[[socket.socket], None] | None = None
 
 
+class DatagramListener(Protocol):
+    """What a service wants bound for datagrams: `netlab.net.udp.UdpListener`, which stands on this module."""
+
+    def bind(self, beside: Sequence[Endpoint] = ()) -> tuple[Endpoint, Sequence[Any]]: ...
+
+
 class Bound:
     """Listeners that stand: their endpoints, their servers, and the gates behind which their connections are."""
 
@@ -57,8 +64,14 @@ class Bound:
         self.endpoints: list[Endpoint] = []
         self.gates: list[Gate] = []
         self._servers: list[asyncio.AbstractServer] = []
+        self._datagrams: list[Any] = []
 
-    async def add(self, listener: Listener) -> None:
+    async def add(self, listener: Listener | DatagramListener) -> None:
+        if not isinstance(listener, Listener):
+            endpoint, sockets = listener.bind(self.endpoints)
+            self.endpoints.append(endpoint)
+            self._datagrams += sockets
+            return
         loop = asyncio.get_running_loop()
         port = listener.port
         for index, (family, host) in enumerate(addresses(listener.host)):
@@ -99,9 +112,16 @@ class Bound:
             for gate in self.gates:
                 gate.abort()
                 gate.close()
+            self.close_datagrams()
+
+    def close_datagrams(self) -> None:
+        """Last of all: until here, an answer to a datagram that came before can still leave."""
+        for sock in self._datagrams:
+            sock.close()
+        self._datagrams.clear()
 
 
-async def listen(listeners: Sequence[Listener]) -> Bound:
+async def listen(listeners: Sequence[Listener | DatagramListener]) -> Bound:
     """Bind all listeners, or none: a bind that fails releases what was bound before it."""
     bound = Bound()
     try:
@@ -109,6 +129,7 @@ async def listen(listeners: Sequence[Listener]) -> Bound:
             await bound.add(listener)
     except BaseException:
         bound.stop_accepting()
+        bound.close_datagrams()
         raise
     return bound
 

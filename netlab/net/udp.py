@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,10 +123,15 @@ class UdpListener:
     handler: Callable[[UdpSocket, bytes, Address], None]
     reuse_port: bool = False
 
-    def bind(self) -> tuple[Endpoint, list[UdpSocket]]:
-        """Bind all its addresses, or none; raises AddressInUse or UsageError in words."""
+    def bind(self, beside: Sequence[Endpoint] = ()) -> tuple[Endpoint, list[UdpSocket]]:
+        """Bind all its addresses, or none; raises AddressInUse or UsageError in words.
+
+        Port 0 is the port of the endpoint of the same name and host in `beside`, if there is one: what is asked over
+        UDP and over TCP, as DNS is, has one port.
+        """
         bound: list[UdpSocket] = []
-        port = self.port
+        same = (endpoint.port for endpoint in beside if (endpoint.name, endpoint.host) == (self.name, self.host))
+        port = self.port or next(same, 0)
         try:
             for family, host in addresses(self.host):
                 try:
