@@ -13,6 +13,7 @@ from netlab.cores.http1_grammar import (
     FORBIDDEN_TRAILERS,
     Limits,
     parse_fields,
+    unfold,
     violation,
 )
 from netlab.cores.http1_refusals import refuse_chunk_line, refuse_fields
@@ -82,10 +83,11 @@ SIZE, DATA, DATA_END, TRAILERS = Stage  # a look-up in an Enum costs as much as 
 class ChunkedBody:
     """Chunks, their extensions checked and dropped, and the trailer section (RFC 9112 7.1)."""
 
-    __slots__ = ("extensions", "left", "limits", "scanned", "stage", "total")
+    __slots__ = ("extensions", "folded", "left", "limits", "scanned", "stage", "total")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, folded: bool) -> None:
         self.limits = limits
+        self.folded = folded  # obs-fold among the trailers is replaced, not refused
         self.stage = SIZE
         self.left = 0
         self.extensions = 0  # bytes of chunk extensions so far
@@ -119,9 +121,7 @@ class ChunkedBody:
         """As LengthBody.receive_end; what there is of a line may be wrong already."""
         if self.stage is SIZE:
             return refuse_chunk_line(bytes(data[at:]), base + at, self.limits.chunk_line)
-        if self.stage is TRAILERS:
-            return refuse_fields(bytes(data[at:]), 0, base + at, self.limits.trailers, self.limits.fields)
-        return None
+        return self._wrong_trailers(data, at, base) if self.stage is TRAILERS else None
 
     def _size(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> int:
         limits = self.limits
@@ -178,6 +178,8 @@ class ChunkedBody:
                 self._refuse_trailers(data, at, base, events)
             return at
         block = bytes(data[at : stop - 2])
+        if self.folded:
+            block = unfold(block)
         if (
             stop - at > limits.trailers
             or block.count(b"\n") > limits.fields
@@ -190,13 +192,15 @@ class ChunkedBody:
         return stop
 
     def _refuse_trailers(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> None:
-        limits = self.limits
-        block = bytes(data[at : at + limits.trailers + 1])
-        error = refuse_fields(block, 0, base + at, limits.trailers, limits.fields)
+        error = self._wrong_trailers(data, at, base)
         if error is None:
             reason = "a field that frames or routes a message has no place among the trailers"
             error = violation(reason, data, at, base=base, rule="trailer.forbidden", section="RFC 9110 6.5.1")
         events.append(error)
+
+    def _wrong_trailers(self, data: bytes | bytearray, at: int, base: int) -> RemoteProtocolError | None:
+        size, count = self.limits.trailers, self.limits.fields
+        return refuse_fields(bytes(data[at : at + size + 1]), 0, base + at, size, count, folded=self.folded)
 
 
 def _allowed(trailers: Fields) -> Fields | None:

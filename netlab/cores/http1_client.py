@@ -9,12 +9,13 @@ from netlab.cores.fields import Fields
 from netlab.cores.http1_endpoint import CONTENT, ENDED, IDLE, Endpoint
 from netlab.cores.http1_events import Event, Frame, Informational, Response
 from netlab.cores.http1_framing import Refused, frame_response
-from netlab.cores.http1_grammar import STATUS_REST, Limits, parse_fields
+from netlab.cores.http1_grammar import STATUS_REST, Limits, parse_fields, unfold
 from netlab.cores.http1_output import encode_fields, request_line
 from netlab.cores.http1_refusals import refuse_response_head
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
-HOST_FIELD = re.compile(rb"(?:\A|\n)host:", re.IGNORECASE)
+SPECIAL_FIELD = re.compile(rb"(?:\A|\n)(host|te):", re.IGNORECASE)
+"""Fields of a request that ask for something of the core."""
 MAX_INFORMATIONAL = 32
 """Interim responses before one final response; a server that sends more is not answering."""
 WITH_CONTENT = frozenset(("POST", "PUT", "PATCH"))
@@ -30,7 +31,7 @@ class ClientCore(Endpoint):
 
     __slots__ = ("_informed", "_memo", "_method", "_offered_upgrade")
 
-    HEAD_NAME = "response"
+    HEAD_NAME, UNFOLDS = "response", True
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits)
@@ -55,23 +56,23 @@ class ClientCore(Endpoint):
         upgrade: bool = False,
     ) -> None:
         """A request: with `body` whole; else its content follows by `send` and `finish` if `length` or `chunked` is
-        given, and there is none otherwise. `close` asks the server to close behind its answer; `upgrade` sends the
-        Connection field that an Upgrade field needs.
+        given, and there is none otherwise. `fields` may be a block that `encode_fields` made before. `close` asks the
+        server to close behind its answer; `upgrade` sends the connection option that an Upgrade field needs.
         """
         if not self.idle:
             raise LocalProtocolError("the exchange before is not over")
         line = request_line(method, target, version)
         block = fields if type(fields) is bytes else encode_fields(fields)  # type: ignore[arg-type]  # not bytes
-        if len(HOST_FIELD.findall(block)) != 1 and version == "1.1":
-            raise LocalProtocolError("an HTTP/1.1 request has one Host field")  # RFC 9112 3.2
         if body is not None:
             length = len(body)
         chunked = chunked and length is None
+        special = [name.lower() for name in SPECIAL_FIELD.findall(block)]
+        if special.count(b"host") != 1 and version == "1.1":
+            raise LocalProtocolError("an HTTP/1.1 request has one Host field")  # RFC 9112 3.2
         framing = _frame(method, version, length, chunked)
-        if upgrade:
-            framing += b"Connection: upgrade\r\n"
-        elif close:
-            framing += b"Connection: close\r\n"
+        options = [b"close"] * close + [b"upgrade"] * upgrade + [b"TE"] * (b"te" in special)  # RFC 9110 10.1.4
+        if options:
+            framing += b"Connection: %b\r\n" % b", ".join(options)
         self._out.append(b"%b%b%b\r\n%b" % (line, block, framing, body or b""))
         self._method, self._informed, self._offered_upgrade = method, 0, upgrade
         self.closing = close or version == "1.0"
@@ -113,7 +114,7 @@ class ClientCore(Endpoint):
         if known is not None and head == known[0] and self._method == known[1]:
             _, _, (status, reason, version, fields, frame) = known
             return Response(status, reason, version, fields, frame, start, start + len(head))
-        match = STATUS_REST.fullmatch(head)
+        match = STATUS_REST.fullmatch(head) or STATUS_REST.fullmatch(_unfold(head))
         if (
             match is None
             or len(head) > limits.head
@@ -179,6 +180,11 @@ class ClientCore(Endpoint):
         self._writing = ENDED
         if error is not None:
             error.status = 502  # whatever is wrong with a response, a gateway's client could do nothing about it
+
+
+def _unfold(head: bytes) -> bytes:
+    line, end, block = head.partition(b"\r\n")
+    return line + end + unfold(block)
 
 
 def _frame(method: str, version: str, length: int | None, chunked: bool) -> bytes:

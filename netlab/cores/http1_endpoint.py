@@ -61,6 +61,7 @@ class Endpoint:
     )
 
     HEAD_NAME: ClassVar[str]
+    UNFOLDS: ClassVar[bool]  # whether obs-fold is replaced, not refused (RFC 9112 5.2)
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or DEFAULT_LIMITS
@@ -213,7 +214,7 @@ class Endpoint:
     def _begin_body(self, frame: Frame) -> None:
         self._reading = BODY
         if frame.chunked:
-            self._body = ChunkedBody(self.limits)
+            self._body = ChunkedBody(self.limits, folded=self.UNFOLDS)
         else:
             self._body = ClosedBody(self.limits) if frame.length is None else LengthBody(frame.length)
 

@@ -20,6 +20,7 @@ REQUEST_REST = re.compile(rb"HTTP/1\.(\d)\r\n((?:" + FIELD_LINE + rb")*)\r\n")
 STATUS_REST = re.compile(  # RFC 9112 4; the space before an absent reason may be absent too
     rb"HTTP/1\.(\d) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n((?:" + FIELD_LINE + rb")*)\r\n"
 )
+OBS_FOLD = re.compile(rb"\r\n[ \t]+")
 FIELD_BLOCK = re.compile(rb"(?:" + FIELD_LINE + rb")*")
 QUOTED_STRING = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'  # RFC 9110 5.6.4
 # RFC 9112 7.1.1; blanks stand only beside ";" and "=" (BWS), never behind the size alone
@@ -68,6 +69,11 @@ def parse_fields(block: bytes) -> Fields:
             key = name.lower()
             index[key] = f"{index[key]}, {value}" if key in index else value
     return Fields(pairs, index)
+
+
+def unfold(block: bytes) -> bytes:
+    """Field lines with each obs-fold replaced by a space; a blank before the first line is none (RFC 9112 5.2, 2.2)."""
+    return block if block[:1] in (b" ", b"\t") else OBS_FOLD.sub(b" ", block)
 
 
 def is_host(text: str) -> bool:

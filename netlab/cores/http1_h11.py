@@ -169,7 +169,7 @@ class H11ClientCore(H11Endpoint):
         self,
         method: str,
         target: str,
-        fields: Iterable[tuple[str, str]],
+        fields: Source,
         *,
         body: bytes | None = None,
         length: int | None = None,
@@ -182,7 +182,7 @@ class H11ClientCore(H11Endpoint):
         if not self.idle:
             raise LocalProtocolError("the exchange before is not over")
         request_line(method, target, version)
-        headers = pairs_of(encode_fields(fields))
+        headers = _headers(fields)
         length = len(body) if body is not None else length
         if length or (not (chunked and length is None) and method in WITH_CONTENT):
             headers.append((b"Content-Length", b"%d" % (length or 0)))

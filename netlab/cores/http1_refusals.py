@@ -63,7 +63,7 @@ def refuse_request_head(data: bytes, base: int, limits: Limits) -> RemoteProtoco
     if stop > size:
         reason, rule = f"the request line is longer than {size} bytes", "request_line.too_long"
         return violation(reason, data, size, base=base, rule=rule, section="RFC 9110 15.5.15", status=414)
-    return refuse_fields(data, stop, base, limits.head, limits.fields)
+    return refuse_fields(data, stop, base, limits.head, limits.fields, folded=False)
 
 
 def refuse_response_head(data: bytes, base: int, limits: Limits) -> RemoteProtocolError | None:
@@ -76,7 +76,7 @@ def refuse_response_head(data: bytes, base: int, limits: Limits) -> RemoteProtoc
     if stop > size:
         reason, rule = f"the status line is longer than {size} bytes", "status_line.too_long"
         return violation(reason, data, size, base=base, rule=rule, section="RFC 9112 4")
-    return refuse_fields(data, stop, base, limits.head, limits.fields)
+    return refuse_fields(data, stop, base, limits.head, limits.fields, folded=True)
 
 
 # -- first lines -------------------------------------------------------------------------------------------------
@@ -188,8 +188,10 @@ def refuse_status_line(line: Passage) -> RemoteProtocolError | None:
 # -- field lines -------------------------------------------------------------------------------------------------
 
 
-def refuse_fields(data: bytes, at: int, base: int, size: int, count: int) -> RemoteProtocolError | None:
-    """The first thing wrong with the field lines from index `at` on (RFC 9112 5).
+def refuse_fields(
+    data: bytes, at: int, base: int, size: int, count: int, *, folded: bool
+) -> RemoteProtocolError | None:
+    """The first thing wrong with the field lines from index `at` on (RFC 9112 5); `folded`: obs-fold is not.
 
     Only the first `size` bytes of `data`, and `count` lines, may be used.
     """
@@ -199,9 +201,15 @@ def refuse_fields(data: bytes, at: int, base: int, size: int, count: int) -> Rem
         stop = data.find(b"\n", at) + 1 or len(data)
         if data[at:stop] == b"\r\n":
             return None
-        if error := refuse_field_line(Passage(data, base, "RFC 9112 5"), at, stop, first=at == first):
+        block = Passage(data, base, "RFC 9112 5")
+        fold = data[at : at + 1] in (b" ", b"\t")
+        if fold and at == first:
+            return block.no("a blank before the first field", at, "field.leading_blank", "RFC 9112 2.2")
+        if fold and not folded:
+            return block.no("a folded field line (obs-fold) is refused", at, "field.obs_fold", "RFC 9112 5.2")
+        if error := refuse_field_value(block, at, stop) if fold else refuse_field_line(block, at, stop):
             return error
-        if data[stop - 1 : stop] == b"\n":
+        if data[stop - 1 : stop] == b"\n" and not fold:
             count -= 1
             if count < 0:
                 return violation(
@@ -220,20 +228,21 @@ def refuse_fields(data: bytes, at: int, base: int, size: int, count: int) -> Rem
     return violation(reason, data, size, base=base, rule="fields.too_large", section="RFC 6585 5", status=431)
 
 
-def refuse_field_line(block: Passage, at: int, stop: int, *, first: bool) -> RemoteProtocolError | None:
+def refuse_field_line(block: Passage, at: int, stop: int) -> RemoteProtocolError | None:
     """What is wrong with the field line, or the beginning of one, between two indexes."""
     data = block.data
-    if data[at : at + 1] in (b" ", b"\t"):
-        if first:
-            return block.no("a blank before the first field", at, "field.leading_blank", "RFC 9112 2.2")
-        return block.no("a folded field line (obs-fold) is refused", at, "field.obs_fold", "RFC 9112 5.2")
     name = METHOD.match(data, at, stop)
     colon = name.end() if name else at
     if data[colon : colon + 1] != b":":
         return _refuse_name(block, at, colon, stop)
     if colon == at:
         return block.no("a field without a name", at, "field.no_name")
-    bad = FORBIDDEN.search(data, colon, stop)
+    return refuse_field_value(block, colon, stop)
+
+
+def refuse_field_value(block: Passage, at: int, stop: int) -> RemoteProtocolError | None:
+    """What is wrong with a field value, line end included."""
+    bad = FORBIDDEN.search(block.data, at, stop)
     return None if bad is None else block.control(bad.start(), "in a field value", "field")
 
 

@@ -25,7 +25,7 @@ class ServerCore(Endpoint):
 
     __slots__ = ("_empty_lines", "_memo", "_request")
 
-    HEAD_NAME = "request"
+    HEAD_NAME, UNFOLDS = "request", False
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits)

@@ -632,8 +632,15 @@ RESPONSE_FIELDS: list[tuple[bytes, bytes, str | None]] = [  # field lines, conte
     (b"<!>Transfer-Encoding: chunked, chunked", b"0\r\n\r\n", "transfer_encoding.repeated"),
     (b"Transfer-Encoding: chunked", b"<!>x\r\n", "chunk.size_invalid"),
     (b"X<!> : y", b"", "field.blank_before_colon"),
-    (b"X: y\r\n<!> z", b"", "field.obs_fold"),
+    (b"X: y\r\n z\r\n\t \tw\r\nContent-Length: 5", b"hello", None),  # a user agent has to unfold (5.2)
+    (b"Content-Length:\r\n 5", b"hello", None),
+    (b"<!>Content-Length: 5\r\n 5", b"hello", "content_length.invalid"),
+    (b"Transfer-Encoding:\r\n chunked", b"0\r\nX: y\r\n z\r\n\r\n", None),
+    (b"Transfer-Encoding: chunked", b"0\r\n<!> X: y\r\n\r\n", "field.leading_blank"),
+    (b"X: y\r\n z<!>\x00", b"", "field.nul"),
+    (b"X: y\r\n <!>\nz", b"", "field.bare_lf"),
     (b"<!> X: y", b"", "field.leading_blank"),
+    (b"<!>\t\r\nX: y", b"", "field.leading_blank"),
     (b"X: y<!>\nY: z", b"", "field.bare_lf"),
     (b"X: y<!>\x00", b"", "field.nul"),
 ]

@@ -67,6 +67,13 @@ def test_content_in_pieces(make: Any) -> None:
     assert core.outgoing().endswith(b"Content-Length: 2\r\n\r\nhi")
 
 
+def test_te_is_named_in_connection() -> None:
+    """RFC 9110 10.1.4: it is for the next recipient only."""
+    core = ClientCore()
+    core.request("GET", "/", [*HOST, ("TE", "trailers")], close=True)
+    assert b"\r\nConnection: close, TE\r\n" in core.outgoing()
+
+
 def test_a_request_in_http_1_0() -> None:
     core = asking(version="1.0")
     assert core.outgoing() == b"GET / HTTP/1.0\r\nHost: a\r\n\r\n"
@@ -200,6 +207,24 @@ def test_the_longest_content_holds_for_every_frame() -> None:
         assert isinstance(error, RemoteProtocolError)
         assert (error.rule, error.status) == ("body.too_large", 502)
         assert core.closed
+
+
+@both
+@pytest.mark.parametrize("fields", [b"", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("HEAD", 404), ("GET", 204), ("GET", 304)])
+def test_the_frame_of_an_answer_without_content(make: Any, method: str, status: int, fields: bytes) -> None:
+    core = asking(make, method)
+    (response,) = core.receive(b"HTTP/1.1 %d x\r\n%b\r\n" % (status, fields))
+    assert not response.frame.has_body
+    assert response.frame.length == (5 if b"Length" in fields else None)
+    assert core.idle
+
+
+def test_a_fold_in_a_response_is_a_space() -> None:
+    core = asking()
+    (response, _) = core.receive(b"HTTP/1.1 200 OK\r\nX: a\r\n \t b\r\n\tc\r\nContent-Length: 1\r\n\r\nx")[:2]
+    assert isinstance(response, Response)
+    assert list(response.fields) == [("X", "a b c"), ("Content-Length", "1")]
 
 
 @both

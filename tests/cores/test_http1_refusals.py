@@ -37,6 +37,31 @@ def check(case: Case, events: list[object]) -> None:
         assert case.data[error.offset - error.caret :].startswith(error.excerpt)
 
 
+STATUSES = {
+    "version.unsupported": 505,
+    "transfer_encoding.unsupported": 501,
+    "request_line.too_long": 414,
+    "fields.too_large": 431,
+    "fields.too_many": 431,
+    "body.too_large": 413,
+}
+
+
+@pytest.mark.parametrize("case", [case for case in REQUESTS if case.rule], ids=lambda case: case.id)
+def test_statuses_of_violations(case: Case) -> None:
+    """400, where no other status says it better."""
+    error = serve(ServerCore(), [case.data])[-1]
+    assert error.status == STATUSES.get(error.rule, 400)
+
+
+@pytest.mark.parametrize("case", [case for case in REQUESTS if case.rule], ids=lambda case: case.id)
+def test_every_violation_closes(case: Case) -> None:
+    core = ServerCore()
+    serve(core, [case.data])
+    assert core.closed
+    assert core.outgoing().rpartition(b"HTTP/1.1 ")[2].count(b"Connection: close\r\n") == 1
+
+
 @pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case.id)
 def test_request_byte_by_byte(case: Case) -> None:
     """Nothing depends on how the network cut the bytes."""

@@ -534,6 +534,43 @@ def test_no_more_content_than_was_declared(make: Any) -> None:
     assert core.outgoing() == b"hello"
 
 
+# -- heads -------------------------------------------------------------------------------------------------------
+
+
+def test_empty_lines_before_a_request_are_ignored() -> None:
+    core = asked(b"\r\n\r\n" + GET + b"\r\n" + GET)
+    core.respond(200)
+    (request,) = core.resume()
+    assert request.start == 4 + len(GET) + 2
+    core.respond(200)
+    assert core.receive(b"\r\n") == []
+    assert core.idle  # an empty line alone is not the beginning of a request
+    assert core.receive(b"") == [Closed()]
+
+
+def test_no_request_before_its_head_is_complete() -> None:
+    """RFC 9110 5.3: the whole header section first."""
+    core = ServerCore()
+    assert [core.receive(GET[at : at + 1]) for at in range(len(GET) - 1)] == [[]] * (len(GET) - 1)
+    assert len(core.receive(b"\n")) == 1
+
+
+def test_usual_bounds_leave_room() -> None:
+    """RFC 9112 3 recommends 8000 octets for a request line."""
+    (request,) = ServerCore().receive(
+        b"GET /" + b"a" * 8000 + b" HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 8000 + b"\r\n\r\n"
+    )
+    assert isinstance(request, Request)
+
+
+def test_values_are_octets() -> None:
+    """RFC 9110 5.5: what is not ASCII is kept as it is; blanks around a value are not part of it."""
+    (request,) = ServerCore().receive(b"GET / HTTP/1.1\r\nHost: a\r\nX: \t \xc3\xa9\xff \t\r\nX:\r\n\r\n")
+    assert isinstance(request, Request)
+    assert list(request.fields) == [("Host", "a"), ("X", "\xc3\xa9\xff"), ("X", "")]
+    assert request.fields.all("x")[0].encode("latin-1") == b"\xc3\xa9\xff"
+
+
 # -- limits ------------------------------------------------------------------------------------------------------
 
 

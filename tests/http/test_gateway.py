@@ -166,7 +166,7 @@ async def test_a_post_is_not_tried_again() -> None:
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             b"http_protocol_error",
         ),
-        (b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", b"http_protocol_error"),
+        (b"HTTP/1.1 200 OK\r\n X: a\r\n\r\n", b"http_protocol_error"),
         (b"HTTP/1.1 200 OK\r\nX-Bad : 1\r\n\r\n", b"http_protocol_error"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", b"http_protocol_error"),
         (b"HTTP/1.1 200 OK\r\nContent-Le", b"http_response_incomplete"),
