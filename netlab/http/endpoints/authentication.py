@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
+from unicodedata import normalize
 
 from netlab.cores.http1 import Request
 from netlab.http.endpoints.answers import HTML, respond, respond_json
 from netlab.http.endpoints.status import respond_status
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
+from netlab.policy.auth import Credentials, basic_credentials, parse_credentials
 from netlab.service import Context
 
 
@@ -20,35 +21,38 @@ def register(routes: Routes, context: Context) -> None:
 
 
 def basic(exchange: Exchange, user: str, password: str) -> None:
-    if basic_credentials(exchange.request, user, password):
+    if is_known(exchange, user, password):
         respond_json(exchange, {"authenticated": True, "user": user})
     else:
         respond_status(exchange, 401)
 
 
 def hidden_basic(exchange: Exchange, user: str, password: str) -> None:
-    if basic_credentials(exchange.request, user, password):
+    if is_known(exchange, user, password):
         respond_json(exchange, {"authenticated": True, "user": user})
     else:
         respond_status(exchange, 404)
 
 
 def bearer(exchange: Exchange) -> None:
-    scheme, _, token = (exchange.request.fields.get("authorization") or "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        respond_json(exchange, {"authenticated": True, "token": token.strip()})
+    given = credentials(exchange.request, "bearer")
+    if given is not None and given.token:
+        respond_json(exchange, {"authenticated": True, "token": given.token})
     else:
         respond(exchange, 401, [HTML, ("WWW-Authenticate", "Bearer")])
 
 
-def basic_credentials(request: Request, user: str, password: str) -> bool:
+def is_known(exchange: Exchange, user: str, password: str) -> bool:
     """Whether the request carries this user and password; compared in a time that does not tell how far it agreed."""
-    scheme, _, encoded = (request.fields.get("authorization") or "").partition(" ")
-    if scheme.lower() != "basic":
+    given = credentials(exchange.request, "basic")
+    pair = basic_credentials(given) if given is not None else None
+    if not isinstance(pair, tuple):
         return False
-    try:
-        given = base64.b64decode(encoded.strip(), validate=True)
-    except ValueError:
-        return False
-    pair = f"{user}:{password}"
-    return hmac.compare_digest(given, pair.encode()) or hmac.compare_digest(given, pair.encode("latin-1", "replace"))
+    expected = normalize("NFC", f"{user}:{password}")
+    return hmac.compare_digest(":".join(pair).encode(), expected.encode())
+
+
+def credentials(request: Request, scheme: str) -> Credentials | None:
+    """The credentials in Authorization, if they are of this scheme."""
+    given = parse_credentials(request.fields.get("authorization") or "")
+    return given if isinstance(given, Credentials) and given.scheme == scheme else None

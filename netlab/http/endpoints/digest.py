@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from netlab.cores.http1 import Request
 from netlab.http.endpoints.answers import HTML, LIMIT, respond, respond_json
 from netlab.http.endpoints.arguments import Arguments
+from netlab.http.endpoints.authentication import credentials
 from netlab.http.endpoints.cookies import cookies_of, set_cookie
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
+from netlab.policy.auth.credentials import challenge, quoted
 from netlab.service import Context
 
 ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
-PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))')
 FAKE = set_cookie("fake", "fake_value")
 
 
@@ -55,7 +57,8 @@ class Attempt:
         self.algorithm = algorithm if algorithm in ALGORITHMS else "MD5"
         self.stale_after = stale_after
         self.cookies = cookies_of(exchange.request)
-        self.given = credentials(exchange.request)
+        given = credentials(exchange.request, "digest")
+        self.given = given.parameters if given is not None else None
 
     def answer(self) -> None:
         fields = self.exchange.request.fields
@@ -104,36 +107,33 @@ class Attempt:
         chance, client = self.context.random, self.exchange.flow.client
         seed = f"{client}:{self.context.clock.now()}:".encode() + chance.randbytes(10)
         nonce, opaque = hashed(self.algorithm, seed), hashed(self.algorithm, chance.randbytes(10))
-        return (
-            f'Digest realm="netlab", nonce="{nonce}", opaque="{opaque}", qop="{self.qop}", '
-            f"algorithm={self.algorithm}, stale={'true' if stale else 'false'}"
+        return challenge(
+            "Digest",
+            [
+                ("realm", quoted("netlab")),
+                ("nonce", quoted(nonce)),
+                ("opaque", quoted(opaque)),
+                ("qop", quoted(self.qop)),
+                ("algorithm", self.algorithm),
+                ("stale", "true" if stale else "false"),
+            ],
         )
 
 
-def credentials(request: Request) -> dict[str, str] | None:
-    """The parameters of a Digest Authorization field; None where there is none."""
-    scheme, _, rest = (request.fields.get("authorization") or "").partition(" ")
-    if scheme.lower() != "digest":
-        return None
-    found: dict[str, str] = {}
-    for name, text, token in PARAMETER.findall(rest):
-        found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", text) if text else token)
-    return found or None
-
-
-def response(given: dict[str, str], user: str, password: str, request: Request, body: bytes) -> str | None:
+def response(given: Mapping[str, str], user: str, password: str, request: Request, body: bytes) -> str | None:
     """What a client that knows the password answers to its own parameters (RFC 7616 3.4.1); None if there is none."""
     algorithm, qop = given.get("algorithm") or "MD5", given.get("qop")
     if algorithm not in ALGORITHMS or qop not in (None, "auth", "auth-int"):
         return None
-    a1 = hashed(algorithm, f"{user}:{given.get('realm', '')}:{password}".encode())
+    realm = given.get("realm", "").encode("latin-1")  # as it came, not as it is read
+    a1 = hashed(algorithm, b":".join([user.encode(), realm, password.encode()]))
     a2 = f"{request.method}:{request.path}".encode("latin-1")
     if qop == "auth-int":
         a2 += b":" + hashed(algorithm, body).encode()
     middle = [given.get("nonce", "")]
     if qop is not None:  # without one: RFC 2069, for old clients
         middle += [given.get("nc", ""), given.get("cnonce", ""), qop]
-    return hashed(algorithm, ":".join([a1, *middle, hashed(algorithm, a2)]).encode())
+    return hashed(algorithm, ":".join([a1, *middle, hashed(algorithm, a2)]).encode("latin-1"))
 
 
 def hashed(algorithm: str, data: bytes) -> str:

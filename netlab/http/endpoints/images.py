@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from functools import partial
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from netlab.http.endpoints.answers import respond
 from netlab.http.endpoints.status import respond_status
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
+from netlab.policy.media import choose_type
 from netlab.service import Context
 
 
@@ -46,11 +46,11 @@ SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" width="32" height="32" viewBox
 </g>
 </svg>
 """
-IMAGES = {  # in the order of preference where a client names several alike
+IMAGES = {  # png where the client does not mind
+    "png": Image("image/png", base64.b64decode(PNG)),
     "webp": Image("image/webp", base64.b64decode(WEBP)),
     "svg": Image("image/svg+xml", SVG),
     "jpeg": Image("image/jpeg", base64.b64decode(JPEG)),
-    "png": Image("image/png", base64.b64decode(PNG)),
 }
 
 
@@ -65,29 +65,9 @@ def image(kind: str, exchange: Exchange) -> None:
 
 
 def negotiated(exchange: Exchange) -> None:
-    """The kind with the highest weight (RFC 9110 12.5.1), one that is named before one that a wildcard covers."""
-    accept = exchange.request.fields.get("accept") or "*/*"
-    weights = {kind: weight(accept.lower(), found.media_type) for kind, found in IMAGES.items()}
-    best = max(weights.values())
-    if not best[0]:
+    kinds = {found.media_type: kind for kind, found in IMAGES.items()}
+    chosen = choose_type(exchange.request.fields.get("accept"), list(kinds))
+    if chosen is None:
         respond_status(exchange, 406)
-        return
-    kinds = [kind for kind, found in weights.items() if found == best]
-    image(kinds[0] if best[1] == NAMED else kinds[-1], exchange)
-
-
-NAMED, BY_TYPE, BY_ANY = 3, 2, 1
-WEIGHT = re.compile(r"q=([01](?:\.\d{0,3})?)")
-
-
-def weight(accept: str, media_type: str) -> tuple[float, int]:
-    """Weight and closeness of the range that covers a type most closely; (0, 0) if none does."""
-    ranges = {media_type: NAMED, "image/*": BY_TYPE, "*/*": BY_ANY}
-    found: list[tuple[int, float]] = []
-    for part in accept.split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        if name in ranges:
-            given = [match[1] for text in parameters if (match := WEIGHT.fullmatch(text))]
-            found.append((ranges[name], float(given[0]) if given else 1.0))
-    closeness, quality = max(found, default=(0, 0.0))
-    return quality, closeness if quality else 0
+    else:
+        image(kinds[chosen], exchange)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from netlab.http.endpoints.answers import HTML, respond, respond_json
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Route, Routes
+from netlab.policy.media import choose_type
 from netlab.service import Context
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -43,7 +44,7 @@ def linked(pattern: str) -> str:
 
 def wants_html(exchange: Exchange) -> bool:
     """Browsers name text/html; programs mostly take anything."""
-    return "text/html" in (exchange.request.fields.get("accept") or "").lower()
+    return choose_type(exchange.request.fields.get("accept"), ("application/json", "text/html")) == "text/html"
 
 
 def table(title: str, lead: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
