@@ -1,31 +1,25 @@
-"""The gateway: one request through to an upstream, and its response back, both streamed."""
+"""The gateway: what the forwardings of one server share, and what a message's fields become on the way."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from netlab.cores.fields import Fields
-from netlab.cores.http1 import Data, End, Informational, Limits, Response, encode_fields, phrase
-from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, RemoteProtocolError, Truncated
-from netlab.flow import Flow, FlowLog, Outcome
-from netlab.http import recording
+from netlab.cores.http1 import Limits, Response, encode_fields, phrase
+from netlab.flow import FlowLog
 from netlab.http.exchange import Exchange
-from netlab.http.tunnel import Tunnel
+from netlab.http.forwarding import Forwarding
 from netlab.http.upstream import Upstream
-from netlab.net.connection import NEVER
-from netlab.net.dial import Dialer
+from netlab.net.dial import Check, Dialer
 from netlab.net.pool import Origin, Pool
 from netlab.net.secure import TlsOptions
 from netlab.net.sweep import Sweep
 from netlab.net.tasks import Tasks
 from netlab.policy.forwarding import Arrival, Hop, request_fields, response_fields
-from netlab.policy.gateway_errors import Failure, failure
+from netlab.policy.gateway_errors import Failure
 
-IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))  # RFC 9110 9.2.2
 Pair = tuple[str, str]
+Change = Callable[[list[Pair]], list[Pair]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +31,7 @@ class Way:
     fields: bytes  # a block, Host included
     tls: TlsOptions | None = None
     source: str | None = None  # the local address to call from
+    allow: Check | None = None  # whether an address may be called, asked again about that of a kept connection
     on_response: Callable[[Response, list[Pair]], list[Pair]] | None = None  # rewrites what travels back
     on_end: Callable[[Failure | None], None] | None = None  # the upstream's answer is over, or why there was none
 
@@ -73,21 +68,31 @@ class Gateway:
         else:
             forwarding.dial()
 
-    def onward(self, exchange: Exchange, host: str) -> bytes:
+    def onward(
+        self,
+        exchange: Exchange,
+        host: str,
+        *,
+        scheme: str = "",
+        change: Callable[[list[Pair]], list[Pair]] | None = None,
+    ) -> bytes:
         """The request's fields as they travel on, for a server that is called `host`.
 
-        A client that repeats itself repeats them too: the block is made once, and kept with its connection.
+        A client that repeats itself repeats them too: the block is made once, and kept with its connection. `scheme`
+        is the request's, where it is not the connection's; `change` has the last word on the fields.
         """
         connection, request = exchange.connection, exchange.request
-        if connection.onward[0] is request.fields and connection.onward[1] == (host, request.authority):
-            return connection.onward[2]
+        known, facts = connection.onward, (host, request.authority, scheme, change)
+        if known[0] is request.fields and known[1] == facts:
+            return known[2]
         client = exchange.flow.client
         address, port = (client[0], client[1]) if isinstance(client, tuple) else ("", 0)
-        scheme = "https" if connection.secure else "http"
+        scheme = scheme or ("https" if connection.secure else "http")
         arrival = Arrival(client=address, port=port, scheme=scheme, host=request.authority, version=request.version)
         named = request.fields.tokens("connection")
-        block = encode_fields([("Host", host), *request_fields(request.fields, named, self.hop, arrival)])
-        connection.onward = (request.fields, (host, request.authority), block)
+        fields = [("Host", host), *request_fields(request.fields, named, self.hop, arrival)]
+        block = encode_fields(fields if change is None else change(fields))
+        connection.onward = (request.fields, facts, block)
         return block
 
     def back(self, upstream: Upstream, response: Response) -> bytes:
@@ -112,261 +117,3 @@ class Gateway:
     def close(self) -> None:
         self.pool.close()
         self.sweep.close()
-
-
-class Forwarding:
-    """One exchange on its way through: takes the client's content, waits on the upstream, knows how far it is."""
-
-    __slots__ = (
-        "_began",
-        "_dialing",
-        "_fresh",
-        "_held",
-        "_sent_content",
-        "deadline",
-        "exchange",
-        "gateway",
-        "leg",
-        "responding",
-        "upstream",
-        "way",
-    )
-
-    def __init__(self, gateway: Gateway, exchange: Exchange, way: Way) -> None:
-        self.gateway, self.exchange, self.way = gateway, exchange, way
-        self.upstream: Upstream | None = None
-        self.leg: Flow = gateway.flows.open("http", exchange.flow.service, exchange.flow)
-        self.leg.label = exchange.flow.label
-        self.responding = False  # the upstream's final response has begun
-        self.deadline = NEVER
-        self._dialing: asyncio.Task[Any] | None = None
-        self._fresh = True
-        self._began = 0  # what the upstream had said on this connection before the request
-        self._held = False
-        self._sent_content = False
-
-    # -- towards the upstream ------------------------------------------------------------------------------------
-
-    def dial(self) -> None:
-        self._dialing = self.gateway.tasks.start(self._dial(), f"dial for {self.leg.label}")
-        self.exchange.relay(self, ready=False)
-
-    async def _dial(self) -> None:
-        gateway, way = self.gateway, self.way
-
-        async def open_one() -> Upstream:
-            _, upstream, _ = await gateway.dialer.dial(
-                way.origin.host,
-                way.origin.port,
-                lambda flow: Upstream(flow, gateway.settings.limits),
-                tls=way.tls,
-                source=way.source,
-                parent=self.leg,
-            )
-            return upstream
-
-        try:
-            upstream = await gateway.pool.acquire(way.origin, open_one, seconds=gateway.settings.pool_timeout)
-        except NetlabError as error:
-            self._dialing = None
-            self.fail(error)
-            return
-        self._dialing = None
-        self.begin(upstream, fresh=True)
-
-    def begin(self, upstream: Upstream, *, fresh: bool) -> None:
-        """Send the request on a leased connection."""
-        exchange, way, request = self.exchange, self.way, self.exchange.request
-        self.upstream, self._fresh, self._began = upstream, fresh, upstream.core.received
-        upstream.waiting = self
-        self.leg.client, self.leg.server = upstream.flow.client, upstream.flow.server
-        frame = request.frame
-        fields = way.fields
-        if frame.upgrade:
-            fields += encode_fields([("Upgrade", ", ".join(frame.upgrade))])
-        upstream.core.request(
-            request.method,
-            way.target,
-            fields,
-            length=None if frame.chunked else frame.length if frame.has_body or request.method in HAS_LENGTH else None,
-            chunked=frame.chunked,
-            upgrade=bool(frame.upgrade),
-        )
-        if self.leg.events is not None:
-            recording.request_forwarded(self.leg, upstream)
-        self.gateway.sweep.add(self)
-        self._await_response()
-        exchange.relay(self, ready=True)
-        upstream.flush()
-
-    def content(self, data: bytes) -> None:
-        """A piece of the client's content."""
-        upstream = self.upstream
-        if upstream is None or not upstream.core.writing_content:
-            return  # the upstream has answered early, or is gone: the rest is read and dropped
-        self._sent_content = True
-        upstream.core.send(data)
-        upstream.flush_soon()
-        self._await_response()
-        if upstream.writing_paused:
-            self.exchange.connection.hold()
-
-    def content_complete(self, trailers: Fields) -> None:
-        upstream = self.upstream
-        if upstream is not None and upstream.core.writing_content:
-            upstream.core.finish(trailers)
-            upstream.flush_soon()
-
-    def upstream_writable(self) -> None:
-        self.exchange.connection.release()
-
-    # -- towards the client --------------------------------------------------------------------------------------
-
-    def answered(self, events: list[Any]) -> None:
-        self.exchange.connection.in_turn(lambda: self._answered(events))
-
-    def _answered(self, events: list[Any]) -> None:
-        exchange = self.exchange
-        self._await_response()
-        for event in events:
-            if type(event) is Data:
-                exchange.send(event.data)
-            elif type(event) is Response:
-                self._head(event)
-            elif type(event) is End:
-                self._complete(event.trailers)
-            elif type(event) is Informational:
-                exchange.inform(event.status, self._interim(event))
-            elif isinstance(event, RemoteProtocolError):
-                silent = isinstance(event, Truncated) and event.offset == self._began
-                self.fail(ConnectionLost("the upstream closed the connection without an answer") if silent else event)
-                return
-        if exchange.connection.writing_paused and self.upstream is not None:
-            self._held = True
-            self.upstream.hold()
-            exchange.connection.source = self
-
-    def _interim(self, event: Informational) -> list[Pair]:
-        return response_fields(event.fields, event.fields.tokens("connection"), self.gateway.hop, "1.1")
-
-    def _head(self, response: Response) -> None:
-        self.responding = True
-        self.leg.result = str(response.status)
-        exchange, way, upstream = self.exchange, self.way, self.upstream
-        assert upstream is not None
-        if self.leg.events is not None:
-            recording.response_received(self.leg, response)
-        if upstream.core.switched:
-            self._switch(upstream, response)
-            return
-        if way.on_response is None:
-            fields = self.gateway.back(upstream, response)
-        else:
-            fields = encode_fields(way.on_response(response, self.gateway.returned(response)))
-        exchange.start(response.status, fields, length=response.frame.length, reason=response.reason, own=False)
-        if not response.frame.has_body:
-            self._complete(())
-
-    def _switch(self, upstream: Upstream, response: Response) -> None:
-        """Another protocol speaks from here on, through a tunnel."""
-        self.upstream = None
-        self._leave_upstream(upstream)
-        tunnel = Tunnel(upstream, self.leg, idle=self.gateway.settings.tunnel_timeout)
-        upstream.waiting = tunnel
-        switching = [("Connection", "upgrade"), ("Upgrade", response.fields.get("upgrade") or "")]
-        self.exchange.upgrade(response.status, [*self.gateway.returned(response), *switching], tunnel)
-
-    def _complete(self, trailers: Any) -> None:
-        """The response is whole. The connection is kept if the request is, too."""
-        exchange = self.exchange
-        self.leg.received, self.leg.sent = exchange.received, exchange.sent
-        self.leg.end(Outcome.OK if exchange.status < 400 else Outcome.REFUSED)
-        self._release()
-        exchange.finish(trailers)
-        self._over(None)
-
-    def go_on(self) -> None:
-        """The client has taken what was sent."""
-        self._held = False
-        self.exchange.connection.source = None
-        self._await_response()
-        if self.upstream is not None:
-            self.upstream.go_on()
-
-    def cancel(self) -> None:
-        """The client is gone; `lost` says so too."""
-
-    # -- ends ----------------------------------------------------------------------------------------------------
-
-    def lost(self, error: Exception) -> None:
-        """The client is gone: so is the reason for the upstream's work."""
-        if self._dialing is not None:
-            self._dialing.cancel()
-            self._dialing = None
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            self._leave_upstream(upstream)
-            upstream.abort()
-        self.leg.end(Outcome.CANCELLED)
-        self._over(Failure(499, "client_gone", str(error)))
-
-    def upstream_lost(self, error: Exception | None) -> None:
-        reason = "the upstream closed the connection before its answer was complete"
-        self.fail(error if isinstance(error, NetlabError) else ConnectionLost(reason))
-
-    def expire(self, now: float) -> None:
-        """The upstream is too slow."""
-        self.fail(DeadlineExceeded("response", self.gateway.settings.response_timeout))
-
-    def fail(self, error: NetlabError) -> None:
-        """There will be no (more) answer: try once more where that is safe, else say why, or cut what has begun."""
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            self._leave_upstream(upstream)
-            upstream.abort()
-            if self._may_retry(error):
-                self._fresh = True
-                self.leg.note("request.retried", reason="the kept connection was closed by the upstream")
-                self.dial()
-                return
-        failed = failure(error)
-        self.leg.end(OUTCOMES.get(failed.status, Outcome.CUT), failed.error)
-        connection = self.exchange.connection
-        if self.exchange.started:
-            self.exchange.flow.outcome = Outcome.CUT
-            connection.flush()
-            connection.abort()  # the client must not take a part for the whole
-        elif not self.exchange.answered:
-            connection.in_turn(lambda: self.gateway.refuse(self.exchange, failed))
-        self._over(failed)
-
-    def _may_retry(self, error: NetlabError) -> bool:
-        """A connection kept too long was closed under our hands: once, idempotent, nothing of the content gone."""
-        stale = isinstance(error, ConnectionLost | RemoteProtocolError) and not self._fresh and not self.responding
-        return stale and self.exchange.request.method in IDEMPOTENT and not self._sent_content
-
-    def _await_response(self) -> None:
-        seconds = self.gateway.settings.response_timeout
-        self.deadline = self.exchange.connection.loop.time() + seconds if seconds and not self._held else NEVER
-
-    def _release(self) -> None:
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            upstream.waiting = None
-            self.gateway.sweep.discard(self)
-            self.gateway.pool.release(self.way.origin, upstream)
-
-    def _leave_upstream(self, upstream: Upstream) -> None:
-        """The connection will not come back to the pool."""
-        upstream.waiting = None
-        self.gateway.sweep.discard(self)
-        self.gateway.pool.forget(self.way.origin)
-
-    def _over(self, failed: Failure | None) -> None:
-        if self.way.on_end is not None:
-            self.way.on_end(failed)
-
-
-HAS_LENGTH = frozenset(("POST", "PUT", "PATCH"))
-"""Methods whose request says Content-Length: 0 when it has no content (RFC 9110 8.6)."""
-OUTCOMES = {502: Outcome.UNREACHABLE, 503: Outcome.UNREACHABLE, 504: Outcome.TIMEOUT, 403: Outcome.REFUSED}

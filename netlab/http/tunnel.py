@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from netlab.flow import Flow, Outcome
+from netlab.net import splice
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpConnection
-    from netlab.http.upstream import Upstream
+    from netlab.http.upstream import FarEnd
+
+Ended = Literal["", "client", "upstream"]
+"""Which of the two has sent its last byte while the other goes on."""
 
 
 class Tunnel:
     """Relays between a client's connection and an upstream's, each half closed when its other end is.
 
     It is the delegate of the client's connection and the one who waits on the upstream. Back-pressure passes through;
-    when nothing moved in either direction for `idle` seconds, both end.
+    when nothing moved in either direction for `idle` seconds, both end. Where `pipes` are given and nobody keeps the
+    bytes, the kernel relays them as soon as they come in bulk.
     """
 
-    def __init__(self, upstream: Upstream, flow: Flow, *, idle: float) -> None:
-        self.upstream, self.flow, self.idle = upstream, flow, idle
+    __slots__ = ("_ended", "_joining", "connection", "down", "flow", "idle", "pipes", "up", "upstream")
+
+    def __init__(self, upstream: FarEnd, flow: Flow, *, idle: float, pipes: splice.Pipes | None = None) -> None:
+        self.upstream, self.flow, self.idle, self.pipes = upstream, flow, idle, pipes
         self.connection: HttpConnection | None = None
         self.up = self.down = 0  # bytes to the upstream, and to the client
-        self._ended = {"client": False, "upstream": False}
+        self._ended: Ended = ""
+        self._joining = False  # bulk has been seen: the kernel takes over once what is written has left
 
     # -- the client's side: a Delegate ---------------------------------------------------------------------------
 
     def begin(self, connection: HttpConnection) -> None:
-        self.connection = connection
+        """From now on; what either side has said already goes to the other."""
+        upstream = self.upstream
+        self.connection, upstream.waiting = connection, self
+        connection.release()
         connection.set_deadline("idle", self.idle)
-        if rest := self.upstream.core.rest():
-            self.answered([rest])
+        if said := upstream.rest():
+            self.answered([said])
+        if early := connection.core.rest():
+            self.feed(early)
+        if connection.peer_ended:
+            self.feed(b"")
+        if upstream.transport.is_closing():
+            self.upstream_lost(None)
+        elif upstream.peer_ended:
+            self.answered([b""])
+        upstream.go_on()
 
     def feed(self, data: bytes) -> None:
-        assert self.connection is not None
+        connection, upstream = self.connection, self.upstream
+        assert connection is not None
         if not data:
-            self._half_closed("client", self.upstream.transport)
+            self._half_closed("client", upstream.transport)
             return
         self.up += len(data)
-        self.connection.set_deadline("idle", self.idle)
-        self.upstream.write(data)
-        if self.upstream.writing_paused:
-            self.connection.transport.pause_reading()
+        connection.set_deadline("idle", self.idle)
+        if len(data) >= splice.BULK:
+            self._bulk()
+        upstream.write(data)
+        if upstream.writing_paused:
+            connection.transport.pause_reading()
+        if self._joining:
+            self._join_soon()
 
     def writable(self) -> None:
+        assert self.connection is not None
+        self.connection.set_deadline("idle", self.idle)
         self.upstream.go_on()
+        if self._joining:
+            self._join_soon()
 
     def timed_out(self, stage: str) -> None:
         self.end(Outcome.TIMEOUT)
@@ -63,16 +92,21 @@ class Tunnel:
     # -- the upstream's side -------------------------------------------------------------------------------------
 
     def answered(self, events: list[Any]) -> None:
-        assert self.connection is not None
+        connection = self.connection
+        assert connection is not None
         for data in events:
             if not data:
-                self._half_closed("upstream", self.connection.transport)
+                self._half_closed("upstream", connection.transport)
                 continue
             self.down += len(data)
-            self.connection.set_deadline("idle", self.idle)
-            self.connection.write(data)
-        if self.connection.writing_paused:
+            connection.set_deadline("idle", self.idle)
+            if len(data) >= splice.BULK:
+                self._bulk()
+            connection.write(data)
+        if connection.writing_paused:
             self.upstream.hold()
+        if self._joining:
+            self._join_soon()
 
     def upstream_lost(self, error: Exception | None) -> None:
         if self.connection is not None:
@@ -84,6 +118,52 @@ class Tunnel:
     def upstream_writable(self) -> None:
         if self.connection is not None and not self.connection.transport.is_closing():
             self.connection.transport.resume_reading()
+        if self._joining:
+            self._join_soon()
+
+    # -- past us -------------------------------------------------------------------------------------------------
+
+    def _bulk(self) -> None:
+        """A large read: from the next one on the kernel shall do it, if it can."""
+        connection, upstream = self.connection, self.upstream
+        assert connection is not None
+        if self._joining or self.pipes is None or connection.tape is not None or upstream.tape is not None:
+            return
+        if not splice.AVAILABLE or any(not _is_plain(end.transport) for end in (connection, upstream)):
+            self.pipes = None  # nothing of this will change
+            return
+        self._joining = True
+        for end in (connection, upstream):
+            end.transport.set_write_buffer_limits(high=0)  # write at once, and say when nothing is left
+
+    def _join_soon(self) -> None:
+        """Not in the middle of a transport's own call."""
+        assert self.connection is not None
+        self.connection.loop.call_soon(self._join)
+
+    def _join(self) -> None:
+        connection, upstream = self.connection, self.upstream
+        if connection is None or self.pipes is None or not self._joining or not splice.can_join(connection, upstream):
+            return  # something still waits to be written, or one of them is gone
+        self._joining = False
+        ended = self._ended
+        try:
+            splice.Splice(
+                connection,
+                upstream,
+                self.pipes,
+                self._moved,
+                near_ended=ended == "client",
+                far_ended=ended == "upstream",
+            )
+        except OSError:  # no descriptors left: as before, then
+            self.pipes = None
+
+    def _moved(self, up: int, down: int) -> None:
+        assert self.connection is not None
+        self.up += up
+        self.down += down
+        self.connection.set_deadline("idle", self.idle)
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
@@ -93,15 +173,20 @@ class Tunnel:
         if self.connection is not None:
             self.connection.close()
 
-    def _half_closed(self, side: str, other: Any) -> None:
-        self._ended[side] = True
-        if all(self._ended.values()):
+    def _half_closed(self, side: Ended, other: Any) -> None:
+        if self._ended:
             self.end(Outcome.OK)
-        elif other.can_write_eof() and not other.is_closing():
+            return
+        self._ended = side
+        if other.can_write_eof() and not other.is_closing():
             other.write_eof()
         else:
-            self.end(Outcome.OK)  # TLS has no half-close
+            self.end(Outcome.OK)  # nobody is left who could be told
 
     def _finish(self, outcome: str) -> None:
         self.flow.received, self.flow.sent = self.up, self.down
         self.flow.end(outcome)
+
+
+def _is_plain(transport: Any) -> bool:
+    return transport.get_extra_info("ssl_object") is None and transport.get_extra_info("socket") is not None

@@ -1,4 +1,4 @@
-"""One connection to an upstream: its core, and whoever waits for the answer under way."""
+"""One connection to an upstream: its core, and whoever waits for the answer under way; or bytes without meaning."""
 
 from __future__ import annotations
 
@@ -23,15 +23,56 @@ class Waiting(Protocol):
         """The upstream has taken what was written."""
 
 
-class Upstream(Outgoing):
+class FarEnd(Outgoing):
+    """The far end of a tunnel: what it says means nothing here. What it says before anyone waits for it is kept."""
+
+    __slots__ = ("_early", "waiting")
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__(flow)
+        self.waiting: Waiting | None = None
+        self._early = b""
+
+    def feed(self, data: bytes) -> None:
+        if self.waiting is not None:
+            self.waiting.answered([data])
+        elif data:
+            self._early += data
+            self.hold()
+
+    def rest(self) -> bytes:
+        """What has come already."""
+        early, self._early = self._early, b""
+        return early
+
+    def lost(self, error: Exception | None) -> None:
+        self.peer_ended = True
+        if self.waiting is not None:
+            self.waiting.upstream_lost(error)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.waiting is not None:
+            self.waiting.upstream_writable()
+
+    def hold(self) -> None:
+        """Do not read: whoever the answer is for is slow."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+class Upstream(FarEnd):
     """A connection that a pool keeps and a gateway leases; between exchanges nobody waits, and any byte ends it."""
 
-    __slots__ = ("_flushing", "back", "core", "waiting")
+    __slots__ = ("_flushing", "back", "core")
 
     def __init__(self, flow: Flow, limits: Limits | None = None) -> None:
         super().__init__(flow)
         self.core = ClientCore(limits)
-        self.waiting: Waiting | None = None
         self.back: tuple[Fields | None, bytes] = (None, b"")  # the last response's fields, and as they travel back
         self._flushing = False
 
@@ -47,15 +88,8 @@ class Upstream(Outgoing):
             return
         waiting.answered(self.core.receive(data) if not self.core.switched else [data])
 
-    def lost(self, error: Exception | None) -> None:
-        self.peer_ended = True
-        if self.waiting is not None:
-            self.waiting.upstream_lost(error)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self.waiting is not None:
-            self.waiting.upstream_writable()
+    def rest(self) -> bytes:
+        return self.core.rest()
 
     def flush(self) -> None:
         self._flushing = False
@@ -67,12 +101,3 @@ class Upstream(Outgoing):
         if not self._flushing:
             self._flushing = True
             self.loop.call_soon(self.flush)
-
-    def hold(self) -> None:
-        """Do not read: whoever the answer is for is slow."""
-        if not self.transport.is_closing():
-            self.transport.pause_reading()
-
-    def go_on(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
