@@ -23,7 +23,8 @@ class Route:
 
     def handler(self, method: str) -> RouteHandler | None:
         handlers = self.handlers
-        return handlers.get(method) or (handlers.get("GET") if method == "HEAD" else None) or handlers.get("*")
+        found = handlers.get(method) or (handlers.get("GET") if method == "HEAD" else None)
+        return found or (handlers.get("*") if method != "TRACE" else None)  # which no handler is to reflect
 
     @property
     def allow(self) -> str:

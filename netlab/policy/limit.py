@@ -28,11 +28,13 @@ class Verdict:
 
     def fields(self, name: str) -> list[tuple[str, str]]:
         """RateLimit-Policy and RateLimit as draft-ietf-httpapi-ratelimit-headers-10 has them; Retry-After with a "no"
-        (RFC 9110 10.2.3).
+        (RFC 9110 10.2.3). A quota without a window counts what runs at the same time.
         """
+        quota = f"w={math.ceil(self.window)}" if self.window else 'qu="concurrent-requests"'
+        until = f";t={math.ceil(self.reset)}" if self.window else ""
         fields = [
-            ("RateLimit-Policy", f'"{name}";q={self.limit};w={math.ceil(self.window)}'),
-            ("RateLimit", f'"{name}";r={self.remaining};t={math.ceil(self.reset)}'),
+            ("RateLimit-Policy", f'"{name}";q={self.limit};{quota}'),
+            ("RateLimit", f'"{name}";r={self.remaining}{until}'),
         ]
         if not self.admitted:
             fields.append(("Retry-After", str(max(math.ceil(self.retry), 1))))

@@ -1,0 +1,112 @@
+"""What stands before a handler, in this order: CORS, limits by client, authentication, limits by user."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from netlab.config_values import Kind
+from netlab.errors import UsageError
+from netlab.http.authentication import Authenticator, Guard, Guarded, Handler
+from netlab.http.limits import Limited, LimitRule
+from netlab.policy.auth import Digest, parse_realm
+from netlab.policy.cors import Sharing, parse_origin
+from netlab.stores.token_key import own_key, read_keys
+from netlab.stores.users import Users
+
+if TYPE_CHECKING:
+    from netlab.service import Context
+
+Origin = Annotated[
+    str,
+    Kind(
+        parse=parse_origin,
+        allowed="*, null or an origin such as http://localhost:3000, https://*.shop.test or http://localhost:*",
+        metavar="ORIGIN",
+    ),
+]
+Realm = Annotated[str, Kind(parse=parse_realm, allowed="1 to 64 printable ASCII characters", metavar="REALM")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdmissionSettings:
+    """Who may ask for what, and how often."""
+
+    auth: tuple[Guard, ...] = ()
+    """Whom to let in below PATH: by basic, digest, bearer (several with commas; none: all), and only with a ROLE."""
+    users: Path | None = None
+    """The file of users for basic and digest (see `netlab passwd`)."""
+    realm: Realm = "netlab"
+    """What the protected part is called; verifiers for Digest are made for one realm."""
+    digest_algorithm: tuple[
+        Literal["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"], ...
+    ] = ("SHA-256", "MD5")
+    """Algorithms that Digest offers, the favourite first."""
+    token_key: Path | None = None
+    """Keys that sign the tokens for bearer (PEM or a JSON Web Key Set); else this machine's (see `netlab token`)."""
+    limit: tuple[LimitRule, ...] = ()
+    """Allow so many requests: 100/s, /api=10/s:user, 20:client:concurrency, 60/m:api-key:sliding-window …; else 429."""
+    cors: tuple[Origin, ...] = ()
+    """Let pages of this origin read answers; * for all."""
+    cors_credentials: bool = False
+    """Let browsers send cookies and credentials along from those origins; not with *."""
+
+
+def admitting(inner: Handler, settings: AdmissionSettings, context: Context) -> Handler:
+    """The handler behind all that is set up; the handler itself where nothing is."""
+    behind = [rule for rule in settings.limit if rule.key == "user"]
+    before = [rule for rule in settings.limit if rule.key != "user"]
+    handler = inner
+    if behind:
+        handler = Limited(behind, context.clock, handler)
+    if settings.auth:
+        handler = Guarded(settings.auth, authenticator(settings, context), handler)
+    if before:
+        handler = Limited(before, context.clock, handler)
+    if settings.cors:
+        handler = shared(handler, settings)
+    return handler
+
+
+def authenticator(settings: AdmissionSettings, context: Context) -> Authenticator:
+    """Set up for what the guards ask for, and no more."""
+    asked = {mechanism for guard in settings.auth for mechanism in guard.mechanisms}
+    refuse_twice("--auth", (guard.path for guard in settings.auth))
+    wants_users = asked & {"basic", "digest"}
+    if wants_users and settings.users is None:
+        raise UsageError(f"--auth with {' and '.join(sorted(wants_users))} needs --users FILE (see netlab passwd)")
+    return Authenticator(
+        settings.realm,
+        context.clock,
+        users=Users(settings.users) if settings.users is not None and wants_users else None,
+        # not of the lab's Random: what a request can make it print would let others foresee nonces
+        digest=Digest(settings.realm, secrets.token_bytes(32), algorithms=settings.digest_algorithm)
+        if "digest" in asked
+        else None,
+        keys=()
+        if "bearer" not in asked
+        else (own_key(context.state),)
+        if settings.token_key is None
+        else read_keys(settings.token_key),
+    )
+
+
+def shared(handler: Handler, settings: AdmissionSettings) -> Handler:
+    from netlab.http.cors import Shared
+
+    if settings.cors_credentials and "*" in settings.cors:
+        raise UsageError(
+            "--cors-credentials cannot go with --cors '*': browsers refuse it, name the origins (Fetch 3.2.5)"
+        )
+    return Shared(Sharing(origins=settings.cors, credentials=settings.cors_credentials), handler)
+
+
+def refuse_twice(flag: str, paths: Iterable[str]) -> None:
+    repeated = [path for path, count in Counter(re.sub(r"(?<=.)/+$", "", path) for path in paths).items() if count > 1]
+    if repeated:
+        raise UsageError(f"{flag} says two things of {repeated[0]}")

@@ -1,0 +1,87 @@
+"""Virtual hosts: several names on one port, each with something of its own (RFC 9110 7.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from netlab.config_values import Kind
+from netlab.errors import UsageError
+from netlab.http.authentication import Handler, Work
+from netlab.http.exchange import Exchange
+from netlab.net.certs import canonical
+
+Thing = TypeVar("Thing")
+
+PORT = re.compile(r":\d*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoot:
+    """A host's name, `*.` for all below it, and the folder of its files. Written `NAME=ROOT`."""
+
+    name: str
+    root: Path
+
+    kind: ClassVar[Kind]
+
+    @classmethod
+    def parse(cls, text: str) -> HostRoot:
+        name, equals, root = text.partition("=")
+        if not equals or not root:
+            raise ValueError
+        try:
+            return cls(canonical(name), Path(root))
+        except UsageError:
+            raise ValueError(f"has {name!r}, which is no name of a host") from None
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.root}"
+
+
+HostRoot.kind = Kind(parse=HostRoot.parse, allowed="NAME=ROOT, such as www.shop.test=./shop", metavar="NAME=ROOT")
+
+
+class Hosts(Generic[Thing]):
+    """What belongs to each name, and what to all the others. The whole name counts before a wildcard, the longer one
+    of two wildcards before the shorter.
+    """
+
+    def __init__(self, named: Mapping[str, Thing], default: Thing) -> None:
+        self._named, self.default = dict(named), default
+
+    def find(self, authority: str) -> Thing:
+        """What belongs to a host, with or without port."""
+        return self._named.get(self.entry(authority), self.default)
+
+    def entry(self, authority: str) -> str:
+        """The name or wildcard that counts for a host; "" for none of them."""
+        name = PORT.sub("", authority).lower().removesuffix(".")
+        if name in self._named:
+            return name
+        while name:
+            _, _, name = name.partition(".")
+            if f"*.{name}" in self._named:
+                return f"*.{name}"
+        return ""
+
+
+class Directed:
+    """A handler that is only asked over connections that are for the host a request names (RFC 9110 7.4).
+
+    A client that asked for one name in SNI was shown that name's certificate: to speak to another name on the same
+    connection would be to take that certificate for its own. Without SNI nothing was promised.
+    """
+
+    def __init__(self, hosts: Hosts[Any], inner: Handler) -> None:
+        self._hosts, self._inner = hosts, inner
+
+    def __call__(self, exchange: Exchange) -> Work:
+        asked = exchange.connection.transport.get_extra_info("server_name")
+        if asked is None or self._hosts.entry(asked) == self._hosts.entry(exchange.request.authority):
+            return self._inner(exchange)
+        exchange.refuse(421, f"this connection is for {asked}; ask for another host on a connection of its own")
+        return None

@@ -1,0 +1,143 @@
+"""The HTTP server: what it listens on, and in which order a request is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netlab.cores.http1 import encode_fields
+from netlab.http.admission import admitting
+from netlab.http.engine import HttpService
+from netlab.http.exchange import Exchange
+from netlab.http.hosts import Directed, Hosts
+from netlab.http.own_methods import ask_server, trace
+from netlab.http.routes import Routes
+from netlab.net.gate import Gate, GateLimits
+from netlab.net.listen import Listener
+from netlab.net.tasks import Tasks
+from netlab.net.tcp_facts import save_syn
+from netlab.service import Context
+from servers.http.config import Config
+
+if TYPE_CHECKING:
+    from netlab.http.access_log import AccessLog
+    from netlab.http.files import Files
+
+HELLO = b"Hello, World!"
+TEXT = encode_fields([("Content-Type", "text/plain")])
+
+
+class Server:
+    """Files first, then built-in paths, then 404."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config, self.context = config, context
+        self.tasks = Tasks("http")
+        self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
+        self.files = files_of(config.root) if config.root is not None else None
+        self.log = access_log(config) if config.access_log else None
+        self.hosts = (
+            Hosts({host.name: files_of(host.root) for host in config.host}, self.files) if config.host else None
+        )
+        handler = admitting(self.handle, config, context)
+        if self.hosts is not None and config.tls:
+            handler = Directed(self.hosts, handler)
+        self.http = HttpService("http", handler, config.http_settings(self.log), context.flows, self.tasks)
+        self.routes = built_in(context) if config.endpoints else None
+        self.prepare = save_syn if config.endpoints and config.save_syn else None
+
+    def listeners(self) -> Sequence[Listener]:
+        config, reuse = self.config, self.context.reuse_port
+        plain = Listener(
+            name="http",
+            scheme="http",
+            host=config.listen.host,
+            port=config.listen.port,
+            factory=lambda: self.http.connection(self.gate),
+            gate=self.gate,
+            reuse_port=reuse,
+            prepare=self.prepare,
+        )
+        return [plain, self.secure_listener()] if config.tls else [plain]
+
+    def secure_listener(self) -> Listener:
+        from netlab.net.certs import Authority
+        from netlab.net.tls import TlsLayer
+        from netlab.net.tls_context import ServerContexts
+
+        config = self.config
+        contexts = ServerContexts(Authority.load(self.context.state))
+        return Listener(
+            name="http",
+            scheme="https",
+            host=config.tls_listen.host,
+            port=config.tls_listen.port if config.listen.port else 0,
+            factory=lambda: TlsLayer(
+                self.http.connection(self.gate), contexts, server_side=True, keep_hello=config.endpoints
+            ),
+            gate=self.gate,
+            reuse_port=self.context.reuse_port,
+            prepare=self.prepare,
+        )
+
+    def handle(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
+        """The order of things, behind what `admitting` checks: echo, files, built-in paths, 404."""
+        request = exchange.request
+        path = request.path.partition("?")[0]
+        if self.config.echo:
+            echo(exchange)
+            return None
+        if request.method == "TRACE" and self.config.trace:
+            trace(exchange)
+            return None
+        if not path.startswith("/"):
+            ask_server(exchange)
+            return None
+        files = self.files if self.hosts is None else self.hosts.find(request.authority)
+        if files is not None:
+            found = files.find(path)
+            if found is not None:
+                return files.serve(exchange, found)
+        if self.routes is not None:
+            if path == "/hello" and request.method == "GET":
+                exchange.respond(200, TEXT, HELLO)
+                return None
+            known, work = self.routes.answer(exchange, path)
+            if known:
+                return work
+        exchange.refuse(404, f"nothing is at {path[:200]}")
+        return None
+
+    def closed(self) -> None:
+        """All connections are gone."""
+        if self.log is not None:
+            self.log.close()
+
+
+def echo(exchange: Exchange) -> None:
+    """200 with the request's own content, and its own type."""
+    kind = exchange.request.fields.get("content-type") or "application/octet-stream"
+    exchange.collect(64 << 20, lambda body: exchange.respond(200, [("Content-Type", kind)], body))
+
+
+def built_in(context: Context) -> Routes:
+    from netlab.http import broken, endpoints
+
+    routes = Routes()
+    routes.add("GET", "/hello", lambda exchange: exchange.respond(200, TEXT, HELLO), "13 bytes of text")
+    endpoints.register_all(routes, context)
+    broken.register(routes, context)
+    return routes
+
+
+def files_of(root: Path) -> Files:
+    from netlab.http.files import FileOptions, Files
+
+    return Files(root, FileOptions())
+
+
+def access_log(config: Config) -> AccessLog:
+    from netlab.http.access_log import AccessLog
+
+    return AccessLog(config.access_log_form, config.access_log)
