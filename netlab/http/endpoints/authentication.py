@@ -10,7 +10,8 @@ from netlab.http.endpoints.answers import HTML, respond, respond_json
 from netlab.http.endpoints.status import respond_status
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
-from netlab.policy.auth import Credentials, basic_credentials, parse_credentials
+from netlab.policy.auth.basic import basic_credentials
+from netlab.policy.auth.credentials import Credentials, parse_credentials
 from netlab.service import Context
 
 

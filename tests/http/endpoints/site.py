@@ -38,7 +38,7 @@ class Site:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def http(self, **options: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url(), timeout=SECONDS, trust_env=False, **options)
+        return httpx.AsyncClient(base_url=self.url(), timeout=SECONDS, trust_env=False, verify=False, **options)
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
         async with self.http() as client:

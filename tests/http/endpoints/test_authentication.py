@@ -13,7 +13,7 @@ from requests.auth import HTTPDigestAuth
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import Frame, Request
 from netlab.http.endpoints.digest import hashed, response
-from netlab.policy.auth import Credentials, parse_credentials
+from netlab.policy.auth.credentials import Credentials, parse_credentials
 from tests.http.endpoints.site import Site, site
 
 
