@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from netlab.config import Kind, positional
 from netlab.errors import NetlabError, UsageError
-from netlab.policy.auth.users import HASHES, User, UserName, make_digest, make_scrypt, parse_realm, parse_roles
+from netlab.policy.auth.names import UserName, parse_realm, parse_roles
+from netlab.policy.auth.users import HASHES, User, make_digest, make_scrypt
 from netlab.stores.users import changing, read_users
 from netlab.text import escape
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from netlab.config import Duration, Kind, positional
 from netlab.errors import NetlabError, UsageError
-from netlab.policy.auth.users import parse_roles
+from netlab.policy.auth.names import parse_roles
 from netlab.policy.jwt import Key, Rejected, Rules, sign, verify
 from netlab.policy.jwt.encoding import decode, json_object
 from netlab.stores.token_key import own_key, read_keys

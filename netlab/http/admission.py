@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from netlab.config_values import Kind
 from netlab.errors import UsageError
-from netlab.http.authentication import Authenticator, Guard, Guarded, Handler
-from netlab.http.limits import Limited, LimitRule
-from netlab.policy.auth import Digest, parse_realm
+from netlab.http.rules import Guard, LimitRule
+from netlab.policy.auth.names import parse_realm
 from netlab.policy.cors import Sharing, parse_origin
-from netlab.stores.token_key import own_key, read_keys
-from netlab.stores.users import Users
 
 if TYPE_CHECKING:
+    from netlab.http.authentication import Authenticator, Handler
     from netlab.service import Context
 
 Origin = Annotated[
@@ -58,23 +55,35 @@ class AdmissionSettings:
 
 
 def admitting(inner: Handler, settings: AdmissionSettings, context: Context) -> Handler:
-    """The handler behind all that is set up; the handler itself where nothing is."""
+    """The handler behind all that is set up, and itself where nothing is; what is not asked for is not imported."""
     behind = [rule for rule in settings.limit if rule.key == "user"]
     before = [rule for rule in settings.limit if rule.key != "user"]
-    handler = inner
-    if behind:
-        handler = Limited(behind, context.clock, handler)
+    handler = limited(inner, behind, context)
     if settings.auth:
+        from netlab.http.authentication import Guarded
+
         handler = Guarded(settings.auth, authenticator(settings, context), handler)
-    if before:
-        handler = Limited(before, context.clock, handler)
-    if settings.cors:
-        handler = shared(handler, settings)
-    return handler
+    handler = limited(handler, before, context)
+    return shared(handler, settings) if settings.cors else handler
+
+
+def limited(handler: Handler, rules: list[LimitRule], context: Context) -> Handler:
+    if not rules:
+        return handler
+    from netlab.http.limits import Limited
+
+    return Limited(rules, context.clock, handler)
 
 
 def authenticator(settings: AdmissionSettings, context: Context) -> Authenticator:
     """Set up for what the guards ask for, and no more."""
+    import secrets
+
+    from netlab.http.authentication import Authenticator
+    from netlab.policy.auth.digest import Digest
+    from netlab.stores.token_key import own_key, read_keys
+    from netlab.stores.users import Users
+
     asked = {mechanism for guard in settings.auth for mechanism in guard.mechanisms}
     refuse_twice("--auth", (guard.path for guard in settings.auth))
     wants_users = asked & {"basic", "digest"}

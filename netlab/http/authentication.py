@@ -2,75 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from netlab.clock import Clock
-from netlab.config_values import Kind
 from netlab.http.exchange import Exchange
 from netlab.http.prefixes import Prefixes, canonical
-from netlab.policy.auth import (
-    Asked,
-    Credentials,
-    Digest,
-    Refusal,
-    User,
-    basic_challenge,
-    basic_credentials,
-    bearer_challenge,
-    bearer_token,
-    parse_credentials,
-    parse_roles,
-)
+from netlab.http.rules import Guard
+from netlab.policy.auth.basic import basic_challenge, basic_credentials
+from netlab.policy.auth.bearer import bearer_challenge, bearer_token
+from netlab.policy.auth.credentials import Credentials, Refusal, parse_credentials
+from netlab.policy.auth.digest import Asked, Digest
+from netlab.policy.auth.users import User
 from netlab.policy.jwt import Key, Rejected, Rules, verify
 from netlab.stores.passwords import Passwords, TooManyChecks
 from netlab.stores.users import Users
 
 Work = Coroutine[Any, Any, None] | None
 Handler = Callable[[Exchange], Work]
+"""A handler and what it leaves to be waited for."""
 
-MECHANISMS = ("basic", "digest", "bearer", "none")
 CONTENT = 16 << 20
 """Bytes of content that are held to check Digest's auth-int; more is a 413."""
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """Who may pass below a path: whom one of the mechanisms knows, and who has one of the roles, if any are named.
-
-    Written `PATH=MECHANISM[,MECHANISM…][:ROLE[,ROLE…]]`.
-    """
-
-    path: str
-    mechanisms: tuple[str, ...]
-    roles: tuple[str, ...] = ()
-
-    kind: ClassVar[Kind]
-
-    @classmethod
-    def parse(cls, text: str) -> Guard:
-        path, equals, rest = text.rpartition("=")
-        mechanisms, colon, roles = rest.partition(":")
-        names = tuple(dict.fromkeys(mechanisms.split(",")))
-        if not equals or not path.startswith("/") or re.search(r"[?#\s]", path):
-            raise ValueError
-        if not set(names) <= set(MECHANISMS) or ("none" in names and (len(names) > 1 or colon)):
-            raise ValueError
-        return cls(path, () if names == ("none",) else names, parse_roles(roles))
-
-    def __str__(self) -> str:
-        roles = f":{','.join(self.roles)}" if self.roles else ""
-        return f"{self.path}={','.join(self.mechanisms) or 'none'}{roles}"
-
-
-Guard.kind = Kind(
-    parse=Guard.parse,
-    allowed="PATH=basic, digest, bearer or none (several with commas), and :ROLE behind it, such as /admin=basic:staff",
-    metavar="PATH=MECHANISM[:ROLE]",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,45 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from netlab.config_values import Kind
-from netlab.errors import UsageError
-from netlab.http.authentication import Handler, Work
-from netlab.http.exchange import Exchange
-from netlab.net.certs import canonical
+if TYPE_CHECKING:
+    from netlab.http.authentication import Handler, Work
+    from netlab.http.exchange import Exchange
 
 Thing = TypeVar("Thing")
 
 PORT = re.compile(r":\d*\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class HostRoot:
-    """A host's name, `*.` for all below it, and the folder of its files. Written `NAME=ROOT`."""
-
-    name: str
-    root: Path
-
-    kind: ClassVar[Kind]
-
-    @classmethod
-    def parse(cls, text: str) -> HostRoot:
-        name, equals, root = text.partition("=")
-        if not equals or not root:
-            raise ValueError
-        try:
-            return cls(canonical(name), Path(root))
-        except UsageError:
-            raise ValueError(f"has {name!r}, which is no name of a host") from None
-
-    def __str__(self) -> str:
-        return f"{self.name}={self.root}"
-
-
-HostRoot.kind = Kind(parse=HostRoot.parse, allowed="NAME=ROOT, such as www.shop.test=./shop", metavar="NAME=ROOT")
 
 
 class Hosts(Generic[Thing]):

@@ -3,108 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
 from netlab.clock import Clock
-from netlab.config_values import Kind
 from netlab.cores.http1 import encode_fields
 from netlab.http.authentication import Handler, Work
 from netlab.http.exchange import Exchange
 from netlab.http.prefixes import Prefixes
-from netlab.policy.limit import Concurrency, FixedWindow, Limit, PerKey, SlidingWindow, TokenBucket, Verdict, parse_rate
+from netlab.http.rules import LimitRule
+from netlab.policy.limit import Concurrency, FixedWindow, Limit, PerKey, SlidingWindow, TokenBucket, Verdict
 
-KEYS = ("client", "user", "api-key", "all")
-ALGORITHMS = ("token-bucket", "fixed-window", "sliding-window", "concurrency")
 API_KEY = "x-api-key"
 NETWORK = 64
 """Leading bits by which IPv6 clients are told apart: whoever has one address has all of its network."""
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRule:
-    """So many requests in so much time, for each key, below a path.
-
-    Written `[PATH=]COUNT/TIME[:KEY][:ALGORITHM][:burst=N]`, or `[PATH=]COUNT[:KEY]:concurrency`.
-    """
-
-    count: int
-    window: float
-    key: str = "client"
-    algorithm: str = "token-bucket"
-    burst: int = 0  # 0: the count
-    path: str = "/"
-
-    kind: ClassVar[Kind]
-
-    @classmethod
-    def parse(cls, text: str) -> LimitRule:
-        path, equals, rest = text.partition("=") if text.startswith("/") else ("/", "=", text)
-        rate, *parts = rest.split(":")
-        key, algorithm, burst = "client", "token-bucket", 0
-        for part in parts:
-            if part in KEYS:
-                key = part
-            elif part in ALGORITHMS:
-                algorithm = part
-            elif match := re.fullmatch(r"burst=([1-9][0-9]{0,8})", part):
-                burst = int(match[1])
-            else:
-                raise ValueError
-        if not equals or (burst and algorithm != "token-bucket"):
-            raise ValueError("needs a token-bucket for a burst" if burst else "")
-        if algorithm == "concurrency":
-            if not re.fullmatch(r"[1-9][0-9]{0,8}", rate):
-                raise ValueError("needs a plain number for concurrency, such as 20:client:concurrency")
-            return cls(int(rate), 0.0, key, algorithm, 0, path)
-        count, window = parse_rate(rate)
-        return cls(count, window, key, algorithm, burst, path)
-
-    def make(self, now: float) -> Limit:
-        match self.algorithm:
-            case "fixed-window":
-                return FixedWindow(self.count, self.window, now)
-            case "sliding-window":
-                return SlidingWindow(self.count, self.window, now)
-            case "concurrency":
-                return Concurrency(self.count)
-        return TokenBucket(self.count / self.window, self.burst or self.count, now)
-
-    @property
-    def name(self) -> str:
-        """What it is called in RateLimit fields."""
-        return self.key if self.path == "/" else f"{self.key} {self.path}"
-
-    @property
-    def words(self) -> str:
-        each = "" if self.key == "all" else f" for each {self.key}"
-        if self.algorithm == "concurrency":
-            return f"{self.count} requests at the same time{each}"
-        return f"{self.count} requests in {self.window:g} s{each}"
-
-    def __str__(self) -> str:
-        rate = str(self.count) if self.algorithm == "concurrency" else f"{self.count}/{self.window:g}s"
-        burst = f":burst={self.burst}" if self.burst else ""
-        return f"{self.path}={rate}:{self.key}:{self.algorithm}{burst}"
-
-
-LimitRule.kind = Kind(
-    parse=LimitRule.parse,
-    allowed=(
-        "[PATH=]COUNT/TIME such as 100/s or 60/m, with :client, :user, :api-key or :all, "
-        ":token-bucket, :fixed-window, :sliding-window or :concurrency, and :burst=N behind it"
-    ),
-    metavar="[PATH=]COUNT/TIME[:KEY][:ALGORITHM]",
-)
 
 
 class Limited:
     """A handler behind limits: all of those that hold for a request's path have to admit it."""
 
     def __init__(self, rules: Sequence[LimitRule], clock: Clock, inner: Handler) -> None:
-        self._limits = Prefixes([(rule.path, (rule, PerKey(rule.make))) for rule in rules])
+        self._limits = Prefixes([(rule.path, (rule, PerKey(partial(make, rule)))) for rule in rules])
         self._clock, self._inner = clock, inner
 
     def __call__(self, exchange: Exchange) -> Work:
@@ -124,6 +43,18 @@ class Limited:
             block = encode_fields(told)
             exchange.amend(lambda before: before + block)
         return self._inner(exchange)
+
+
+def make(rule: LimitRule, now: float) -> Limit:
+    """The limit that a rule describes, for one key."""
+    match rule.algorithm:
+        case "fixed-window":
+            return FixedWindow(rule.count, rule.window, now)
+        case "sliding-window":
+            return SlidingWindow(rule.count, rule.window, now)
+        case "concurrency":
+            return Concurrency(rule.count)
+    return TokenBucket(rule.count / rule.window, rule.burst or rule.count, now)
 
 
 def refuse(exchange: Exchange, rule: LimitRule, verdict: Verdict) -> None:

@@ -11,7 +11,7 @@ from netlab.config import Address, Duration, Size
 from netlab.cores.http1 import Limits
 from netlab.errors import UsageError
 from netlab.http.admission import AdmissionSettings
-from netlab.http.hosts import HostRoot
+from netlab.http.rules import HostRoot
 from netlab.http.settings import CoreFactory, HttpSettings
 
 if TYPE_CHECKING:

@@ -8,22 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.policy.auth import (
-    Credentials,
-    Refusal,
-    User,
-    UserName,
-    basic_challenge,
-    basic_credentials,
-    bearer_challenge,
-    bearer_token,
-    make_digest,
-    make_scrypt,
-    parse_credentials,
-    parse_user,
-)
-from netlab.policy.auth.credentials import challenge, quoted
-from netlab.policy.auth.users import check_scrypt, parse_roles
+from netlab.policy.auth.basic import basic_challenge, basic_credentials
+from netlab.policy.auth.bearer import bearer_challenge, bearer_token
+from netlab.policy.auth.credentials import Credentials, Refusal, challenge, parse_credentials, quoted
+from netlab.policy.auth.names import UserName, parse_roles
+from netlab.policy.auth.users import User, check_scrypt, make_digest, make_scrypt, parse_user
 
 CHEAP = (4, 1, 1)
 SALT = b"0123456789abcdef"

@@ -9,19 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.policy.auth import (
-    Accepted,
-    Asked,
-    Credentials,
-    Digest,
-    Refusal,
-    User,
-    make_digest,
-    parse_credentials,
-)
-from netlab.policy.auth.digest import Ha1, Proof
+from netlab.policy.auth.credentials import Credentials, Refusal, parse_credentials
+from netlab.policy.auth.digest import Accepted, Asked, Digest, Ha1, Proof
 from netlab.policy.auth.nonces import WINDOW, Counts, Nonces
-from netlab.policy.auth.users import digest_hash
+from netlab.policy.auth.users import User, digest_hash, make_digest
 
 NOW = 1_700_000_000.0
 SECRET = b"s" * 32

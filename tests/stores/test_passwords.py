@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from netlab.policy.auth import make_scrypt
+from netlab.policy.auth.users import make_scrypt
 from netlab.stores.passwords import Passwords, TooManyChecks
 
 VERIFIER = make_scrypt("secret", b"salt", (4, 1, 1))

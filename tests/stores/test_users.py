@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from netlab.errors import UsageError
-from netlab.policy.auth import User, make_digest, make_scrypt
-from netlab.policy.auth.users import digest_hash
+from netlab.policy.auth.users import User, digest_hash, make_digest, make_scrypt
 from netlab.stores.users import Users, changing, read_users, write_users
 
 ADA = User(

@@ -15,11 +15,8 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from unicodedata import normalize
 
-INSIDE = r"[^\x00-\x1f\x7f-\x9f:\ud800-\udfff]"
-EDGE = r"[^\x00-\x20\x7f-\xa0:#\ud800-\udfff]"  # a line that begins with "#" is a comment
-NAME = re.compile(rf"{EDGE}(?:{INSIDE}{{0,126}}{EDGE})?")
-ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-REALM = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,64}")
+from netlab.policy.auth.names import UserName, parse_roles
+
 VERIFIER = re.compile(r"\$[a-z0-9-]{1,32}(?:\$[A-Za-z0-9+/=,.-]*)+")
 SCRYPT = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{1,88})\$([A-Za-z0-9+/]{22,88})")
 DIGEST = re.compile(r"\$digest\$alg=([A-Za-z0-9-]+),realm=([A-Za-z0-9+/]*)\$([0-9a-f]{32,64})")
@@ -29,19 +26,6 @@ COST = (15, 8, 3)
 MEMORY = 256 << 20
 
 HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}  # RFC 7616 6.1
-
-
-class UserName(str):
-    """A user's name: 1 to 128 characters, no colon, no control characters, no blank at either end; in NFC."""
-
-    __slots__ = ()
-
-    def __new__(cls, text: str) -> UserName:
-        """ValueError for what cannot be one."""
-        name = normalize("NFC", text)
-        if not NAME.fullmatch(name):
-            raise ValueError("a user's name has 1 to 128 characters, no colon, no controls and no blank at its ends")
-        return super().__new__(cls, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +63,6 @@ def parse_user(line: str) -> User:
         if not VERIFIER.fullmatch(verifier) or (verifier.startswith("$scrypt$") and _scrypt(verifier) is None):
             raise ValueError(f"a verifier of {name!r} is damaged")
     return user
-
-
-def parse_roles(text: str) -> tuple[str, ...]:
-    """Roles with commas between; none for no text. ValueError names the one that cannot be one."""
-    roles = tuple(role.strip() for role in text.split(",")) if text.strip() else ()
-    for role in roles:
-        if not ROLE.fullmatch(role):
-            raise ValueError(f"{role[:40]!r} is no role: letters, digits, _ . and -")
-    return tuple(dict.fromkeys(roles))
-
-
-def parse_realm(text: str) -> str:
-    """A realm's name (RFC 9110 11.5), such that every client reads it alike; ValueError for any other."""
-    if not REALM.fullmatch(text):
-        raise ValueError("a realm's name is 1 to 64 printable ASCII characters without quotes and backslashes")
-    return text
 
 
 # -- verifiers ---------------------------------------------------------------------------------------------------
