@@ -6,6 +6,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from netlab.errors import BodyTooLarge, ConnectionLost, DeadlineExceeded, PeerUnreachable, RemoteProtocolError
+
+FACTS = (BodyTooLarge, ConnectionLost, DeadlineExceeded, PeerUnreachable, RemoteProtocolError)
+"""What a task may end with that is no bug of ours but a fact about a peer; who started it makes the outcome of it."""
+
 
 class Tasks:
     """The tasks of one service: held until they end; one that fails is our bug and goes to the loop's handler."""
@@ -26,7 +31,7 @@ class Tasks:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
+        if task.cancelled() or (error := task.exception()) is None or isinstance(error, FACTS):
             return
         task.get_loop().call_exception_handler(
             {"message": f"{task.get_name()} failed", "exception": error, "task": task}

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import AsyncIterator
 from functools import lru_cache
 
-from netlab.http.broken.fault import HELLO, Fault, message, said
+from netlab.http.broken.fault import HELLO, Fault, Wish, message, said
 from netlab.http.broken.fault import begin as begin_raw
 from netlab.http.exchange import Exchange
 
@@ -28,7 +28,7 @@ def coded(name: str, data: bytes, *fields: str, wrong: str, client: str, section
     return said(name, TEXT, *fields, length, body=data, wrong=wrong, client=client, section=section)
 
 
-async def bomb(exchange: Exchange) -> None:
+async def bomb(exchange: Exchange, wish: Wish) -> None:
     """A gibibyte of zeros in a mebibyte of gzip, sent as fast as the client takes it."""
     head = message(TEXT, GZIP, "Connection: close", "X-Broken: gzip-bomb")
     begin_raw(exchange, head)

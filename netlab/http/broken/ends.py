@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from netlab.http.broken.fault import Fault, begin, message
+from netlab.http.broken.fault import Fault, Wish, begin, message, say
 from netlab.http.exchange import Exchange
 
 ARRIVED = 0.05
 """Seconds that bytes have to reach the client before RST overtakes them in its buffers."""
 
 
-async def nothing(exchange: Exchange) -> None:
-    exchange.raw(b"")
-    exchange.cut()
+async def nothing(exchange: Exchange, wish: Wish) -> None:
+    await say(exchange, b"")
 
 
-async def half_a_head(exchange: Exchange) -> None:
-    data = b"HTTP/1.1 200 OK\r\nServer: netlab\r\nContent-Le"
-    begin(exchange, data)
-    exchange.raw(data)
-    exchange.cut()
+async def half_a_head(exchange: Exchange, wish: Wish) -> None:
+    await say(exchange, b"HTTP/1.1 200 OK\r\nServer: netlab\r\nContent-Le")
 
 
-async def reset_at_once(exchange: Exchange) -> None:
+async def reset_at_once(exchange: Exchange, wish: Wish) -> None:
     exchange.raw(b"")
     exchange.cut(reset=True)
 
 
-async def reset_in_body(exchange: Exchange) -> None:
+async def reset_in_body(exchange: Exchange, wish: Wish) -> None:
     data = message("Content-Length: 1000", "X-Broken: reset-mid-body") + b"x" * 500
     begin(exchange, data)
     exchange.raw(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlab.http.broken.fault import HELLO, Fault, begin, said
+from netlab.http.broken.fault import HELLO, Fault, Wish, said, say
 from netlab.http.exchange import Exchange
 
 LENGTH = "Content-Length: 13"
@@ -13,24 +13,22 @@ INCOMPLETE = "report an incomplete response; what came is not the whole"
 UNRECOVERABLE = "close the connection and discard the response"
 
 
-async def more_than_said(exchange: Exchange) -> None:
+async def more_than_said(exchange: Exchange, wish: Wish) -> None:
     exchange.start(200, [("X-Broken", "length-too-small")], length=5)
     exchange.send(HELLO[:5])
     exchange.raw(HELLO[5:])
     exchange.finish()
 
 
-async def split(exchange: Exchange) -> None:
+async def split(exchange: Exchange, wish: Wish) -> None:
     exchange.start(302, [("Location", "/get"), ("X-Broken", "response-split")], length=0)
     exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\nX-Broken: second\r\n\r\nnot for this request")
     exchange.finish()
 
 
-async def content_to_head(exchange: Exchange) -> None:
+async def content_to_head(exchange: Exchange, wish: Wish) -> None:
     data = b"HTTP/1.1 200 OK\r\nServer: netlab\r\nContent-Length: 13\r\nX-Broken: content-to-head\r\n\r\nHello, World!"
-    begin(exchange, data)
-    exchange.raw(data)
-    exchange.cut()
+    await say(exchange, data)
 
 
 LENGTHS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlab.http.broken.fault import HELLO, Fault, begin, message, said
+from netlab.http.broken.fault import HELLO, Fault, Wish, message, said, say
 from netlab.http.endpoints.answers import HTML, respond
 from netlab.http.exchange import Exchange
 
@@ -13,15 +13,21 @@ NOT_A_RESPONSE = "report that this is no HTTP response, and close the connection
 def raw(name: str, data: bytes, *, wrong: str, client: str, section: str) -> Fault:
     """A fault whose bytes have no ordinary head."""
 
-    async def script(exchange: Exchange) -> None:
-        begin(exchange, data)
-        exchange.raw(data)
-        exchange.cut()
+    async def script(exchange: Exchange, wish: Wish) -> None:
+        await say(exchange, data)
 
     return Fault(name=name, wrong=wrong, client=client, section=section, script=script)
 
 
-async def loop(exchange: Exchange) -> None:
+async def many_fields(exchange: Exchange, wish: Wish) -> None:
+    await say(exchange, message(LENGTH, *(f"X-Field-{number}: {number}" for number in range(2000))) + HELLO)
+
+
+async def long_field(exchange: Exchange, wish: Wish) -> None:
+    await say(exchange, message(LENGTH, f"X-Field: {'x' * (1 << 20)}") + HELLO)
+
+
+async def loop(exchange: Exchange, wish: Wish) -> None:
     respond(exchange, 302, [HTML, ("Location", "/broken/redirect-loop")])
 
 
@@ -176,20 +182,16 @@ FIELDS = (
         client="not fail over a field it does not need",
         section="RFC 9110 5.5",
     ),
-    said(
-        "many-fields",
-        LENGTH,
-        *(f"X-Field-{number}: {number}" for number in range(2000)),
-        body=HELLO,
+    Fault(
+        name="many-fields",
+        script=many_fields,
         wrong="two thousand fields",
         client="stop at a bound of its own",
         section="RFC 9110 5.4",
     ),
-    said(
-        "long-field",
-        LENGTH,
-        "X-Field: " + "x" * (1 << 20),
-        body=HELLO,
+    Fault(
+        name="long-field",
+        script=long_field,
         wrong="a field of a mebibyte",
         client="stop at a bound of its own",
         section="RFC 9110 5.4",

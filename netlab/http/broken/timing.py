@@ -5,41 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from netlab.http.broken.fault import HELLO, Fault, begin, message, stay
-from netlab.http.endpoints.arguments import Arguments
+from netlab.http.broken.fault import HELLO, Fault, Wish, begin, message, say
 from netlab.http.exchange import Exchange
 
-GAP = 0.1
-"""Seconds between two bytes that drip (`?gap=`)."""
-ENDLESS = 10.0
-"""Seconds for which what never ends goes on."""
 MOST = 64 << 20
-"""Bytes after which it ends even so."""
+"""Bytes after which what never ends ends even so."""
 PIECE = 16 << 10
 LENGTH = "Content-Length: 13"
 OWN_TIMEOUT = "give up after a time of its own"
 OWN_BOUND = "stop at a bound of its own, in bytes and in time"
 
 
-async def drip_head(exchange: Exchange) -> None:
+async def drip_head(exchange: Exchange, wish: Wish) -> None:
     head = message(LENGTH, "X-Broken: dripped-head")
     begin(exchange, head)
-    await drip(exchange, head)
+    await drip(exchange, head, wish.gap)
     exchange.raw(HELLO)
     exchange.cut()
 
 
-async def drip_body(exchange: Exchange) -> None:
+async def drip_body(exchange: Exchange, wish: Wish) -> None:
     head = message(LENGTH, "X-Broken: dripped-body")
     begin(exchange, head)
     exchange.raw(head)
-    await drip(exchange, HELLO)
+    await drip(exchange, HELLO, wish.gap)
     exchange.cut()
 
 
-async def drip(exchange: Exchange, data: bytes) -> None:
+async def drip(exchange: Exchange, data: bytes, gap: float) -> None:
     """Byte by byte; all the rest at once when the server is to end."""
-    gap = Arguments(exchange.request).seconds("gap", GAP)
     for index in range(len(data)):
         exchange.raw(data[index : index + 1])
         if not await exchange.pause(gap):
@@ -47,32 +41,22 @@ async def drip(exchange: Exchange, data: bytes) -> None:
             return
 
 
-async def stall(exchange: Exchange) -> None:
-    exchange.raw(b"")
-    await stay(exchange)
-    exchange.cut()
+async def stall(exchange: Exchange, wish: Wish) -> None:
+    await say(exchange, b"", stay=wish.stay)
 
 
-async def stall_in_head(exchange: Exchange) -> None:
-    data = message("X-Broken: stalled-head")[:-2]
-    begin(exchange, data)
-    exchange.raw(data)
-    await stay(exchange)
-    exchange.cut()
+async def stall_in_head(exchange: Exchange, wish: Wish) -> None:
+    await say(exchange, message("X-Broken: stalled-head")[:-2], stay=wish.stay)
 
 
-async def stall_in_body(exchange: Exchange) -> None:
-    data = message("Content-Length: 1000", "X-Broken: stalled-body") + b"x" * 500
-    begin(exchange, data)
-    exchange.raw(data)
-    await stay(exchange)
-    exchange.cut()
+async def stall_in_body(exchange: Exchange, wish: Wish) -> None:
+    await say(exchange, message("Content-Length: 1000", "X-Broken: stalled-body") + b"x" * 500, stay=wish.stay)
 
 
-async def storm(exchange: Exchange) -> None:
+async def storm(exchange: Exchange, wish: Wish) -> None:
     """Interim responses, all of them correct, then the final one."""
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n"
-    left = Arguments(exchange.request).whole("count", 1000, most=1_000_000)
+    left = wish.count
     while left > 0:
         some = min(left, 100)
         exchange.raw(interim * some)
@@ -80,37 +64,38 @@ async def storm(exchange: Exchange) -> None:
         await exchange.ready()
         if not await exchange.pause(0):
             break
-    data = message(LENGTH, "X-Broken: 1xx-storm") + HELLO
-    begin(exchange, data)
-    exchange.raw(data)
-    exchange.cut()
+    await say(exchange, message(LENGTH, "X-Broken: 1xx-storm") + HELLO)
 
 
-async def endless_head(exchange: Exchange) -> None:
-    await pour(exchange, message()[:-2], (f"X-Field-{number}: {'x' * 1000}\r\n".encode() for number in count()))
+async def endless_head(exchange: Exchange, wish: Wish) -> None:
+    await pour(
+        exchange, wish.pour, message()[:-2], (f"X-Field-{number}: {'x' * 1000}\r\n".encode() for number in count())
+    )
 
 
-async def endless_line(exchange: Exchange) -> None:
-    await pour(exchange, message()[:-2] + b"X-Field: ", (b"x" * 1000 for _ in count()))
+async def endless_line(exchange: Exchange, wish: Wish) -> None:
+    await pour(exchange, wish.pour, message()[:-2] + b"X-Field: ", (b"x" * 1000 for _ in count()))
 
 
-async def endless_extension(exchange: Exchange) -> None:
-    await pour(exchange, message("Transfer-Encoding: chunked") + b"d", (b";x=" + b"x" * 1000 for _ in count()))
+async def endless_extension(exchange: Exchange, wish: Wish) -> None:
+    await pour(
+        exchange, wish.pour, message("Transfer-Encoding: chunked") + b"d", (b";x=" + b"x" * 1000 for _ in count())
+    )
 
 
-async def endless_trailers(exchange: Exchange) -> None:
+async def endless_trailers(exchange: Exchange, wish: Wish) -> None:
     begun = message("Transfer-Encoding: chunked") + b"d\r\nHello, World!\r\n0\r\n"
-    await pour(exchange, begun, (f"X-Field-{number}: {'x' * 1000}\r\n".encode() for number in count()))
+    await pour(exchange, wish.pour, begun, (f"X-Field-{number}: {'x' * 1000}\r\n".encode() for number in count()))
 
 
-async def endless_body(exchange: Exchange) -> None:
-    await pour(exchange, message("Connection: close"), (HELLO * 100 for _ in count()))
+async def endless_body(exchange: Exchange, wish: Wish) -> None:
+    await pour(exchange, wish.pour, message("Connection: close"), (HELLO * 100 for _ in count()))
 
 
-async def pour(exchange: Exchange, begun: bytes, lines: Iterator[bytes]) -> None:
+async def pour(exchange: Exchange, seconds: float, begun: bytes, lines: Iterator[bytes]) -> None:
     """Send lines as fast as the client takes them, until time or amount are up."""
     clock = exchange.connection.loop.time
-    until = clock() + Arguments(exchange.request).seconds("seconds", ENDLESS)
+    until = clock() + seconds
     begin(exchange, begun)
     exchange.raw(begun)
     while exchange.sent < MOST and clock() < until:
@@ -130,14 +115,14 @@ FAULTS = (
         script=drip_head,
         wrong="a correct response whose head comes byte by byte (?gap=0.1)",
         client="take it, or give up after a time for the whole head",
-        section="RFC 9112 2.2",
+        section="RFC 9112 9.5",
     ),
     Fault(
         name="dripped-body",
         script=drip_body,
         wrong="a correct response whose content comes byte by byte (?gap=0.1)",
         client="take it; a timeout between two reads does not bound the whole",
-        section="RFC 9112 6",
+        section="RFC 9112 9.5",
     ),
     Fault(
         name="stalled",
