@@ -29,7 +29,7 @@ class Hosts(Generic[Thing]):
 
     def entry(self, authority: str) -> str:
         """The name or wildcard that counts for a host; "" for none of them."""
-        name = PORT.sub("", authority).lower().removesuffix(".")
+        name = PORT.sub("", authority).strip("[]").lower().removesuffix(".")
         if name in self._named:
             return name
         while name:
