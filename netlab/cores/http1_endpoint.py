@@ -7,7 +7,7 @@ from enum import Enum
 from typing import ClassVar
 
 from netlab.cores.http1_body import Body, ChunkedBody, ClosedBody, LengthBody
-from netlab.cores.http1_events import Closed, End, Event, Frame
+from netlab.cores.http1_events import Closed, End, Event, Frame, Request
 from netlab.cores.http1_framing import Refused
 from netlab.cores.http1_grammar import FORBIDDEN, Limits, violation
 from netlab.cores.http1_output import encode_trailers
@@ -54,6 +54,7 @@ class Endpoint:
         "_line_read",
         "_out",
         "_reading",
+        "_request",
         "_scanned",
         "_writing",
         "closing",
@@ -77,6 +78,7 @@ class Endpoint:
         self._out: list[bytes] = []
         self._chunking = False
         self._left: int | None = None  # content still owed when a length was declared
+        self._request: Request | None = None  # that is being answered, in the server's role
 
     # -- bytes in ------------------------------------------------------------------------------------------------
 
@@ -293,14 +295,14 @@ class Endpoint:
         self._message_written()
 
     def _message_written(self) -> None:
-        self._writing = DONE
         if self._reading is HELD:
             self._exchange_over()
-        elif self._reading is CLOSED:
-            self._writing = ENDED
+        else:
+            self._writing = ENDED if self._reading is CLOSED else DONE
 
     def _exchange_over(self) -> None:
         """Both messages are complete: the next exchange, or the end."""
+        self._request = None
         if self.closing or (self._ended and not self._buffer):
             self._reading, self._writing = CLOSED, ENDED
             self._drop()

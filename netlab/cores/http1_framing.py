@@ -37,6 +37,8 @@ def frame_request(fields: Fields, minor: bool, limits: Limits) -> Frame:
     connection = get("connection")
     if connection is None:
         keep_alive = minor
+    elif connection.lower() == "keep-alive":
+        keep_alive = True
     else:
         options = fields.tokens("connection")
         keep_alive = "close" not in options and (minor or "keep-alive" in options)  # RFC 9112 9.3

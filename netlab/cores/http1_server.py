@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netlab.cores.fields import EMPTY, Fields
-from netlab.cores.http1_endpoint import CONTENT, DONE, DUE, ENDED, HELD, IDLE, Endpoint
+from netlab.cores.http1_endpoint import CONTENT, DONE, DUE, ENDED, HEAD, HELD, IDLE, Endpoint
 from netlab.cores.http1_events import Event, Frame, Request
 from netlab.cores.http1_framing import EMPTY_STATUS, Refused, check_target, frame_request
 from netlab.cores.http1_grammar import REQUEST_REST, REQUEST_START, Limits, parse_fields
@@ -23,17 +23,28 @@ Meaning = tuple[Fields, Frame, str]
 class ServerCore(Endpoint):
     """Reads requests, one exchange at a time, and writes the answers in their order."""
 
-    __slots__ = ("_empty_lines", "_memo", "_request")
+    __slots__ = ("_empty_lines", "_known", "_memo")
 
     HEAD_NAME, UNFOLDS = "request", False
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits)
-        self._request: Request | None = None
         self._empty_lines = 0
         self._memo: tuple[bytes, Meaning] = NOTHING_KNOWN
+        self._known: tuple[bytes, Request | None] = (b"", None)  # the last whole head, and the request it spelled
 
     # -- requests in ---------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> list[Event]:
+        """As for every endpoint. Clients repeat themselves: the same bytes again are the same request again."""
+        head, known = self._known
+        if data != head or known is None or self._buffer or self._reading is not HEAD:
+            return super().receive(data)
+        begin = self._base
+        self._base = end = begin + len(data)
+        request = Request(known.method, known.target, known.version, known.fields, known.frame, begin, end)
+        self._request, self._reading, self._writing, self._empty_lines = request, HELD, DUE, 0
+        return [request]
 
     def _read_head(self, events: list[Event]) -> bool:
         buffer, at = self._buffer, self._at
@@ -91,7 +102,10 @@ class ServerCore(Endpoint):
             except Refused as refused:
                 return self._refused(refused, head, len(method) + 1)
         begin = self._base + self._at
-        return Request(method, target, version, fields, frame, begin, begin + len(head))
+        request = Request(method, target, version, fields, frame, begin, begin + len(head))
+        if len(head) <= limits.memo and frame.keep_alive and not frame.has_body:
+            self._known = (head, request)
+        return request
 
     def _read_rest(self, head: bytes, rest: bytes) -> Meaning | RemoteProtocolError:
         match = REQUEST_REST.fullmatch(rest)
@@ -157,7 +171,13 @@ class ServerCore(Endpoint):
             raise LocalProtocolError("no response is due")
         block = fields if type(fields) is bytes else encode_fields(fields)  # type: ignore[arg-type]  # not bytes
         line = STATUS_LINES.get(status) or status_line(status)
-        method = self._request.method if self._request is not None else ""
+        request = self._request
+        if status == 200 and request is not None and request.method == "GET" and self._reading is HELD:
+            connection = self._connection_field() if self.closing or request.version == "1.0" else b""
+            self._out.append(b"%b%bContent-Length: %d\r\n%b\r\n%b" % (line, block, len(body), connection, body))
+            self._exchange_over()
+            return
+        method = request.method if request is not None else ""
         connection = self._connection_field()
         if status < 300 and (status < 200 or method == "CONNECT"):
             raise LocalProtocolError(f"{status} to {method or 'this'} is not a whole response: use inform or start")
@@ -240,13 +260,10 @@ class ServerCore(Endpoint):
         return b""
 
     def _message_written(self) -> None:
-        super()._message_written()
-        if self.closing and self._writing is DONE:
-            self._writing = ENDED  # the rest of the request is awaited by nobody
-
-    def _exchange_over(self) -> None:
-        super()._exchange_over()
-        self._request = None
+        if self._reading is HELD:
+            self._exchange_over()
+        else:  # behind a last answer the rest of the request is awaited by nobody
+            self._writing = ENDED if self.closing else DONE
 
 
 NOTHING_KNOWN: tuple[bytes, Meaning] = (b"", (EMPTY, Frame(False, 0, False, True), "1.1"))

@@ -671,6 +671,25 @@ def test_fields_that_repeat_are_read_once_and_never_mixed_up() -> None:
     assert seen == [("/1", "a"), ("/2", "a"), ("/3", "b"), ("/4", "a")]
 
 
+def test_the_same_bytes_again_are_another_request() -> None:
+    core = ServerCore()
+    for turn in range(3):
+        (request,) = core.receive(GET)
+        assert isinstance(request, Request)
+        assert (request.start, request.end, core.received) == (turn * len(GET), (turn + 1) * len(GET), request.end)
+        core.respond(200)
+    core.receive(GET)
+    assert core.receive(GET) == []  # pipelined: it waits
+    core.respond(200)
+    assert len(core.resume()) == 1
+    core.respond(200)
+    core.will_close()
+    assert len(core.receive(GET)) == 1
+    core.respond(200)
+    assert core.closed
+    assert core.receive(GET) == []
+
+
 def test_what_hangs_on_the_method_is_checked_with_known_fields_too() -> None:
     core = ServerCore()
     core.receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
