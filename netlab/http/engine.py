@@ -58,7 +58,7 @@ class HttpConnection(PacedConnection):
         self.exchange: Exchange | None = None
         self.source: Source | None = None  # where more of the response comes from once the client has taken some
         self.delegate: Delegate | None = None  # who speaks on this connection after an upgrade
-        self.onward: tuple[Fields | None, Any, bytes] = (None, None, b"")  # a gateway's: fields as they travel on
+        self.onward: tuple[Fields | None, dict[Any, bytes]] = (None, {})  # a gateway's: fields as they travel on
         self._content_since = 0.0
 
     # -- bytes in ------------------------------------------------------------------------------------------------
@@ -66,10 +66,20 @@ class HttpConnection(PacedConnection):
     def opened(self) -> None:
         self.set_deadline("header", self.http.settings.header_timeout)
 
+    def data_received(self, data: bytes) -> None:
+        if self.tape is None and not self.lingering and self.delegate is None:
+            self._turn(data)
+        else:  # the long way: the bytes are kept, thrown away, or another protocol's
+            super().data_received(data)
+
     def feed(self, data: bytes) -> None:
         if self.delegate is not None:
             self.delegate.feed(data)
-            return
+        else:
+            self._turn(data)
+
+    def _turn(self, data: bytes) -> None:
+        """Everything that a read leads to at once, and one write for all of it."""
         self.turning = True
         try:
             self._advance(self.core.receive(data))
@@ -89,15 +99,14 @@ class HttpConnection(PacedConnection):
                     self._content_complete(event)
                 elif isinstance(event, RemoteProtocolError):
                     self._violated(event, Outcome.CUT if isinstance(event, Truncated) else Outcome.VIOLATION)
-            if self.exchange is not None or self.writing_paused:
-                return
-            events = self.core.resume()
-            if not events:
+            if self.exchange is not None or self.writing_paused or not (events := self.core.resume()):
                 return
 
     def _request_received(self, request: Request) -> None:
-        flow = self.flows.open("http", self.service, self.flow)
-        flow.client, flow.server = self.flow.client, self.flow.server  # type: ignore[union-attr]  # open since attach
+        connection = self.flow
+        assert connection is not None  # it is open since `attach`
+        flow = self.flows.open("http", self.service, connection)
+        flow.client, flow.server = connection.client, connection.server
         flow.label = f"{request.method} {request.target}"
         exchange = self.exchange = Exchange(self, request, flow)
         if request.frame.has_body:
@@ -167,21 +176,21 @@ class HttpConnection(PacedConnection):
         core = self.core
         if data := core.outgoing():
             self.write(data)
-        exchange = self.exchange
-        settings = self.http.settings
-        if exchange is not None:
+        exchange, settings = self.exchange, self.http.settings
+        if exchange is None and core.idle and not self.writing_paused:
+            self.deadline, self.stage = self.loop.time() + (settings.idle_timeout or NEVER), "idle"
+            if self.draining or self.peer_ended:
+                self._leave()
+        elif exchange is not None:
             if core.reading_body and not self.held:
                 self._await_content(exchange)
             elif not self.writing_paused:
                 self.deadline, self.stage = NEVER, ""  # the handler works; its waits have deadlines of their own
             if core.buffered > settings.buffer:
                 self.hold()
-            return
-        if core.closed or (core.closing and not core.answerable):
+        elif core.closed or (core.closing and not core.answerable):
             self._leave()
         elif core.idle:
-            if not self.writing_paused:
-                self.set_deadline("idle", settings.idle_timeout)
             if self.draining or self.peer_ended:
                 self._leave()
         elif self.stage != "header" and not self.lingering and not self.writing_paused:

@@ -25,21 +25,22 @@ from netlab.net.connection import NEVER
 from netlab.net.dial import Objection
 from netlab.policy.forwarding import response_fields
 from netlab.policy.gateway_errors import Failure, failure
+from netlab.policy.retry import IDEMPOTENT, may_retry
 
 if TYPE_CHECKING:
     from netlab.http.gateway import Gateway, Pair, Way
-
-IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))  # RFC 9110 9.2.2
 
 
 class Forwarding:
     """One exchange on its way through: takes the client's content, waits on the upstream, knows how far it is."""
 
     __slots__ = (
+        "_asked",
         "_began",
         "_dialing",
         "_fresh",
         "_held",
+        "_patience",
         "_sent_content",
         "deadline",
         "exchange",
@@ -61,7 +62,8 @@ class Forwarding:
         self._fresh = True
         self._began = 0  # what the upstream had said on this connection before the request
         self._held = False
-        self._sent_content = False
+        self._asked = self._sent_content = False  # whether an upstream has been told of the request, and of its content
+        self._patience = gateway.settings.response_timeout if way.timeout is None else way.timeout
 
     # -- towards the upstream ------------------------------------------------------------------------------------
 
@@ -71,6 +73,7 @@ class Forwarding:
 
     async def _dial(self) -> None:
         gateway, way = self.gateway, self.way
+        timeouts = None if way.timeout is None else gateway.dialer.timeouts.within(way.timeout)
 
         async def open_one() -> Upstream:
             _, upstream, _ = await gateway.dialer.dial(
@@ -78,6 +81,7 @@ class Forwarding:
                 way.origin.port,
                 lambda flow: Upstream(flow, gateway.settings.limits),
                 tls=way.tls,
+                timeouts=timeouts,
                 source=way.source,
                 parent=self.leg,
                 allow=way.allow,
@@ -91,7 +95,7 @@ class Forwarding:
             self.fail(error)
             return
         self._dialing = None
-        self.begin(upstream, fresh=True)
+        self.begin(upstream, fresh=not upstream.core.received)  # one that was kept may have come back meanwhile
 
     def begin(self, upstream: Upstream, *, fresh: bool) -> None:
         """Send the request on a leased connection."""
@@ -115,6 +119,7 @@ class Forwarding:
             chunked=frame.chunked,
             upgrade=bool(frame.upgrade),
         )
+        self._asked = True
         if self.leg.events is not None:
             recording.request_forwarded(self.leg, upstream)
         self.gateway.sweep.add(self)
@@ -137,15 +142,16 @@ class Forwarding:
         self._sent_content = True
         upstream.core.send(data)
         upstream.flush_soon()
-        self._await_response()
         if upstream.writing_paused:
             self.exchange.connection.hold()
+        self._await_response()
 
     def content_complete(self, trailers: Fields) -> None:
         upstream = self.upstream
         if upstream is not None and upstream.core.writing_content:
             upstream.core.finish(trailers)
             upstream.flush_soon()
+            self._await_response()
 
     def upstream_writable(self) -> None:
         self.exchange.connection.release()
@@ -182,18 +188,18 @@ class Forwarding:
     def _head(self, response: Response) -> None:
         self.responding = True
         self.leg.result = str(response.status)
-        exchange, way, upstream = self.exchange, self.way, self.upstream
+        exchange, upstream = self.exchange, self.upstream
         assert upstream is not None
         if self.leg.events is not None:
             recording.response_received(self.leg, response)
         if upstream.core.switched:
             self._switch(upstream, response)
             return
-        if way.on_response is None:
-            fields = self.gateway.back(upstream, response)
-        else:
-            fields = encode_fields(way.on_response(response, self.gateway.returned(response)))
-        exchange.start(response.status, fields, length=response.frame.length, reason=response.reason, own=False)
+        fields, length = self.gateway.back(upstream, response, self.way), response.frame.length
+        if length is None and (response.fields.get("content-type") or "").startswith("text/event-stream"):
+            self._patience = self.gateway.settings.tunnel_timeout  # events come when they come
+            self._await_response()
+        exchange.start(response.status, fields, length=length, reason=response.reason, own=False)
         if not response.frame.has_body:
             self._complete(())
 
@@ -201,9 +207,13 @@ class Forwarding:
         """Another protocol speaks from here on, through a tunnel."""
         self.upstream = None
         self._leave_upstream(upstream)
-        tunnel = Tunnel(upstream, self.leg, idle=self.gateway.settings.tunnel_timeout)
+        idle, change = self.gateway.settings.tunnel_timeout, self.way.on_response
+        tunnel = Tunnel(upstream, self.leg, idle=idle, on_end=lambda: self._over(None))
+        fields = self.gateway.returned(response)
         switching = [("Connection", "upgrade"), ("Upgrade", response.fields.get("upgrade") or "")]
-        self.exchange.upgrade(response.status, [*self.gateway.returned(response), *switching], tunnel)
+        self.exchange.upgrade(
+            response.status, [*(fields if change is None else change(response, fields)), *switching], tunnel
+        )
 
     def _complete(self, trailers: Any) -> None:
         """The response is whole. The connection is kept if the request is, too."""
@@ -245,7 +255,7 @@ class Forwarding:
 
     def expire(self, now: float) -> None:
         """The upstream is too slow."""
-        self.fail(DeadlineExceeded("response", self.gateway.settings.response_timeout))
+        self.fail(DeadlineExceeded("response", self._patience))
 
     def fail(self, error: NetlabError) -> None:
         """There will be no (more) answer: try once more where that is safe, else say why, or cut what has begun."""
@@ -253,30 +263,57 @@ class Forwarding:
         if upstream is not None:
             self._leave_upstream(upstream)
             upstream.abort()
-            if self._may_retry(error):
-                self._fresh = True
+            if self._was_stale(error):
                 self.leg.note("request.retried", reason="the kept connection was closed by the upstream")
                 self.dial()
                 return
         failed = failure(error)
         self.leg.end(OUTCOMES.get(failed.status, Outcome.CUT), failed.error)
-        connection = self.exchange.connection
-        if self.exchange.started:
-            self.exchange.flow.outcome = Outcome.CUT
-            connection.flush()
-            connection.abort()  # the client must not take a part for the whole
-        elif not self.exchange.answered:
-            connection.in_turn(lambda: self.gateway.refuse(self.exchange, failed))
         self._over(failed)
+        if not self._went_elsewhere(failed):
+            self._give_up(failed)
 
-    def _may_retry(self, error: NetlabError) -> bool:
+    def _was_stale(self, error: NetlabError) -> bool:
         """A connection kept too long was closed under our hands: once, idempotent, nothing of the content gone."""
         stale = isinstance(error, ConnectionLost | RemoteProtocolError) and not self._fresh and not self.responding
         return stale and self.exchange.request.method in IDEMPOTENT and not self._sent_content
 
+    def _went_elsewhere(self, failed: Failure) -> bool:
+        """Whether another upstream has the request now: one that knows nothing of it yet, or may be asked again."""
+        exchange, another = self.exchange, self.way.another
+        if another is None or exchange.started or exchange.answered:
+            return False
+        method, sent = exchange.request.method, self._sent_content
+        if self._asked and not may_retry(method, content_sent=sent, response_begun=self.responding):
+            return False
+        way = another(failed)
+        if way is None:
+            return False
+        self.gateway.forward(exchange, way)
+        return True
+
+    def _give_up(self, failed: Failure) -> None:
+        exchange = self.exchange
+        connection = exchange.connection
+        if exchange.started:
+            exchange.flow.outcome = Outcome.CUT
+            connection.flush()
+            connection.abort()  # the client must not take a part for the whole
+        elif not exchange.answered:
+            connection.in_turn(lambda: self.gateway.refuse(exchange, failed))
+
     def _await_response(self) -> None:
-        seconds = self.gateway.settings.response_timeout
-        self.deadline = self.exchange.connection.loop.time() + seconds if seconds and not self._held else NEVER
+        """The upstream's time runs while it is its turn: not while the client is slow to read, or to send."""
+        exchange, upstream = self.exchange, self.upstream
+        if not self._patience or self._held or upstream is None:
+            self.deadline = NEVER
+        elif exchange.complete or self.responding or upstream.writing_paused or self._awaits_continue():
+            self.deadline = exchange.connection.loop.time() + self._patience
+        else:
+            self.deadline = NEVER
+
+    def _awaits_continue(self) -> bool:
+        return self.exchange.request.frame.expects_continue and not self.exchange.content_begun
 
     def _release(self) -> None:
         upstream, self.upstream = self.upstream, None

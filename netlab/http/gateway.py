@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from netlab.cores.http1 import Limits, Response, encode_fields, phrase
+from netlab.cores.http1 import Limits, Response, encode_fields
 from netlab.flow import FlowLog
 from netlab.http.exchange import Exchange
 from netlab.http.forwarding import Forwarding
@@ -20,9 +21,11 @@ from netlab.policy.gateway_errors import Failure
 
 Pair = tuple[str, str]
 Change = Callable[[list[Pair]], list[Pair]]
+BLOCKS = 16
+"""Blocks of fields that are remembered with a connection: one for each upstream that it was sent to lately."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)  # not frozen: that would triple the price, and one is made for every request
 class Way:
     """Where a request goes and as what: the decisions of a server, which the gateway carries out."""
 
@@ -32,8 +35,11 @@ class Way:
     tls: TlsOptions | None = None
     source: str | None = None  # the local address to call from
     allow: Check | None = None  # whether an address may be called, asked again about that of a kept connection
+    timeout: float | None = None  # in place of the gateway's `response_timeout`
     on_response: Callable[[Response, list[Pair]], list[Pair]] | None = None  # rewrites what travels back
+    looks_at: frozenset[str] = frozenset()  # lower-case names of the fields `on_response` is about; empty: all
     on_end: Callable[[Failure | None], None] | None = None  # the upstream's answer is over, or why there was none
+    another: Callable[[Failure], Way | None] | None = None  # where to go instead, asked where repeating is safe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +80,7 @@ class Gateway:
         host: str,
         *,
         scheme: str = "",
-        change: Callable[[list[Pair]], list[Pair]] | None = None,
+        change: Change | None = None,
     ) -> bytes:
         """The request's fields as they travel on, for a server that is called `host`.
 
@@ -82,25 +88,40 @@ class Gateway:
         is the request's, where it is not the connection's; `change` has the last word on the fields.
         """
         connection, request = exchange.connection, exchange.request
-        known, facts = connection.onward, (host, request.authority, scheme, change)
-        if known[0] is request.fields and known[1] == facts:
-            return known[2]
-        client = exchange.flow.client
+        # of an origin-form target the fields name the authority, so that it need not be looked at to know the block
+        authority = "" if request.target[0] == "/" else request.authority
+        fields, blocks = connection.onward
+        facts = (host, authority, scheme, change)
+        if fields is request.fields and (known := blocks.get(facts)) is not None:
+            return known
+        block = self._onward(exchange, host, scheme, change)
+        if fields is not request.fields or len(blocks) >= BLOCKS:
+            blocks = {}
+        blocks[facts] = block
+        connection.onward = (request.fields, blocks)
+        return block
+
+    def _onward(self, exchange: Exchange, host: str, scheme: str, change: Change | None) -> bytes:
+        connection, request = exchange.connection, exchange.request
+        client = connection.flow.client if connection.flow is not None else None
         address, port = (client[0], client[1]) if isinstance(client, tuple) else ("", 0)
         scheme = scheme or ("https" if connection.secure else "http")
         arrival = Arrival(client=address, port=port, scheme=scheme, host=request.authority, version=request.version)
         named = request.fields.tokens("connection")
         fields = [("Host", host), *request_fields(request.fields, named, self.hop, arrival)]
-        block = encode_fields(fields if change is None else change(fields))
-        connection.onward = (request.fields, facts, block)
-        return block
+        return encode_fields(fields if change is None else change(fields))
 
-    def back(self, upstream: Upstream, response: Response) -> bytes:
+    def back(self, upstream: Upstream, response: Response, way: Way) -> bytes:
         """The response's fields as they travel back; made once for as long as the upstream repeats itself."""
-        if upstream.back[0] is response.fields:
-            return upstream.back[1]
-        block = encode_fields(self.returned(response))
-        upstream.back = (response.fields, block)
+        fields, block, unconcerned = upstream.back
+        change, names = way.on_response, way.looks_at
+        if fields is response.fields and (change is None or unconcerned is names):
+            return block
+        pairs = self.returned(response)
+        if change is not None and (not names or any(name in response.fields for name in names)):
+            return encode_fields(change(response, pairs))
+        block = encode_fields(pairs)
+        upstream.back = (response.fields, block, names)
         return block
 
     def returned(self, response: Response) -> list[Pair]:
@@ -108,11 +129,10 @@ class Gateway:
 
     def refuse(self, exchange: Exchange, failed: Failure) -> None:
         """Answer for an upstream that could not."""
-        fields = [("Proxy-Status", failed.proxy_status(self.hop.name)), ("Content-Type", "text/plain; charset=utf-8")]
+        fields = [("Proxy-Status", failed.proxy_status(self.hop.name))]
         if failed.status == 503:
-            fields.append(("Retry-After", "1"))
-        body = f"{failed.status} {phrase(failed.status)}\n{failed.reason}\n({failed.error}, RFC 9209)\n"
-        exchange.respond(failed.status, fields, body.encode())
+            fields.append(("Retry-After", str(max(math.ceil(failed.retry_after), 1))))
+        exchange.refuse(failed.status, f"{failed.reason} ({failed.error}, RFC 9209)", fields)
 
     def close(self) -> None:
         self.pool.close()

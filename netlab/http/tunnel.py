@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from netlab.flow import Flow, Outcome
@@ -23,10 +24,18 @@ class Tunnel:
     bytes, the kernel relays them as soon as they come in bulk.
     """
 
-    __slots__ = ("_ended", "_joining", "connection", "down", "flow", "idle", "pipes", "up", "upstream")
+    __slots__ = ("_ended", "_joining", "connection", "down", "flow", "idle", "on_end", "pipes", "up", "upstream")
 
-    def __init__(self, upstream: FarEnd, flow: Flow, *, idle: float, pipes: splice.Pipes | None = None) -> None:
-        self.upstream, self.flow, self.idle, self.pipes = upstream, flow, idle, pipes
+    def __init__(
+        self,
+        upstream: FarEnd,
+        flow: Flow,
+        *,
+        idle: float,
+        pipes: splice.Pipes | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
+        self.upstream, self.flow, self.idle, self.pipes, self.on_end = upstream, flow, idle, pipes, on_end
         self.connection: HttpConnection | None = None
         self.up = self.down = 0  # bytes to the upstream, and to the client
         self._ended: Ended = ""
@@ -88,6 +97,8 @@ class Tunnel:
             self.upstream.abort()  # a reset on one side is a reset on the other
         else:
             self.upstream.close()
+        if self.on_end is not None:
+            self.on_end()
 
     # -- the upstream's side -------------------------------------------------------------------------------------
 

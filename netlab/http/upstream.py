@@ -73,7 +73,8 @@ class Upstream(FarEnd):
     def __init__(self, flow: Flow, limits: Limits | None = None) -> None:
         super().__init__(flow)
         self.core = ClientCore(limits)
-        self.back: tuple[Fields | None, bytes] = (None, b"")  # the last response's fields, and as they travel back
+        # the last response's fields, as they travel back, and the names of fields (of a Way) that are not among them
+        self.back: tuple[Fields | None, bytes, frozenset[str]] = (None, b"", frozenset())
         self._flushing = False
 
     @property

@@ -26,6 +26,12 @@ class Timeouts:
     connect: float = 10.0
     tls: float = 10.0
 
+    def within(self, seconds: float) -> Timeouts:
+        """The same, none of them longer than this."""
+        return Timeouts(
+            resolve=min(self.resolve, seconds), connect=min(self.connect, seconds), tls=min(self.tls, seconds)
+        )
+
 
 class Timings(TypedDict):
     """How long each stage took, in seconds; a stage that did not happen took 0."""

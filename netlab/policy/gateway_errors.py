@@ -9,11 +9,12 @@ from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, PeerUnr
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What to answer, the error's registered name, and the reason in words."""
+    """What to answer, the error's registered name, the reason in words; with a 503 the seconds until it may be over."""
 
     status: int
     error: str
     reason: str
+    retry_after: float = 1.0
 
     def proxy_status(self, name: str) -> str:
         """The value of Proxy-Status: a structured-field list of one (RFC 9209 2)."""
