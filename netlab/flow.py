@@ -163,23 +163,32 @@ class Flow:
         "wire",
     )
 
-    def __init__(self, log: FlowLog, id: int, kind: str, service: str, parent: Flow | None) -> None:  # noqa: A002  flows have an id, as in every tool of this field
-        self.log, self.id, self.kind, self.service = log, id, kind, service
-        self.parent = parent  # the connection a request came on, the request an upstream leg serves
-        self.level = Level.OFF
-        self.started = log.now()  # monotonic; `log.wall()` turns it into a date
-        self.ended = 0.0
-        self.client: tuple[Any, ...] | str | None = None  # who opened it: (host, port, …), or a Unix socket's path
-        self.server: tuple[Any, ...] | str | None = None
-        self.label: str = ""  # what it is about: "GET /hello"
-        self.result: str = ""  # how it was answered: "200"
-        self.outcome: str = Outcome.OPEN
-        self.received = 0  # payload bytes from the side that opened it
-        self.sent = 0  # payload bytes to that side
-        self.details: dict[str, Any] | None = None  # facts of the whole: TLS version, secrets, engine
-        self.events: list[Event] | None = None
-        self.wire: Tape | None = None  # bytes as they were on the network; on connections
-        self.plain: Tape | None = None  # the same decrypted, where TLS was between
+    log: FlowLog
+    id: int
+    kind: str
+    service: str
+    parent: Flow | None  # the connection a request came on, the request an upstream leg serves
+    level: Level
+    started: float  # monotonic; `log.wall()` turns it into a date
+    ended: float  # 0 while it is open
+    client: tuple[Any, ...] | str | None  # who opened it: (host, port, …), or a Unix socket's path
+    server: tuple[Any, ...] | str | None
+    label: str  # what it is about: "GET /hello"
+    result: str  # how it was answered: "200"
+    outcome: str
+    received: int  # payload bytes from the side that opened it
+    sent: int  # payload bytes to that side
+    details: dict[str, Any] | None  # facts of the whole: TLS version, secrets, engine
+    events: list[Event] | None
+    wire: Tape | None  # bytes as they were on the network; on connections
+    plain: Tape | None  # the same decrypted, where TLS was between
+
+    def __init__(self, log: FlowLog, id: int, kind: str, service: str, parent: Flow | None, level: Level) -> None:  # noqa: A002  flows have an id, as in every tool of this field
+        self.log, self.id, self.kind, self.service, self.parent, self.level = log, id, kind, service, parent, level
+        self.started, self.ended = log.now(), 0.0
+        self.client = self.server = self.details = self.events = self.wire = self.plain = None
+        self.label = self.result = self.outcome = ""
+        self.received = self.sent = 0
 
     @property
     def full(self) -> bool:
@@ -283,8 +292,9 @@ class FlowLog:
         """Begin a flow. At level off it is counted and forgotten with its last reference."""
         self._next_id += 1
         self.counters.opened += 1
-        flow = Flow(self, self._next_id, kind, service, parent)
-        flow.level = level = self.level if level is None else level
+        if level is None:
+            level = self.level
+        flow = Flow(self, self._next_id, kind, service, parent, level)
         if level:
             self._ring.append(flow)
             if level is Level.FULL:
@@ -310,7 +320,7 @@ class FlowLog:
         counters.ended += 1
         outcome = flow.outcome
         counters.outcomes[outcome] = counters.outcomes.get(outcome, 0) + 1
-        if flow.level:
+        if self._subscriptions and flow.level:
             for subscription in self._subscriptions:
                 subscription.put(("ended", flow))
 

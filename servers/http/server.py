@@ -84,7 +84,8 @@ class Server:
     def handle(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
         """The order of things, behind what `admitting` checks: echo, files, built-in paths, 404."""
         request = exchange.request
-        path = request.path.partition("?")[0]
+        target = request.target
+        path = (target if target.startswith("/") else request.path).partition("?")[0]
         if self.config.echo:
             echo(exchange)
             return None
