@@ -104,7 +104,8 @@ class ChunkedBody:
                 events.append(Data(bytes(data[at:stop]), base + at, base + stop))
                 self.left -= stop - at
                 if not self.left:
-                    self.stage = DATA_END
+                    whole = data[stop : stop + 2] == b"\r\n"
+                    self.stage, stop = (SIZE, stop + 2) if whole else (DATA_END, stop)
             elif stage is SIZE:
                 stop = self._size(data, at, base, events)
             elif stage is DATA_END:
@@ -125,15 +126,16 @@ class ChunkedBody:
 
     def _size(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> int:
         limits = self.limits
-        end = data.find(b"\n", max(at, self.scanned - base), at + limits.chunk_line)
-        if end < 0:
-            if self.scanned <= base + at or len(data) - at >= limits.chunk_line:  # the first look, or the last
-                self._refuse_line(bytes(data[at : at + limits.chunk_line]), base + at, events)
+        seen, room = self.scanned - base, at + limits.chunk_line
+        if seen > at and len(data) < room and data.find(b"\n", seen) < 0:
             self.scanned = base + len(data)
-            return at
-        match = CHUNK_LINE.match(data, at, end + 1)
+            return at  # looked at before, and still no whole line
+        match = CHUNK_LINE.match(data, at, room)
         if match is None:
-            self._refuse_line(bytes(data[at : end + 1]), base + at, events)
+            self.scanned = base + len(data)
+            line = bytes(data[at:room])
+            error = refuse_chunk_line(line[: line.find(b"\n") + 1 or room], base + at, limits.chunk_line)
+            events += [] if error is None else [error]
             return at
         size = int(match[1], 16)
         self.extensions += len(match[2])
@@ -148,12 +150,7 @@ class ChunkedBody:
             return at
         self.left = size
         self.stage = DATA if size else TRAILERS
-        return end + 1
-
-    def _refuse_line(self, line: bytes, base: int, events: list[Event]) -> None:
-        error = refuse_chunk_line(line, base, self.limits.chunk_line)
-        if error is not None:
-            events.append(error)
+        return match.end()
 
     def _data_end(self, data: bytes | bytearray, at: int, base: int, events: list[Event]) -> int:
         ending = data[at : at + 2]

@@ -28,8 +28,9 @@ class Counted:
         method = getattr(self.pattern, name)
 
         def counted(data: bytes, at: int = 0, stop: int = sys.maxsize) -> Any:
-            self.work[0] += min(stop, len(data)) - at
-            return method(data, at, stop)
+            found = method(data, at, stop)
+            self.work[0] += (min(stop, len(data)) if found is None else found.end()) - at
+            return found
 
         return counted
 
