@@ -1,0 +1,44 @@
+"""CONNECT: a tunnel to a host and port, granted once the far end stands (RFC 9110 9.3.6)."""
+
+from __future__ import annotations
+
+from netlab.errors import ConnectionLost, NetlabError
+from netlab.flow import Flow
+from netlab.http.destination import Destination
+from netlab.http.exchange import Exchange
+from netlab.http.gateway import Gateway
+from netlab.http.tunnel import Tunnel
+from netlab.http.upstream import FarEnd
+from netlab.net.dial import Check
+from netlab.net.splice import Pipes
+from netlab.policy.gateway_errors import failure
+
+
+class Tunnels:
+    """What the tunnels of one proxy share: the way out, how long they may be idle, the kernel's pipes."""
+
+    def __init__(self, gateway: Gateway, *, idle: float) -> None:
+        self.gateway, self.idle = gateway, idle
+        self.pipes = Pipes()
+
+    async def connect(self, exchange: Exchange, to: Destination, allow: Check | None) -> None:
+        """Answer a CONNECT: 200 and a tunnel, or why there is none."""
+        try:
+            far = await self.dial(to, allow, exchange.flow)
+        except NetlabError as error:
+            self.gateway.refuse(exchange, failure(error))
+            return
+        exchange.upgrade(200, [], self.tunnel(far))
+
+    async def dial(self, to: Destination, allow: Check | None, parent: Flow) -> FarEnd:
+        """The far end, connected; its flow is the tunnel's leg."""
+        _, far, _ = await self.gateway.dialer.dial(to.host, to.port, FarEnd, parent=parent, allow=allow)
+        if far.transport.is_closing():
+            raise ConnectionLost(f"{to.authority} closed the connection as soon as it stood")
+        return far
+
+    def tunnel(self, far: FarEnd) -> Tunnel:
+        return Tunnel(far, far.flow, idle=self.idle, pipes=self.pipes)
+
+    def close(self) -> None:
+        self.pipes.close()

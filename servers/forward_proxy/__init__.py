@@ -1,0 +1,15 @@
+"""Forward proxy: HTTP, CONNECT and SOCKS on one port, every exchange a flow."""
+
+from __future__ import annotations
+
+from servers.forward_proxy.config import Config
+from servers.forward_proxy.server import Server
+
+__all__ = ["EXAMPLES", "Config", "Server"]
+
+EXAMPLES = (
+    ("netlab serve forward-proxy", "a proxy on http://127.0.0.1:3128; that address tells how to use it"),
+    ("netlab serve forward-proxy --tls", "clients may speak TLS to it as well"),
+    ("netlab serve forward-proxy --rule 'deny to *.ads.test' --rule 'allow to 10.0.0.0/8'", "who may reach what"),
+    ("netlab serve forward-proxy --users users.txt --limit 100/s", "for those who are known (see netlab passwd)"),
+)
