@@ -112,7 +112,7 @@ def _fixed_part(reader: Reader) -> int:
     for row, flag in zip(FLAGS, flags, strict=True):
         number = number << row.bits | flag
     names = [row.label for row, flag in zip(FLAGS, flags, strict=True) if flag]
-    reader.fold(mark, "tcp.flags", "Flags", number, ", ".join(names) or "none", HEADER)
+    reader.fold(mark, "tcp.flags", "Flags", number, ", ".join(reversed(names)) or "none", HEADER)
     reader.numbers(BEHIND_FLAGS)
     if length < 20:
         reader.amend("tcp.hdr_len", meaning=f"{length} bytes are too few: a header has at least 20", malformed=True)

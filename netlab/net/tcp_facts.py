@@ -150,6 +150,28 @@ def state(info: Mapping[str, int]) -> str:
     return STATES.get(info.get("state", 0), "")
 
 
+def state_after(local: tuple[str, int], remote: tuple[str, int]) -> str:
+    """The state of a connection whose socket is closed already, as /proc has it; CLOSED once it is forgotten."""
+    family = "6" if ":" in local[0] else ""
+    wanted = [_proc_address(*local), _proc_address(*remote)]
+    try:
+        with open(f"/proc/net/tcp{family}", encoding="ascii") as table:
+            for line in table:
+                columns = line.split()
+                if columns[1:3] == wanted:
+                    return STATES.get(int(columns[3], 16), "")
+    except OSError:  # not Linux
+        return ""
+    return "CLOSED"
+
+
+def _proc_address(host: str, port: int) -> str:
+    """An address as /proc/net/tcp writes it: words of 32 bits in the machine's own order."""
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host.partition("%")[0])
+    words = [int.from_bytes(packed[at : at + 4], sys.byteorder) for at in range(0, len(packed), 4)]
+    return "".join(f"{word:08X}" for word in words) + f":{port:04X}"
+
+
 def agreed(info: Mapping[str, int]) -> list[str]:
     """The names of the options both ends agreed on."""
     return [name for bit, name in OPTIONS.items() if info.get("options", 0) & bit]
@@ -161,6 +183,6 @@ def _option(transport: Any, option: int) -> bytes:
         return b""
     try:
         data: bytes = sock.getsockopt(socket.IPPROTO_TCP, option, LARGEST)
-    except OSError:  # not TCP, no longer open, or a kernel that does not know the option
+    except (OSError, ValueError):  # not TCP, a kernel that does not know the option; closed (ValueError is uvloop's)
         return b""
     return data
