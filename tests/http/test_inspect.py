@@ -21,6 +21,7 @@ from netlab.http.inspection.facts import SECRET
 from netlab.http.inspection.style import policy, style
 from netlab.net.certs import Authority
 from netlab.net.listen import Endpoint
+from netlab.net.tcp_facts import saved_syn
 from netlab.service import Context, running
 from servers.http import Config, Server
 from tests.http.serving import SECONDS, Client, connected
@@ -36,13 +37,13 @@ REQUEST = (
 @asynccontextmanager
 async def inspecting(
     state: Path, *, level: Level = Level.SUMMARY, **settings: Any
-) -> AsyncIterator[tuple[list[Endpoint], FlowLog]]:
+) -> AsyncIterator[tuple[list[Endpoint], Server]]:
     from netlab.config import Address
 
     flows = FlowLog(level)
     server = Server(Config(listen=Address("127.0.0.1", 0), **settings), Context(flows=flows, state=state))
     async with running(server, grace=0.5) as endpoints:
-        yield endpoints, flows
+        yield endpoints, server
 
 
 async def asked(client: Client, request: bytes) -> tuple[bytes, bytes]:
@@ -112,6 +113,13 @@ async def test_recorded_in_full_the_bytes_are_the_bytes(tmp_path: Path) -> None:
     assert request["raw"].encode("latin-1") == REQUEST
 
 
+async def test_another_engine_tells_the_same(tmp_path: Path) -> None:
+    async with inspecting(tmp_path, engine="h11") as (endpoints, _), connected(endpoints[0].port) as client:
+        request = (await record(client))["request"]
+    assert [field["name"] for field in request["fields"]][:3] == ["Host", "hOST-like", "Cookie"]
+    assert request["bytes"] in (None, len(REQUEST))
+
+
 async def test_remarks(tmp_path: Path) -> None:
     odd = REQUEST.replace(b"X-One: 1\r\n", b"Pragma: no-cache\r\nIf-None-Match: unquoted\r\n")
     async with inspecting(tmp_path) as (endpoints, _), connected(endpoints[0].port) as client:
@@ -156,13 +164,16 @@ async def test_the_client_hello(tmp_path: Path) -> None:
 
 async def test_without_endpoints_nothing_is_kept(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("x")
-    async with inspecting(tmp_path / "state", tls=True, endpoints=False, root=tmp_path) as (endpoints, _):
+    async with inspecting(tmp_path / "state", tls=True, endpoints=False, root=tmp_path) as (endpoints, server):
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", endpoints[1].port, ssl=trusting(tmp_path / "state"), server_hostname="localhost"
         )
         head, _ = await asked(Client(reader, writer), REQUEST)
+        assert head.startswith(b"HTTP/1.1 404")
+        [connection] = server.gate.connections
+        assert connection.transport.get_extra_info("client_hello") == b""
+        assert saved_syn(connection.transport) == b""
         writer.transport.abort()
-    assert head.startswith(b"HTTP/1.1 404")
 
 
 # -- for people ---------------------------------------------------------------------------------------------------

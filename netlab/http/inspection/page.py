@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from captures.tree import Field, Layer
 from netlab.http.inspection.drawing import drawing, shown
-from netlab.http.inspection.facts import FieldNote, Inspection
+from netlab.http.inspection.facts import FieldNote, Inspection, RawHead
 from netlab.http.inspection.markup import cards, code, details, escape, mark, row, section_mark, table
 from netlab.http.inspection.page_tls import fingerprint_card, tls_section
 from netlab.http.inspection.style import style
@@ -185,19 +185,24 @@ def _amount(number: int, unit: str) -> str:
 
 
 def _request_section(inspection: Inspection) -> str:
-    raw = inspection.raw
-    if raw.exact:
-        words = f"The {raw.size} bytes of its head, as they came."
-    else:
-        same = f", {raw.size} bytes as it was received" if len(raw.data) == raw.size else f"; {raw.size} bytes came"
-        words = (
-            f"Its head, {len(raw.data)} bytes, written anew from what was read{same}: names, order and case are yours, "
-            "optional blanks around values are normalized. With <code>--record full</code> it is the bytes themselves."
-        )
     explained = table(("field", "value", "meaning", "where"), "".join(map(_note_row, inspection.fields)), "stack")
     return (
-        f'<h2 id="request">The request</h2>\n<p>{words} Secrets are blurred until you point at them.</p>\n'
+        f'<h2 id="request">The request</h2>\n<p>{_raw_words(inspection.raw)} '
+        "Secrets are blurred until you point at them.</p>\n"
         f"<pre>{_raw_lines(inspection)}</pre>\n<h3>Field by field</h3>\n{explained}\n"
+    )
+
+
+def _raw_words(raw: RawHead) -> str:
+    """How far the bytes shown are those that came."""
+    if raw.exact:
+        return f"The {raw.size} bytes of its head, as they came."
+    came = (
+        "" if not raw.size else ", as many as came" if len(raw.data) == raw.size else f" for the {raw.size} that came"
+    )
+    return (
+        f"Its head, written anew from what was read, {len(raw.data)} bytes{came}: names, order and case are yours, "
+        "optional blanks around values are normalized. With <code>--record full</code> it is the bytes themselves."
     )
 
 

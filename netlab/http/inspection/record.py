@@ -50,7 +50,7 @@ def _request(inspection: Inspection) -> dict[str, Any]:
         "fields": [_field(field) for field in inspection.fields],
         "raw": raw.data.decode("latin-1"),
         "raw_is": "as received" if raw.exact else "rebuilt from what was read; optional blanks are normalized",
-        "bytes": raw.size,
+        "bytes": raw.size or None,
     }
 
 
