@@ -257,3 +257,22 @@ async def test_an_http_1_0_client_without_host_is_told_where_it_is() -> None:
         await client.send(b"GET /get HTTP/1.0\r\n\r\n")
         _, body = await client.response()
         assert json.loads(body)["url"] == here.url("/get")
+
+
+async def test_the_other_engine_answers_alike() -> None:
+    paths = (
+        "/get?a=1 /status/418 /redirect/2 /cookies/set?a=1 /basic-auth/a/b /cache/5 /etag/x /gzip /bytes/5?seed=1 /xml"
+        " /stream/2 /stream-bytes/9?seed=1&chunk_size=2 /range/30 /drip?duration=0 /delay/0 /image /trailers?x=1"
+        " /early-hints /sse?count=1 /broken/cut-body /broken/length-too-small /broken/http-0.9"
+    )
+    async with site() as ours, site(engine="h11") as other:
+        for path in paths.split():
+            answers = []
+            for here in (ours, other):
+                found = await here.curl(path, "-i", "-H", "Host: test", "--http0.9")
+                lines = [line for line in found.out.splitlines() if not line.lower().startswith(VARYING)]
+                answers.append((found.code, lines))
+            assert answers[0] == answers[1], path
+
+
+VARYING = (b"date:", b"server-timing:", b"data: {")
