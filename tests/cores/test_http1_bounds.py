@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,7 +30,7 @@ class Counted:
 
         def counted(data: bytes, at: int = 0, stop: int = sys.maxsize) -> Any:
             found = method(data, at, stop)
-            self.work[0] += (min(stop, len(data)) if found is None else found.end()) - at
+            self.work[0] += (found.end() if isinstance(found, re.Match) else min(stop, len(data))) - at
             return found
 
         return counted
@@ -37,12 +38,22 @@ class Counted:
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Bytes looked at by expressions, and copied for the slow reading of a head that is refused or incomplete."""
+    """Bytes looked at by expressions and searches."""
     count = [0]
     for module in (http1_body, http1_client, http1_endpoint, http1_refusals, http1_server):
         for name, value in vars(module).items():
             if type(value).__name__ == "Pattern":
                 monkeypatch.setattr(module, name, Counted(value, count))
+
+    class Buffer(bytearray):
+        """The buffer of incomplete bytes; a search through it counts."""
+
+        def find(self, wanted: Any, start: Any = 0, stop: Any = sys.maxsize) -> int:
+            found = super().find(wanted, start, stop)
+            count[0] += (found if found >= 0 else min(stop, len(self))) - start
+            return found
+
+    monkeypatch.setattr(http1_endpoint, "bytearray", Buffer, raising=False)
     return count
 
 
