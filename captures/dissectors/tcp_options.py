@@ -27,7 +27,7 @@ def _shift(number: int) -> str:
 
 def _segment(number: int) -> str:
     known = {1460: "what Ethernet's 1,500 bytes leave", 1440: "what Ethernet's 1,500 bytes leave over IPv6"}
-    known |= {65495: "what loopback's 65,535 bytes leave", 65475: "what loopback leaves over IPv6"}
+    known |= {65495: "what loopback's 65,535 bytes leave", 65476: "what loopback leaves over IPv6"}
     return f"the most payload a segment to this end may have: {known.get(number, f'{number} bytes')}"
 
 

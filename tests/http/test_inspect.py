@@ -287,3 +287,25 @@ async def test_curl_sees_itself(tmp_path: Path) -> None:
     assert [finding for finding in found["lint"] if finding["kind"] != "tracking"] == []
     assert found["client_hello"]["server_name"] == "localhost"
     assert found["request"]["raw"].startswith("GET /inspect HTTP/1.1\r\nHost: localhost:")
+
+
+async def test_chromium_shows_the_page(tmp_path: Path) -> None:
+    """A browser's own handshake, GREASE and all; and nothing on the page is refused by its own policy."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("Chromium is not installed: install the package chromium")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    flags += ["--ignore-certificate-errors", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}"]
+    async with inspecting(tmp_path / "state", tls=True) as (endpoints, _):
+        process = await asyncio.create_subprocess_exec(
+            *(chromium, *flags, "--dump-dom", f"https://localhost:{endpoints[1].port}/inspect"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
+    text = Page(out.decode()).text
+    assert "Your connection, inspected" in text
+    assert "The pale entries are GREASE" in text
+    assert "Malformed" not in text
+    assert "CONSOLE" not in err.decode("utf-8", "replace")  # where refusals by the policy would be
