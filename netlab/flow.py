@@ -214,7 +214,13 @@ class Flow:
         self.outcome = outcome
         if result is not None:
             self.result = result
-        self.log.finish(self)
+        log = self.log
+        self.ended = log.now()
+        log.counters.ended += 1
+        outcomes = log.counters.outcomes
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        if log.followed and self.level:
+            log.finish(self)
 
     def __repr__(self) -> str:
         return f"<Flow {self.id} {self.kind} {self.label!r} {self.result} {self.outcome or 'open'}>"
@@ -285,6 +291,7 @@ class FlowLog:
         self._epoch = time.time() - now()
         self._ring: deque[Flow] = deque(maxlen=ring)
         self._subscriptions: list[Subscription] = []
+        self.followed = False  # somebody subscribes
         self._followers: list[Subscription] = []  # those of them that want every step, not only the end
         self._next_id = 0
 
@@ -315,14 +322,9 @@ class FlowLog:
             subscription.put(("noted", flow, event))
 
     def finish(self, flow: Flow) -> None:
-        flow.ended = self.now()
-        counters = self.counters
-        counters.ended += 1
-        outcome = flow.outcome
-        counters.outcomes[outcome] = counters.outcomes.get(outcome, 0) + 1
-        if self._subscriptions and flow.level:
-            for subscription in self._subscriptions:
-                subscription.put(("ended", flow))
+        """Tell the subscriptions."""
+        for subscription in self._subscriptions:
+            subscription.put(("ended", flow))
 
     def subscribe(
         self,
@@ -348,6 +350,7 @@ class FlowLog:
         self._subscribed()
 
     def _subscribed(self) -> None:
+        self.followed = bool(self._subscriptions)
         self._followers = [subscription for subscription in self._subscriptions if not subscription.ended_only]
         self.level = max([self.base_level, *(s.level for s in self._subscriptions if s.level is not None)])
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import Data, End, Request, encode_fields
+from netlab.cores.http1 import Data, End, Request
 from netlab.errors import BodyTooLarge, ConnectionLost, NetlabError, RemoteProtocolError, Truncated
 from netlab.flow import FlowLog, Outcome
 from netlab.http import recording
-from netlab.http.exchange import Exchange, FieldSource
+from netlab.http.exchange import Exchange
 from netlab.http.pacing import PacedConnection
 from netlab.http.pages import violation_page
 from netlab.http.roles import Delegate, Source
@@ -258,10 +258,6 @@ class HttpConnection(PacedConnection):
         return self.transport.get_extra_info("ssl_object") is not None
 
     # -- what exchanges ask for ----------------------------------------------------------------------------------
-
-    def standing(self, fields: FieldSource) -> bytes:
-        block = fields if type(fields) is bytes else encode_fields(fields, framing=True)  # type: ignore[arg-type]  # not bytes
-        return self.http.standing.at(self.loop.time()) + block
 
     def content_wanted(self, exchange: Exchange) -> None:
         if exchange.request.frame.expects_continue and not exchange.content_begun:

@@ -14,13 +14,11 @@ from netlab.errors import BodyTooLarge, LocalProtocolError
 from netlab.flow import Flow
 from netlab.http import recording
 from netlab.http.pages import refusal_page
+from netlab.http.settings import FieldSource
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpConnection
     from netlab.http.roles import Delegate, Sink
-
-FieldSource = bytes | Iterable[tuple[str, str]]
-"""Fields of a response: pairs, or a block that `encode_fields` made once and for all."""
 
 
 class Exchange:
@@ -59,30 +57,41 @@ class Exchange:
         "wanted",
     )
 
+    connection: HttpConnection
+    request: Request
+    flow: Flow
+    complete: bool  # the request is
+    started: bool  # the response's head is out
+    answered: bool  # the response is complete
+    wanted: bool  # someone takes the content
+    continued: bool  # the client was told to go on with it (100)
+    status: int
+    received: int  # bytes of content
+    sent: int
+    trailers: Fields
+    kept: dict[str, bytearray] | None  # the beginning of each side's content, at level full
+    task: asyncio.Task[Any] | None
+    user: str | None  # who was authenticated
+    _amend: Callable[[bytes], bytes] | None
+    _when_over: list[Callable[[], None]] | None
+    _pieces: deque[bytes] | None  # content that waits to be taken, and its size
+    _waiting_size: int
+    _arrived: bool
+    _waiter: asyncio.Future[None] | None
+    _error: Exception | None
+    _then: Callable[[bytes], None] | None  # who collects the content, and how much of it at most
+    _limit: int
+    _sink: Sink | None  # who it is relayed to, and whether yet
+    _relaying: bool
+
     def __init__(self, connection: HttpConnection, request: Request, flow: Flow) -> None:
         self.connection, self.request, self.flow = connection, request, flow
-        self.status = 0
-        self.started = False  # the response's head is out
-        self.answered = False  # the response is complete
-        self.complete = not request.frame.has_body  # the request is complete
-        self.wanted = False  # someone takes the content
-        self.continued = False  # the client was told to go on with it (100)
-        self.received = self.sent = 0  # bytes of content
-        self.trailers: Fields = EMPTY
-        self.kept: dict[str, bytearray] | None = None  # the beginning of each side's content, at level full
-        self.task: asyncio.Task[Any] | None = None
-        self.user: str | None = None  # who was authenticated
-        self._amend: Callable[[bytes], bytes] | None = None
-        self._when_over: list[Callable[[], None]] | None = None
-        self._pieces: deque[bytes] | None = None
-        self._waiting_size = 0
-        self._arrived = False
-        self._waiter: asyncio.Future[None] | None = None
-        self._error: Exception | None = None
-        self._then: Callable[[bytes], None] | None = None
-        self._limit = 0
-        self._sink: Sink | None = None
-        self._relaying = False
+        self.complete = not request.frame.has_body
+        self.started = self.answered = self.wanted = self.continued = self._arrived = self._relaying = False
+        self.status = self.received = self.sent = self._waiting_size = self._limit = 0
+        self.kept = self.task = self.user = self._amend = self._when_over = self._pieces = None
+        self._waiter = self._error = self._then = self._sink = None
+        self.trailers = EMPTY
 
     # -- the request's content -----------------------------------------------------------------------------------
 
@@ -169,13 +178,14 @@ class Exchange:
 
     def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"") -> None:
         """The whole response, written at once."""
+        if self.started or not self.complete:
+            self._begin(status)
         connection = self.connection
-        self._begin(status)
-        block = connection.standing(fields)
+        block = connection.http.standing.before(fields, self.flow.started)
         connection.core.respond(status, block if self._amend is None else self._amend(block), body)
-        if self.request.method != "HEAD":
+        self.started, self.answered, self.status = True, True, status
+        if body and self.request.method != "HEAD":
             self.sent = len(body)
-        self.answered = True
         if self.flow.events is not None:
             recording.response_sent(self, connection)
             recording.keep_content(self, "server", body)
@@ -196,7 +206,7 @@ class Exchange:
         """
         connection = self.connection
         self._begin(status)
-        fields = connection.standing(fields) if own else fields
+        fields = connection.http.standing.before(fields, self.flow.started) if own else fields
         if self._amend is not None:
             fields = self._amend(fields if isinstance(fields, bytes) else encode_fields(fields))
         connection.core.start(status, fields, length=length, reason=reason)
@@ -272,7 +282,7 @@ class Exchange:
     def upgrade(self, status: int, fields: FieldSource, delegate: Delegate) -> None:
         """Answer 101 (or 2xx to CONNECT) and hand what comes next on this connection to another protocol."""
         self._begin(status)
-        self.connection.core.start(status, self.connection.standing(fields))
+        self.connection.core.start(status, self.connection.http.standing.before(fields, self.flow.started))
         self.answered = True
         if self.flow.events is not None:
             recording.response_sent(self, self.connection)

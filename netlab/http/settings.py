@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Union
 
-from netlab.cores.http1 import Limits, ServerCore
+from netlab.cores.http1 import Limits, ServerCore, encode_fields
 
 if TYPE_CHECKING:
     from netlab.cores.http1_h11 import H11ServerCore
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Core = Union[ServerCore, "H11ServerCore"]
 """Our core, or a library's in its shape."""
+FieldSource = bytes | Iterable[tuple[str, str]]
+"""Fields of a response: pairs, or a block that `encode_fields` made once and for all."""
 CoreFactory = Callable[[Limits], Core]
 
 
@@ -45,8 +47,11 @@ class StandingFields:
         self._server = f"Server: {server}\r\n".encode("latin-1") if server else b""
         self._block, self._until = b"", -1.0
 
-    def at(self, monotonic: float) -> bytes:
-        if monotonic >= self._until:
+    def before(self, fields: FieldSource, now: float) -> bytes:
+        """The block of a whole response: these fields first; `now` is monotonic."""
+        if now >= self._until:
             self._block = b"%bDate: %b\r\n" % (self._server, formatdate(usegmt=True).encode())
-            self._until = monotonic + 0.5
-        return self._block
+            self._until = now + 0.5
+        if type(fields) is bytes:
+            return self._block + fields
+        return self._block + encode_fields(fields, framing=True)  # type: ignore[arg-type]  # not bytes
