@@ -123,12 +123,13 @@ def echo(exchange: Exchange) -> None:
 
 
 def built_in(context: Context) -> Routes:
-    from netlab.http import broken, endpoints
+    from netlab.http import broken, endpoints, shop
 
     routes = Routes()
     routes.add("GET", "/hello", lambda exchange: exchange.respond(200, TEXT, HELLO), "13 bytes of text")
     endpoints.register_all(routes, context)
     broken.register(routes, context)
+    shop.register(routes, context)
     return routes
 
 

@@ -1,0 +1,31 @@
+"""A small shop as a REST API under /api, in memory: for people who write clients of such, and their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from netlab.http.exchange import Exchange
+from netlab.http.routes import Routes
+from netlab.service import Context
+
+if TYPE_CHECKING:
+    from netlab.http.shop.api import Api
+
+
+def register(routes: Routes, context: Context) -> None:
+    """The shop opens with the first request; what is in it depends on the lab's seed alone."""
+    seed = context.random.getrandbits(64)
+
+    @cache
+    def api() -> Api:
+        from netlab.http.shop.api import Api
+
+        return Api(context, seed)
+
+    def handle(exchange: Exchange, rest: str = "") -> Coroutine[Any, Any, None] | None:
+        return api().handle(exchange)
+
+    routes.add("*", "/api", handle, "a shop as a REST API: its versions and their OpenAPI documents")
+    routes.add("*", "/api/{rest...}", handle)
