@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +17,7 @@ from netlab.policy.cors import Sharing, parse_origin
 
 if TYPE_CHECKING:
     from netlab.http.authentication import Authenticator, Handler
+    from netlab.http.key_set import KeySet
     from netlab.service import Context
 
 Origin = Annotated[
@@ -28,6 +29,21 @@ Origin = Annotated[
     ),
 ]
 Realm = Annotated[str, Kind(parse=parse_realm, allowed="1 to 64 printable ASCII characters", metavar="REALM")]
+
+
+def parse_keys_url(text: str) -> str:
+    from netlab.http.url import Url
+
+    try:
+        return str(Url.parse(text))
+    except UsageError:
+        raise ValueError from None
+
+
+KeysUrl = Annotated[
+    str,
+    Kind(parse=parse_keys_url, allowed="a URL such as https://issuer.test/.well-known/jwks.json", metavar="URL"),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +62,12 @@ class AdmissionSettings:
     """Algorithms that Digest offers, the favourite first."""
     token_key: Path | None = None
     """Keys that sign the tokens for bearer (PEM or a JSON Web Key Set); else this machine's (see `netlab token`)."""
+    jwks: KeysUrl | None = None
+    """Where the issuer of tokens for bearer publishes its keys (a JSON Web Key Set); fetched when one is needed."""
+    audience: str | None = None
+    """Take only tokens that are for this audience."""
+    issuer: str | None = None
+    """Take only tokens that this issuer made."""
     limit: tuple[LimitRule, ...] = ()
     """Allow so many requests: 100/s, /api=10/s:user, 20:client:concurrency, 60/m:api-key:sliding-window …; else 429."""
     cors: tuple[Origin, ...] = ()
@@ -62,7 +84,10 @@ def admitting(inner: Handler, settings: AdmissionSettings, context: Context) -> 
     if settings.auth:
         from netlab.http.authentication import Guarded
 
-        handler = Guarded(settings.auth, authenticator(settings, context), handler)
+        refuse_twice("--auth", (guard.path for guard in settings.auth))
+        asked = {mechanism for guard in settings.auth for mechanism in guard.mechanisms}
+        judge = authenticator(settings, context, asked)
+        handler = with_keys(judge, key_set(settings, context), Guarded(settings.auth, judge, handler))
     handler = limited(handler, before, context)
     return shared(handler, settings) if settings.cors else handler
 
@@ -75,17 +100,16 @@ def limited(handler: Handler, rules: list[LimitRule], context: Context) -> Handl
     return Limited(rules, context.clock, handler)
 
 
-def authenticator(settings: AdmissionSettings, context: Context) -> Authenticator:
-    """Set up for what the guards ask for, and no more."""
+def authenticator(settings: AdmissionSettings, context: Context, asked: Set[str]) -> Authenticator:
+    """Set up for the mechanisms that are asked for, and no more."""
     import secrets
 
     from netlab.http.authentication import Authenticator
     from netlab.policy.auth.digest import Digest
+    from netlab.policy.jwt import Rules
     from netlab.stores.token_key import own_key, read_keys
     from netlab.stores.users import Users
 
-    asked = {mechanism for guard in settings.auth for mechanism in guard.mechanisms}
-    refuse_twice("--auth", (guard.path for guard in settings.auth))
     wants_users = asked & {"basic", "digest"}
     if wants_users and settings.users is None:
         raise UsageError(f"--auth with {' and '.join(sorted(wants_users))} needs --users FILE (see netlab passwd)")
@@ -98,11 +122,37 @@ def authenticator(settings: AdmissionSettings, context: Context) -> Authenticato
         if "digest" in asked
         else None,
         keys=()
-        if "bearer" not in asked
+        if "bearer" not in asked or settings.jwks is not None
         else (own_key(context.state),)
         if settings.token_key is None
         else read_keys(settings.token_key),
+        rules=Rules(audience=settings.audience, issuer=settings.issuer),
     )
+
+
+def key_set(settings: AdmissionSettings, context: Context) -> KeySet | None:
+    """The issuer's keys, fetched through the lab's Dialer."""
+    if settings.jwks is None:
+        return None
+    from netlab.http.key_set import KeySet
+    from netlab.http.trust import tls_options
+    from netlab.http.url import Url
+    from netlab.net.dial import Dialer
+
+    if settings.token_key is not None:
+        raise UsageError("--jwks and --token-key both say whose tokens are good: give one of them")
+    url = Url.parse(settings.jwks)
+    tls = tls_options(context.state) if url.scheme == "https" else None
+    return KeySet(url, context.dialer or Dialer(context.flows), context.clock, tls=tls)
+
+
+def with_keys(judge: Authenticator, keys: KeySet | None, handler: Handler) -> Handler:
+    """The handler behind the fetching of what its authenticator needs."""
+    if keys is None:
+        return handler
+    from netlab.http.key_set import WithKeys
+
+    return WithKeys(keys, judge, handler)
 
 
 def shared(handler: Handler, settings: AdmissionSettings) -> Handler:
