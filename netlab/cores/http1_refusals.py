@@ -191,41 +191,34 @@ def refuse_status_line(line: Passage) -> RemoteProtocolError | None:
 def refuse_fields(
     data: bytes, at: int, base: int, size: int, count: int, *, folded: bool
 ) -> RemoteProtocolError | None:
-    """The first thing wrong with the field lines from index `at` on (RFC 9112 5); `folded`: obs-fold is not.
+    """The first thing wrong with the field lines from index `at` on (RFC 9112 5).
 
-    Only the first `size` bytes of `data`, and `count` lines, may be used.
+    Only the first `size` bytes of `data`, and `count` lines, may be used; `folded` lets obs-fold through.
     """
-    whole, data = len(data), data[:size]
-    first = at
-    while at < len(data):
-        stop = data.find(b"\n", at) + 1 or len(data)
-        if data[at:stop] == b"\r\n":
+    block = Passage(data[:size], base, "RFC 9112 5")
+    first, end, lines = at, min(len(data), size), 0
+    while at < end:
+        stop = block.data.find(b"\n", at) + 1 or end
+        if block.data[at:stop] == b"\r\n":
             return None
-        block = Passage(data, base, "RFC 9112 5")
-        fold = data[at : at + 1] in (b" ", b"\t")
-        if fold and at == first:
-            return block.no("a blank before the first field", at, "field.leading_blank", "RFC 9112 2.2")
-        if fold and not folded:
-            return block.no("a folded field line (obs-fold) is refused", at, "field.obs_fold", "RFC 9112 5.2")
-        if error := refuse_field_value(block, at, stop) if fold else refuse_field_line(block, at, stop):
+        fold = block.data[at] in b" \t"
+        if error := _refuse_fold(block, at, stop, at == first, folded) if fold else refuse_field_line(block, at, stop):
             return error
-        if data[stop - 1 : stop] == b"\n" and not fold:
-            count -= 1
-            if count < 0:
-                return violation(
-                    "too many field lines",
-                    data,
-                    at,
-                    base=base,
-                    rule="fields.too_many",
-                    section="RFC 6585 5",
-                    status=431,
-                )
+        lines += not fold and block.data[stop - 1 : stop] == b"\n"
+        if lines > count:
+            return block.no(f"more than {count} field lines", at, "fields.too_many", "RFC 6585 5", 431)
         at = stop
-    if whole <= size:
+    if len(data) <= size:
         return None
-    reason = f"the fields go beyond {size} bytes"
-    return violation(reason, data, size, base=base, rule="fields.too_large", section="RFC 6585 5", status=431)
+    return block.no(f"the fields go beyond {size} bytes", size, "fields.too_large", "RFC 6585 5", 431)
+
+
+def _refuse_fold(block: Passage, at: int, stop: int, first: bool, folded: bool) -> RemoteProtocolError | None:
+    if first:
+        return block.no("a blank before the first field", at, "field.leading_blank", "RFC 9112 2.2")
+    if not folded:
+        return block.no("a folded field line (obs-fold) is refused", at, "field.obs_fold", "RFC 9112 5.2")
+    return refuse_field_value(block, at, stop)
 
 
 def refuse_field_line(block: Passage, at: int, stop: int) -> RemoteProtocolError | None:
