@@ -7,6 +7,7 @@ import gzip
 import http.client
 import struct
 import zlib
+from pathlib import Path
 
 import h11
 import httpx
@@ -360,3 +361,14 @@ async def test_the_index_names_each_with_what_a_client_should_do() -> None:
         assert (await client.get("/broken/stalled?seconds=x")).status_code == 400
         assert (await client.get("/broken/no-such")).status_code == 404
         assert gzip.decompress((await client.get("/broken/gzip-unlabelled")).content) == b"Hello, World!" * 100
+
+
+async def test_the_documentation_names_every_path_and_fault() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "endpoints.md").read_text(encoding="utf-8")
+    for fault in FAULTS:
+        assert f"| `{fault.name}` | {fault.wrong} | {fault.client} | {fault.section} |" in text
+    async with site() as here:
+        assert here.server.routes is not None
+        for route in here.server.routes.all:
+            if route.about and not route.pattern.startswith(("/digest-auth", "/inspect", "/api")):
+                assert f"`{route.pattern}`" in text, route.pattern
