@@ -18,7 +18,7 @@ from netlab.http.settings import FieldSource
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpConnection
-    from netlab.http.roles import Delegate, Sink
+    from netlab.http.roles import Delegate, Recoding, Sink
 
 
 class Exchange:
@@ -34,6 +34,7 @@ class Exchange:
         "_error",
         "_limit",
         "_pieces",
+        "_recoding",
         "_relaying",
         "_sink",
         "_then",
@@ -73,6 +74,7 @@ class Exchange:
     task: asyncio.Task[Any] | None
     user: str | None  # who was authenticated
     _amend: Callable[[bytes], bytes] | None
+    _recoding: Recoding | None
     _when_over: list[Callable[[], None]] | None
     _pieces: deque[bytes] | None  # content that waits to be taken, and its size
     _waiting_size: int
@@ -90,7 +92,7 @@ class Exchange:
         self.started = self.answered = self.wanted = self.continued = self._arrived = self._relaying = False
         self.status = self.received = self.sent = self._waiting_size = self._limit = 0
         self.kept = self.task = self.user = self._amend = self._when_over = self._pieces = None
-        self._waiter = self._error = self._then = self._sink = None
+        self._waiter = self._error = self._then = self._sink = self._recoding = None
         self.trailers = EMPTY
 
     # -- the request's content -----------------------------------------------------------------------------------
@@ -172,6 +174,10 @@ class Exchange:
         before = self._amend
         self._amend = change if before is None else lambda block: change(before(block))
 
+    def recode(self, recoding: Recoding) -> None:
+        """Have the final response's content coded on its way, where `recoding` finds it worth it; never a file's."""
+        self._recoding = recoding
+
     def when_over(self, call: Callable[[], None]) -> None:
         """Call this when the exchange is over, however it ended."""
         self._when_over = [*(self._when_over or ()), call]
@@ -182,7 +188,12 @@ class Exchange:
             self._begin(status)
         connection = self.connection
         block = connection.http.standing.before(fields, self.flow.started)
-        connection.core.respond(status, block if self._amend is None else self._amend(block), body)
+        if self._amend is not None:
+            block = self._amend(block)
+        if self._recoding is not None:
+            block, _ = self._recoding.head(status, block, len(body))
+            body = self._recoding.piece(body) + self._recoding.end()
+        connection.core.respond(status, block, body)
         self.started, self.answered, self.status = True, True, status
         if body and self.request.method != "HEAD":
             self.sent = len(body)
@@ -209,6 +220,9 @@ class Exchange:
         fields = connection.http.standing.before(fields, self.flow.started) if own else fields
         if self._amend is not None:
             fields = self._amend(fields if isinstance(fields, bytes) else encode_fields(fields))
+        if self._recoding is not None:
+            block = fields if isinstance(fields, bytes) else encode_fields(fields)
+            fields, length = self._recoding.head(status, block, length)
         connection.core.start(status, fields, length=length, reason=reason)
         if self.flow.events is not None:
             recording.response_sent(self, connection)
@@ -217,6 +231,8 @@ class Exchange:
         """A piece of content; what one turn of the loop sends leaves in one write. Dropped where none may follow."""
         connection = self.connection
         if connection.core.writing_content:
+            if self._recoding is not None:
+                data = self._recoding.piece(data)
             connection.core.send(data)
             self.sent += len(data)
             connection.flush_soon()
@@ -233,9 +249,16 @@ class Exchange:
         """The response is complete."""
         connection = self.connection
         if connection.core.writing_content:
+            if self._recoding is not None:
+                self._send_last(self._recoding.end())
             connection.core.finish(trailers)
         self.answered = True
         connection.exchange_answered(self)
+
+    def _send_last(self, data: bytes) -> None:
+        self._recoding = None
+        if data:
+            self.send(data)
 
     def inform(self, status: int, fields: Iterable[tuple[str, str]] = ()) -> None:
         """An interim response, 103 with its Link fields for one; written at once."""

@@ -21,6 +21,18 @@ class Sink(Protocol):
         """The client is gone before it was answered."""
 
 
+class Recoding(Protocol):
+    """Who codes a response's content on its way out."""
+
+    def head(self, status: int, block: bytes, length: int | None) -> tuple[bytes, int | None]:
+        """The field block and length as they are then; from here on it is known whether anything is coded at all."""
+
+    def piece(self, data: bytes) -> bytes: ...
+
+    def end(self) -> bytes:
+        """What is left."""
+
+
 class Source(Protocol):
     """Where more of a response comes from: a file, an upstream."""
 
