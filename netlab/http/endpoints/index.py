@@ -11,7 +11,7 @@ from netlab.http.routes import Route, Routes
 from netlab.policy.media import choose_type
 from netlab.service import Context
 
-STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:left;
 vertical-align:top}code{font-size:.95em}@media(prefers-color-scheme:dark){body{background:#181a1f;color:#ddd}
 a{color:#8ab4f8}td,th{border-color:#333}}"""
@@ -24,7 +24,7 @@ def register(routes: Routes, context: Context) -> None:
 def index(routes: Routes, exchange: Exchange) -> None:
     shown = [route for route in routes.all if route.about]
     if wants_html(exchange):
-        rows = [(linked(route.pattern), html.escape(methods_of(route)), html.escape(route.about)) for route in shown]
+        rows = [(linked(route), html.escape(methods_of(route)), html.escape(route.about)) for route in shown]
         respond(exchange, 200, [HTML, VARY], table("netlab", "What this server answers.", PATHS, rows))
     else:
         paths = [{"path": route.pattern, "methods": methods_of(route), "about": route.about} for route in shown]
@@ -36,10 +36,11 @@ def methods_of(route: Route) -> str:
     return "any" if "*" in route.handlers else ", ".join(sorted(set(route.handlers) - {"OPTIONS"}))
 
 
-def linked(pattern: str) -> str:
+def linked(route: Route) -> str:
     """A path as HTML, as a link where it can be followed as it stands."""
-    text = html.escape(pattern)
-    return f"<code>{text}</code>" if "{" in pattern else f'<a href="{text}"><code>{text}</code></a>'
+    text = html.escape(route.pattern)
+    followed = "{" not in route.pattern and route.handler("GET") is not None
+    return f"<code>{text}</code>" if not followed else f'<a href="{text}"><code>{text}</code></a>'
 
 
 def wants_html(exchange: Exchange) -> bool:
