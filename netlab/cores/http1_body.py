@@ -33,10 +33,12 @@ class LengthBody:
 
         Index 0 is at offset `base` of the connection.
         """
-        stop = min(at + self.left, len(data))
-        self.left -= stop - at
-        event = Data(bytes(data[at:stop]), base + at, base + stop)
-        return stop, [event] if self.left else [event, End(EMPTY, base + stop, base + stop)]
+        stop = at + self.left
+        if stop > len(data):
+            stop = len(data)
+            self.left -= stop - at
+            return stop, [Data(bytes(data[at:]), base + at, base + stop)]
+        return stop, [Data(bytes(data[at:stop]), base + at, base + stop), End(EMPTY, base + stop, base + stop)]
 
     def receive_end(self, data: bytes | bytearray, at: int, base: int) -> End | RemoteProtocolError | None:
         """What it means that the connection ends here, with these bytes not used: None if content is missing."""
