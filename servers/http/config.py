@@ -16,6 +16,7 @@ from netlab.http.settings import CoreFactory, HttpSettings
 
 if TYPE_CHECKING:
     from netlab.http.exchange import Exchange
+    from netlab.http.files import FileOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,55 @@ class Serving:
     """Answer TRACE with the request as it arrived, without credentials and cookies."""
     save_syn: bool = True
     """Let the kernel keep the SYN of each connection, for /inspect (Linux); 96 bytes of its memory each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSettings:
+    """How the files of --root and --host are served."""
+
+    index: tuple[str, ...] = ("index.html", "index.htm")
+    """Names tried, in this order, where a path means a directory."""
+    listing: bool = True
+    """List directories that have no index, for people and as JSON."""
+    hidden: bool = False
+    """Serve and list names that begin with a dot; .well-known always is."""
+    cache_control: tuple[str, ...] = ()
+    """PATTERN=VALUE, the first that matches wins; VALUE is immutable, revalidate, no-store or the field's own words."""
+    compress: bool = True
+    """Compress what shrinks (br, zstd, gzip), for clients that accept it."""
+    precompressed: bool = True
+    """Send FILE.br, FILE.zst or FILE.gz in place of FILE to clients that accept the coding, if it is not older."""
+    file_cache: Size = 64 << 20
+    """Bytes of small files and of coded content kept in memory."""
+    spa: str = ""
+    """The file below the root that answers navigation to where no file is (single-page applications)."""
+    writable: bool = False
+    """Take files in: PUT, DELETE, and forms posted to directories."""
+    upload_limit: Size = 1 << 30
+    """Bytes of one upload; more is refused with 413."""
+    upload_origin: tuple[str, ...] = ()
+    """Origins, besides the server's own, whose pages may change files; * is any."""
+    durable: bool = False
+    """Acknowledge an upload when it is on the disk, not only written."""
+
+    def file_options(self) -> FileOptions:
+        """What of it the files are told."""
+        from netlab.http.files import FileOptions
+
+        return FileOptions(
+            index=self.index,
+            listing=self.listing,
+            hidden=self.hidden,
+            cache_control=self.cache_control,
+            compress=self.compress,
+            precompressed=self.precompressed,
+            cache=self.file_cache,
+            spa=self.spa,
+            writable=self.writable,
+            upload_limit=self.upload_limit,
+            upload_origins=self.upload_origin,
+            durable=self.durable,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +127,7 @@ class Connections:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Connections, AdmissionSettings, Serving):
+class Config(Connections, AdmissionSettings, FileSettings, Serving):
     """What can be set for the http server; the order of the help is from the last base to the first."""
 
     def http_settings(self, on_answered: Callable[[Exchange], None] | None) -> HttpSettings:

@@ -35,10 +35,10 @@ class Server:
         self.config, self.context = config, context
         self.tasks = Tasks("http")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
-        self.files = files_of(config.root) if config.root is not None else None
+        self.files = files_of(config.root, config) if config.root is not None else None
         self.log = access_log(config) if config.access_log else None
         self.hosts = (
-            Hosts({host.name: files_of(host.root) for host in config.host}, self.files) if config.host else None
+            Hosts({host.name: files_of(host.root, config) for host in config.host}, self.files) if config.host else None
         )
         handler = admitting(self.handle, config, context)
         if self.hosts is not None and config.tls:
@@ -82,7 +82,7 @@ class Server:
         )
 
     def handle(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
-        """The order of things, behind what `admitting` checks: echo, files, built-in paths, 404."""
+        """The order of things, behind what `admitting` checks: echo, files, built-in paths, a page for all, 404."""
         request = exchange.request
         target = request.target
         path = (target if target.startswith("/") else request.path).partition("?")[0]
@@ -97,7 +97,7 @@ class Server:
             return None
         files = self.files if self.hosts is None else self.hosts.find(request.authority)
         if files is not None:
-            found = files.find(path)
+            found = files.find(path, offset=request.start + len(request.method) + 1)
             if found is not None:
                 return files.serve(exchange, found)
         if self.routes is not None:
@@ -107,6 +107,10 @@ class Server:
             known, work = self.routes.answer(exchange, path)
             if known:
                 return work
+        if files is not None:
+            page = files.fallback(exchange)
+            if page is not None or files.accepts(exchange):
+                return files.serve(exchange, page)
         exchange.refuse(404, f"nothing is at {path[:200]}")
         return None
 
@@ -133,10 +137,10 @@ def built_in(context: Context) -> Routes:
     return routes
 
 
-def files_of(root: Path) -> Files:
-    from netlab.http.files import FileOptions, Files
+def files_of(root: Path, config: Config) -> Files:
+    from netlab.http.files import Files
 
-    return Files(root, FileOptions())
+    return Files(root, config.file_options())
 
 
 def access_log(config: Config) -> AccessLog:

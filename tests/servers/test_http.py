@@ -112,6 +112,37 @@ def test_a_file_wins_over_a_built_in_path_and_nothing_outside_is_reached(here: P
             assert b"outside" not in answer
 
 
+def test_files_have_flags(here: Place, tmp_path: Path) -> None:
+    (tmp_path / "app.html").write_text("<p>the app")
+    (tmp_path / "data.json").write_text('{"a": 1}' * 1000)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".hidden").write_text("h")
+    flags = (
+        "--writable",
+        "--spa",
+        "app.html",
+        "--cache-control",
+        "*.json=no-store",
+        "--no-listing",
+        "--upload-limit",
+        "1KiB",
+    )
+    with here.serve("-q", "--root", str(tmp_path), *flags) as process:
+        url = process.url
+        assert "Cache-Control: no-store" in curl("-I", f"{url}/data.json")
+        assert "Content-Encoding: gzip" in curl("-I", "-H", "Accept-Encoding: gzip", f"{url}/data.json")
+        assert curl("-H", "Accept: text/html", f"{url}/some/route") == "<p>the app"
+        status = ("-o", "/dev/null", "-w", "%{http_code}")
+        assert curl(*status, f"{url}/sub/") == "403"
+        assert curl(*status, f"{url}/sub/.hidden") == "404"
+        assert curl(*status, "-T", str(tmp_path / "app.html"), f"{url}/new.html") == "201"
+        assert curl(*status, "-T", str(tmp_path / "data.json"), f"{url}/big.json") == "413"
+        assert (tmp_path / "new.html").read_text() == "<p>the app"
+        assert not (tmp_path / "big.json").exists()
+        assert curl(*status, "-X", "DELETE", f"{url}/new.html") == "204"
+        assert curl(*status, "-X", "DELETE", f"{url}/new.html") == "404"
+
+
 def test_a_root_that_is_none_is_said_at_once(here: Place) -> None:
     done = here.run("serve", "http", "--root", "/no/such/folder", "--listen", "127.0.0.1:0")
     assert done.returncode == 2
