@@ -13,7 +13,6 @@ from netlab.flow import FlowLog, Outcome
 from netlab.http import recording
 from netlab.http.exchange import Exchange
 from netlab.http.pacing import PacedConnection
-from netlab.http.pages import violation_page
 from netlab.http.roles import Delegate, Source
 from netlab.http.settings import HttpSettings, StandingFields
 from netlab.net.connection import NEVER
@@ -85,7 +84,8 @@ class HttpConnection(PacedConnection):
             self._advance(self.core.receive(data))
         finally:
             self.turning = False
-        self._settle()
+        if self.delegate is None:
+            self._settle()
 
     def _advance(self, events: list[Any]) -> None:
         """Handle events, and what the end of one exchange sets free, until there is something to wait for."""
@@ -167,7 +167,7 @@ class HttpConnection(PacedConnection):
         exchange.flow.outcome = outcome
         exchange.flow.note("protocol.violated", "client", **recording.facts(error))
         exchange.lost(error)
-        exchange.respond(error.status, *violation_page(error, exchange.request.fields.get("accept")))
+        exchange.respond(error.status, *self.http.settings.violation_page(error, exchange.request))
 
     # -- after a turn --------------------------------------------------------------------------------------------
 
@@ -383,7 +383,7 @@ class HttpConnection(PacedConnection):
             exchange.wanted = False
             exchange.refuse(413, str(error))
         elif isinstance(error, RemoteProtocolError):
-            exchange.respond(error.status, *violation_page(error, exchange.request.fields.get("accept")))
+            exchange.respond(error.status, *self.http.settings.violation_page(error, exchange.request))
         elif not isinstance(error, ConnectionLost):
             self._handler_failed(exchange, error)
 
