@@ -13,7 +13,6 @@ from netlab.cores.http1 import Request, encode_fields
 from netlab.errors import BodyTooLarge, LocalProtocolError
 from netlab.flow import Flow
 from netlab.http import recording
-from netlab.http.pages import refusal_page
 from netlab.http.settings import FieldSource
 
 if TYPE_CHECKING:
@@ -291,7 +290,7 @@ class Exchange:
 
     def refuse(self, status: int, why: str, fields: Iterable[tuple[str, str]] = ()) -> None:
         """A refusal that says why, as text, HTML or a problem (RFC 9457), as Accept has it."""
-        own, body = refusal_page(status, why, self.request.fields.get("accept"))
+        own, body = self.connection.http.settings.refusal_page(status, why, self.request)
         self.respond(status, [*own, *fields], body)
 
     def send_file(self, descriptor: int, offset: int, count: int) -> None:

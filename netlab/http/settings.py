@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Union
 
-from netlab.cores.http1 import Limits, ServerCore, encode_fields
+from netlab.cores.http1 import Limits, Request, ServerCore, encode_fields
+from netlab.errors import RemoteProtocolError
+from netlab.http.pages import Page, refusal_page, violation_page
 
 if TYPE_CHECKING:
     from netlab.cores.http1_h11 import H11ServerCore
@@ -36,6 +38,13 @@ class HttpSettings:
     limits: Limits = field(default_factory=Limits)
     core: CoreFactory = ServerCore
     on_answered: Callable[[Exchange], None] | None = None  # the access log
+    pages: Mapping[int, Page] = field(default_factory=dict)  # what a refusal looks like, by status, where not as usual
+
+    def refusal_page(self, status: int, why: str, request: Request) -> Page:
+        return self.pages.get(status) or refusal_page(status, why, request.fields.get("accept"))
+
+    def violation_page(self, error: RemoteProtocolError, request: Request) -> Page:
+        return self.pages.get(error.status) or violation_page(error, request.fields.get("accept"))
 
 
 class StandingFields:
