@@ -97,7 +97,12 @@ def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
         return FINE
     flags = read(line, arguments)
     config = build(module.Config, from_environment(module.Config, name, os.environ), flags, command=line.name)
-    result: Any = module.run(config)
+    known: dict[str, Any] = {}
+    if "addresses" in inspect.signature(module.run).parameters:  # a client: the lab's names are known to it
+        from netlab.control import lab_addresses
+
+        known["addresses"] = lab_addresses
+    result: Any = module.run(config, **known)
     return asyncio.run(result) if inspect.iscoroutine(result) else int(result)
 
 

@@ -113,6 +113,16 @@ def _listed(running: list[Running]) -> str:
     return "; ".join(map(str, running)) or "none"
 
 
+async def lab_addresses() -> dict[str, Any]:
+    """The address map of the only lab that runs; empty without one, or where it is not clear which is meant."""
+    running = await labs()
+    if len(running) != 1:
+        return {}
+    async with connect(running[0].path) as control:
+        found: dict[str, Any] = await control.call("addresses")
+    return found
+
+
 class Control:
     """A connection to a lab's control socket."""
 

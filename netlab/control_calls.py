@@ -146,7 +146,7 @@ class LabCalls:
 
     async def addresses(self) -> dict[str, Any]:
         """The address map: name → address → {well-known port: where it really listens}."""
-        return {}
+        return self._lab.context.addresses.as_json()
 
     async def stop(self) -> Record:
         """Drain and end."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from netlab.clock import Clock, SystemClock
 from netlab.flow import FlowLog
+from netlab.net.addresses import AddressMap
 from netlab.net.listen import DatagramListener, Endpoint, Listener, listen
 from netlab.net.tasks import Tasks
 
@@ -26,6 +27,7 @@ class Context:
     state: Path | None = None  # where the CA and what must survive live; None: the user's state directory
     reuse_port: bool = False  # several workers share one port
     dialer: Any = None
+    addresses: AddressMap = field(default_factory=AddressMap)  # the lab's names, and where their ports really are
 
 
 @runtime_checkable
