@@ -372,7 +372,7 @@ class HttpConnection(PacedConnection):
             self._refuse_for(exchange, error)
         elif isinstance(error, Exception):
             self._handler_failed(exchange, error)
-        else:
+        elif not exchange.collecting:
             self._handler_failed(exchange, RuntimeError(f"the handler of {exchange!r} ended without an answer"))
 
     def _refuse_for(self, exchange: Exchange, error: NetlabError) -> None:

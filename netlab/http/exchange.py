@@ -98,11 +98,9 @@ class Exchange:
 
     def want(self) -> None:
         """The content is wanted: a client that waits for 100 gets it now (RFC 9110 10.1.1)."""
-        if self.wanted:
-            return
-        self.wanted = True
-        if not self.complete:
+        if not self.wanted and not self.complete:
             self.connection.content_wanted(self)
+        self.wanted = True
 
     def collect(self, limit: int, then: Callable[[bytes], None]) -> None:
         """Call `then` with the whole content, in the turn in which its last byte arrives; over the limit is a 413."""
@@ -111,6 +109,7 @@ class Exchange:
             self._collected()
             return
         self.want()
+        self.connection.content_taken(self, 0)  # who begins late may find the client held back
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The content as it arrives; the client is held back while no one takes it."""
@@ -379,6 +378,11 @@ class Exchange:
     @property
     def content_begun(self) -> bool:
         return self._arrived
+
+    @property
+    def collecting(self) -> bool:
+        """Whether a callback waits for the whole content."""
+        return self._then is not None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
