@@ -158,6 +158,7 @@ def wildcard(text: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
 
 
+@lru_cache(maxsize=256)
 def path_pattern(pattern: str) -> re.Pattern[str]:
     """The expression for a whole path; ValueError for a placeholder that occurs twice, or stands in broken braces."""
     literals = PLACEHOLDER.split(pattern)
@@ -170,6 +171,12 @@ def path_pattern(pattern: str) -> re.Pattern[str]:
     for name, rest, literal in zip(names, literals[2::3], literals[3::3], strict=True):
         spelled += f"(?P<{name}>{'.*' if rest else '[^/]+'}){re.escape(literal)}"
     return re.compile(spelled, re.DOTALL)
+
+
+def caught(pattern: str, target: str) -> Mapping[str, str]:
+    """What a route's pattern catches of a path, whose query is not looked at."""
+    found = path_pattern(pattern).fullmatch(target.partition("?")[0]) if pattern else None
+    return NOTHING if found is None else found.groupdict()
 
 
 def api_version(asked: Asked) -> str:

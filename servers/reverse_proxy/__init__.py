@@ -1,0 +1,27 @@
+"""Reverse proxy: routes to groups of upstreams, with TLS, authentication, limits, retries and breakers before them."""
+
+from __future__ import annotations
+
+from netlab.http.target import Target
+from servers.reverse_proxy.config import Config
+from servers.reverse_proxy.server import Server
+
+__all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
+
+EXAMPLES = (
+    ("netlab serve reverse-proxy --to http://127.0.0.1:9101", "everything to one upstream, on http://127.0.0.1:8081"),
+    ("netlab serve reverse-proxy --to :9101 --to :9102 --retries 1", "two that stand in for each other"),
+    (
+        "netlab serve reverse-proxy --route 'path=/v1 to=:9101 strip=/v1' --route 'host=api.* to=:9102'",
+        "by path and by host; the first route that matches counts",
+    ),
+    ("netlab serve reverse-proxy --to :9101 --tls --compress", "TLS too, on 8453; answers compressed on their way"),
+    (
+        "netlab serve reverse-proxy --to :9101 --route 'path=/admin auth=jwt roles=admin limit=10/s'",
+        "a part for those who have a token with the role (see netlab token)",
+    ),
+    ("netlab serve reverse-proxy --to https://localhost:8443 --preserve-host", "TLS to the upstream, its name kept"),
+)
+
+IN_THE_LAB = {"tls": True, "to": tuple(Target.parse(f"http://127.0.0.1:{port}") for port in (9101, 9102, 9103))}
+"""What `netlab up` sets unless a file says otherwise."""

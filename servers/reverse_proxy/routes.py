@@ -1,0 +1,156 @@
+"""The routes of a reverse proxy, made ready: each with its upstreams, and with what stands before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from netlab.http.admission import authenticator, key_set, limited, with_keys
+from netlab.http.exchange import Exchange
+from netlab.http.gateway import Gateway
+from netlab.http.prefixes import ODD, canonical
+from netlab.http.route_rule import RouteRule, targets_of
+from netlab.http.rules import Guard
+from netlab.http.trust import tls_options
+from netlab.http.upstreams import Member, Onward, Upstreams
+from netlab.policy.gateway_errors import Failure
+from netlab.policy.retry import RetryBudget
+from netlab.policy.rewriting import Rewrite
+from netlab.policy.routing import Asked
+from netlab.policy.routing import Routes as Table
+from netlab.service import Context
+from servers.reverse_proxy.config import Config
+
+if TYPE_CHECKING:
+    from netlab.http.authentication import Authenticator, Handler
+    from netlab.http.key_set import KeySet
+    from netlab.http.target import Target
+
+Work = Coroutine[Any, Any, None] | None
+PassOn = Callable[[Exchange, "Route"], Work]
+
+RETRIES_AT_ONCE = 100
+"""Retries that the budget has saved up from the start: what an upstream has under way when it dies."""
+
+
+class Route:
+    """Where a request goes, how, and `handler`: what it has to pass before."""
+
+    __slots__ = ("compress", "handler", "onward", "rewrites", "rule", "upstreams")
+
+    def __init__(self, rule: RouteRule, upstreams: Upstreams | None, onward: Onward, *, compress: bool) -> None:
+        self.rule, self.upstreams, self.onward, self.compress = rule, upstreams, onward, compress
+        self.rewrites = onward.rewrite != Rewrite()
+        self.handler: Handler = _not_ready
+
+    def __repr__(self) -> str:
+        return f"<Route {self.rule}>"
+
+
+class Routes:
+    """All routes in their order, and behind them `otherwise`, to the upstreams of everything else."""
+
+    def __init__(self, config: Config, context: Context, gateway: Gateway, pass_on: PassOn) -> None:
+        self._config, self._context, self._gateway, self._pass_on = config, context, gateway, pass_on
+        self._members = self._all_members()
+        self._groups: dict[tuple[Target, ...], Upstreams] = {}
+        self._judge, self._keys = self._authentication()
+        routes = [self._route(rule) for rule in config.route]
+        self.otherwise = self._route(RouteRule(text="--to")) if config.to else None
+        self.all = [*routes, *([self.otherwise] if self.otherwise is not None else [])]
+        self._table = Table((route.rule.match, route) for route in self.all)
+        self.plain = not routes
+
+    def find(self, exchange: Exchange) -> Route | None:
+        """The route of a request; None: it was refused, for no route takes it, or two do by what its path may mean."""
+        request = exchange.request
+        asked = Asked(request.method, request.authority, request.path.partition("?")[0], request.fields)
+        found = self._table.find(asked)
+        if ODD.search(asked.path):
+            other = self._table.find(asked._replace(path=canonical(asked.path)))
+            if (other and other.route) is not (found and found.route):
+                # the upstream may read it otherwise than we do, and so past what stands before another route
+                exchange.refuse(400, "this path can be read in two ways, and each would take another route")
+                return None
+        if found is None:
+            failed = Failure(404, "destination_not_found", self._table.why_none(asked))
+            self._gateway.refuse(exchange, failed)
+            return None
+        if exchange.flow.events is not None:
+            exchange.flow.note("route.matched", route=str(found.route.rule), caught=dict(found.caught))
+        return found.route
+
+    # -- making them ---------------------------------------------------------------------------------------------
+
+    def _all_members(self) -> dict[Target, Member]:
+        config, rules = self._config, self._config.breaker_rules()
+        targets = targets_of(config.route, config.to)
+        tls = None
+        if any(target.scheme == "https" for target in targets):
+            tls = tls_options(
+                self._context.state,
+                cafile=config.upstream_cacert,
+                insecure=config.upstream_insecure,
+                certificate=config.upstream_certificate,
+                key=config.upstream_key,
+            )
+        return {t: Member(t, tls=tls if t.scheme == "https" else None, rules=rules) for t in targets}
+
+    def _group(self, targets: tuple[Target, ...]) -> Upstreams:
+        """Routes to the same upstreams share balancer and budget."""
+        if targets not in self._groups:
+            config = self._config
+            self._groups[targets] = Upstreams(
+                [self._members[target] for target in targets],
+                self._gateway,
+                self._context.clock,
+                balance=config.balance,
+                budget=RetryBudget(config.retry_budget, reserve=RETRIES_AT_ONCE, most=RETRIES_AT_ONCE),
+            )
+        return self._groups[targets]
+
+    def _route(self, rule: RouteRule) -> Route:
+        config = self._config
+        targets = rule.to or config.to
+        onward = Onward(
+            rewrite=rule.rewrite,
+            timeout=rule.timeout,
+            retries=config.retries if rule.retries is None else rule.retries,
+            preserve_host=config.preserve_host if rule.preserve_host is None else rule.preserve_host,
+        )
+        compress = config.compress if rule.compress is None else rule.compress
+        route = Route(rule, self._group(targets) if targets else None, onward, compress=compress)
+        route.handler = self._before(route)
+        return route
+
+    # -- what stands before them ---------------------------------------------------------------------------------
+
+    def _before(self, route: Route) -> Handler:
+        """Limits by client, then who asks, then limits by user, then on."""
+        rule, pass_on = route.rule, self._pass_on
+        handler: Handler = lambda exchange: pass_on(exchange, route)  # noqa: E731
+        handler = limited(handler, [limit for limit in rule.limits if limit.key == "user"], self._context)
+        if rule.mechanisms and rule.mechanisms != ("none",):
+            handler = self._guarded(rule, handler)
+        return limited(handler, [limit for limit in rule.limits if limit.key != "user"], self._context)
+
+    def _guarded(self, rule: RouteRule, inner: Handler) -> Handler:
+        judge, guard = self._judge, Guard("/", rule.mechanisms, rule.roles)
+        assert judge is not None
+
+        def admit(exchange: Exchange) -> Work:
+            return judge.admit(exchange, guard, inner)
+
+        return with_keys(judge, self._keys, admit) if "bearer" in rule.mechanisms else admit
+
+    def _authentication(self) -> tuple[Authenticator | None, KeySet | None]:
+        """For what the routes ask for, and no more."""
+        asked = {mechanism for rule in self._config.route for mechanism in rule.mechanisms} - {"none"}
+        if not asked:
+            return None, None
+        keys = key_set(self._config, self._context) if "bearer" in asked else None
+        return authenticator(self._config, self._context, asked), keys
+
+
+def _not_ready(exchange: Exchange) -> Work:
+    raise AssertionError("a route that is not made yet")
