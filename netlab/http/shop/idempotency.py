@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from netlab.http.shop.operations import Reply
 
 FIELD = "Idempotency-Key"
-PATTERN = '^"[ !#-\\[\\]-~]{1,100}"$'  # a string as structured fields have it (RFC 9651 3.3.3), without escapes
+PATTERN = '^("[ !#-\\[\\]-~]{1,100}"|[A-Za-z0-9._:/+-]{1,100})$'
+"""A string as structured fields have it (RFC 9651 3.3.3), without escapes; or bare, as many clients send it."""
 KEY = re.compile(PATTERN.removesuffix("$") + r"\Z")
 LIFETIME = 86_400.0
 MOST = 2000
@@ -39,6 +40,7 @@ class Keys:
         """The entry of a key, new or from before; Problem for what is none, and while its request is under way."""
         if not KEY.match(key):
             raise Problem("field", f'{FIELD} is a string in quotes, such as "8e03978e-40d5-43dd-bc93-6894a57f9324"')
+        key = key.strip('"')
         entry = self._entries.get((user, key))
         if entry is None or entry.expires <= now:
             entry = self._entries[user, key] = Entry(now + LIFETIME)
@@ -61,6 +63,7 @@ class Keys:
 
     def abandon(self, user: str, key: str, entry: Entry) -> None:
         """Its request is over; if nothing came of it, it may be tried again with the same key."""
+        key = key.strip('"')
         if entry.reply is None and self._entries.get((user, key)) is entry:
             del self._entries[user, key]
 
