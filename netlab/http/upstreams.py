@@ -126,7 +126,7 @@ class Call:
         host = exchange.request.authority or member.authority if onward.preserve_host else member.authority
         return Way(
             origin=member.origin,
-            target=member.path + self._target if member.path else self._target,
+            target=member.path + self._target if member.path and self._target != "*" else self._target,
             fields=group.gateway.onward(exchange, host, change=self._change),
             tls=member.tls,
             timeout=onward.timeout,

@@ -52,7 +52,7 @@ class Routes:
 
     def __init__(self, config: Config, context: Context, gateway: Gateway, pass_on: PassOn) -> None:
         self._config, self._context, self._gateway, self._pass_on = config, context, gateway, pass_on
-        self._members = self._all_members()
+        self.members = self._all_members()
         self._groups: dict[tuple[Target, ...], Upstreams] = {}
         self._judge, self._keys = self._authentication()
         routes = [self._route(rule) for rule in config.route]
@@ -101,7 +101,7 @@ class Routes:
         if targets not in self._groups:
             config = self._config
             self._groups[targets] = Upstreams(
-                [self._members[target] for target in targets],
+                [self.members[target] for target in targets],
                 self._gateway,
                 self._context.clock,
                 balance=config.balance,
