@@ -329,8 +329,10 @@ class Forwarding:
         self.gateway.pool.forget(self.way.origin)
 
     def _over(self, failed: Failure | None) -> None:
-        if self.way.on_end is not None:
-            self.way.on_end(failed)
+        """Say so once: what we cut, the client's connection says again is lost."""
+        on_end, self.way.on_end = self.way.on_end, None
+        if on_end is not None:
+            on_end(failed)
 
 
 HAS_LENGTH = frozenset(("POST", "PUT", "PATCH"))

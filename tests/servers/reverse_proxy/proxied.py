@@ -91,6 +91,9 @@ async def proxied(
     assert not server.gate.connections
     assert len(server.gateway.pool) == 0
     assert len(server.gateway.sweep) == 0
+    async with asyncio.timeout(SECONDS):  # transports say that they are closed in the loop's next turns
+        while not all(flow.ended for flow in context.flows):
+            await asyncio.sleep(0)
     assert [member.active for member in server.routes.members.values()] == [0] * len(server.routes.members)
 
 

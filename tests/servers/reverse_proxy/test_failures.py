@@ -1,0 +1,229 @@
+"""Upstreams that die, stall, lie and come back: who answers instead, what is never repeated, and who is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from netlab.flow import Outcome
+from netlab.policy.breaker import State
+from tests.http.serving import connected
+from tests.http.upstreams import Called, Script, Scripted, scripted
+from tests.servers.reverse_proxy.proxied import Proxied, dying, named, proxied, saying, silent
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def free_port() -> int:
+    async with scripted(silent) as upstream:
+        return upstream.port
+
+
+async def closing(called: Called) -> None:
+    """Takes a request's head and closes."""
+    await called.head()
+
+
+@asynccontextmanager
+async def two(first: Script, second: Script, **options: Any) -> AsyncIterator[tuple[Scripted, Scripted, Proxied]]:
+    """Two upstreams and a proxy to them."""
+    async with scripted(first) as one, scripted(second) as other, proxied(one.port, other.port, **options) as proxy:
+        yield one, other, proxy
+
+
+LIES = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"SSH-2.0-OpenSSH_9.2\r\n",
+    b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
+    b"HTTP/1.1 200 OK\r\nContent-Length",
+    b"HTTP/1.1 103 Early\r\n\r\n" * 40,
+]
+BROKEN: list[Script] = [dying, closing, silent, *(saying(lie) for lie in LIES)]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_what_one_cannot_answer_the_other_does(broken: Script, method: str) -> None:
+    async with two(broken, named("good"), timeout=0.1) as (bad, _, proxy):
+        answers = [await proxy.ask(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode()) for _ in range(4)]
+        assert all(b"HTTP/1.1 200 " in answer for answer in answers)
+        assert len(bad.calls) == 2  # every second begins there
+        retried = proxy.notes("request.retried")
+        assert [note["failed"] for note in retried] == [f"http://127.0.0.1:{bad.port}"] * 2
+        legs = [flow for flow in proxy.flows if flow.kind == "http" and flow.parent in proxy.requests()]
+        assert len(legs) == 6  # each attempt is a leg of its own
+        assert all(flow.outcome == Outcome.OK for flow in proxy.requests())
+
+
+async def test_nobody_listening_is_no_reason_to_fail_even_for_a_post() -> None:
+    async with scripted(named("good")) as good, proxied(await free_port(), good.port) as proxy:
+        for _ in range(4):
+            answer = await proxy.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+            assert answer.startswith(b"HTTP/1.1 200 ")  # nothing of the request had been sent
+        assert len(proxy.notes("request.retried")) == 2
+
+
+@pytest.mark.parametrize("broken", [dying, silent])
+async def test_a_post_that_was_sent_is_not_repeated(broken: Script) -> None:
+    async with two(broken, named("good"), timeout=0.1) as (_, good, proxy):
+        answer = await proxy.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+        assert answer.startswith((b"HTTP/1.1 502 ", b"HTTP/1.1 504 "))
+        assert not good.calls
+
+
+async def test_a_put_whose_content_has_begun_is_not_repeated() -> None:
+    async def script(called: Called) -> None:
+        await called.head()
+        await called.exactly(1)
+        called.reset()
+
+    async with two(script, named("good")) as (_, good, proxy):
+        answer = await proxy.ask(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+        assert answer.startswith(b"HTTP/1.1 502 ")
+        assert not good.calls
+
+
+async def test_an_answer_that_has_begun_is_cut_and_not_repeated() -> None:
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+    async with two(saying(begun), named("good")) as (_, good, proxy):
+        try:
+            answer = await proxy.get()
+        except ConnectionResetError:
+            answer = b""
+        assert len(answer.partition(b"\r\n\r\n")[2]) < 100
+        assert not good.calls
+        (flow,) = proxy.requests()
+        assert flow.outcome == Outcome.CUT
+
+
+async def test_retries_are_bounded_by_number_and_budget() -> None:
+    async with scripted(dying) as one, scripted(dying) as two, scripted(dying) as three:
+        ports = (one.port, two.port, three.port)
+        async with proxied(*ports, retries=1) as proxy:
+            assert (await proxy.get()).startswith(b"HTTP/1.1 502 ")
+            assert len(proxy.notes("request.retried")) == 1
+        async with proxied(*ports, routes=("path=/ retries=0",)) as proxy:
+            assert (await proxy.get()).startswith(b"HTTP/1.1 502 ")
+            assert not proxy.notes("request.retried")
+        async with proxied(*ports, retry_budget=0.0, breaker_failures=1000) as proxy:
+            proxy.server.routes.all[0].upstreams.budget._account = 1.0  # type: ignore[union-attr]  # one, and no more comes
+            for _ in range(2):
+                assert (await proxy.get()).startswith(b"HTTP/1.1 502 ")
+            assert len(proxy.notes("request.retried")) == 1
+            assert len(proxy.notes("retry.refused")) == 2
+
+
+async def test_a_stalled_upstream_meets_its_routes_deadline() -> None:
+    async with scripted(silent) as bad, proxied(bad.port, routes=("path=/slow timeout=50ms",)) as proxy:
+        answer = await proxy.get("/slow")
+        assert answer.startswith(b"HTTP/1.1 504 ")
+        assert b"error=http_response_timeout" in answer
+        assert b"no response within 0.05 s" in answer
+
+
+async def test_a_client_slow_to_send_does_not_use_up_the_upstreams_time() -> None:
+    async def late(called: Called) -> None:
+        await called.head()
+        await called.exactly(2)
+        await called.say(OK)
+
+    async with scripted(late) as up, proxied(up.port, timeout=0.05) as proxy, connected(proxy.port) as client:
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
+        for byte in (b"h", b"i"):
+            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.15)
+            await client.send(byte)
+        assert (await client.response())[1] == b"ok"
+
+
+# -- breakers ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_breaker_opens_tries_and_closes() -> None:
+    async with scripted(dying) as upstream, proxied(upstream.port, breaker_failures=3, breaker_pause=5.0) as proxy:
+        for _ in range(3):
+            assert (await proxy.get()).startswith(b"HTTP/1.1 502 ")
+        proxy.clock.jump(1.0)
+        answer = await proxy.get()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 4\r\n" in answer
+        assert b"error=destination_unavailable" in answer
+        assert len(upstream.calls) == 3
+        proxy.clock.jump(4.1)
+        assert (await proxy.get()).startswith(b"HTTP/1.1 502 ")  # a trial that failed: twice the pause
+        proxy.clock.jump(5.1)
+        assert (await proxy.get()).startswith(b"HTTP/1.1 503 ")
+        proxy.clock.jump(5.0)
+        upstream.script = named("back")
+        assert (await proxy.get()).startswith(b"HTTP/1.1 200 ")
+        (member,) = proxy.members
+        assert member.breaker.state is State.CLOSED
+        names = [event.name for flow in proxy.requests() for event in flow.events or () if "breaker" in event.name]
+        assert names == ["breaker.opened", "breaker.opened", "breaker.closed"]
+        assert proxy.notes("breaker.opened")[0]["upstream"] == member.name
+
+
+async def test_an_upstream_that_is_out_is_passed_over() -> None:
+    async with two(named("bad", status=503), named("good"), breaker_failures=2) as (bad, _, proxy):
+        statuses = [(await proxy.get()).split(b" ", 2)[1] for _ in range(10)]
+        assert statuses.count(b"503") == 2  # an answer is an answer: it counts, and is not repeated
+        assert bad.calls[0].heard.count(b"GET / ") == 2
+        assert proxy.notes("upstream.picked")[-1]["breakers"] == {f"http://127.0.0.1:{bad.port}": "open, 5.0 s"}
+
+
+async def test_one_trial_at_a_time_and_a_client_that_leaves_tells_nothing() -> None:
+    async with scripted(dying) as upstream, proxied(upstream.port, breaker_failures=1) as proxy:
+        await proxy.get()
+        proxy.clock.jump(5.1)
+        upstream.script = silent
+        async with connected(proxy.port) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await proxy.until(lambda: len(proxy.notes("request.sent")) == 2)
+            assert (await proxy.get()).startswith(b"HTTP/1.1 503 ")  # the trial is under way
+            client.reset()
+        await proxy.until(lambda: not proxy.members[0].active)
+        assert proxy.members[0].breaker.state is State.HALF_OPEN
+        upstream.script = named("back")
+        assert (await proxy.get()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_stall_of_one_client_is_no_failure_of_the_upstream() -> None:
+    async with scripted(silent) as upstream, proxied(upstream.port, breaker_failures=1) as proxy:
+        async with connected(proxy.port) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await proxy.until(lambda: bool(proxy.notes("request.sent")))
+            client.reset()
+        await proxy.until(lambda: all(flow.ended for flow in proxy.requests()))
+        assert proxy.members[0].breaker.state is State.CLOSED
+
+
+# -- leaving nothing behind --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_client_gone_at_any_moment_leaves_nothing(turns: int) -> None:
+    async with two(dying, named("good")) as (_, _, proxy):
+        async with connected(proxy.port) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            client.reset()
+        await until_nothing_is_left(proxy)
+
+
+async def test_a_drain_in_the_middle_leaves_nothing() -> None:
+    async with scripted(silent) as upstream, proxied(upstream.port) as proxy, connected(proxy.port) as client:
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await proxy.until(lambda: bool(proxy.notes("request.sent")))
+        proxy.server.gate.drain()
+
+
+async def until_nothing_is_left(proxy: Proxied) -> None:
+    pool = proxy.server.gateway.pool
+    async with asyncio.timeout(5):
+        while any(slot.leased for slot in pool._slots.values()) or proxy.server.tasks or proxy.server.gateway.sweep:
+            await asyncio.sleep(0)
