@@ -27,5 +27,6 @@ def register(routes: Routes, context: Context) -> None:
     def handle(exchange: Exchange, rest: str = "") -> Coroutine[Any, Any, None] | None:
         return api().handle(exchange)
 
-    routes.add("*", "/api", handle, "a shop as a REST API: its versions and their OpenAPI documents")
-    routes.add("*", "/api/{rest...}", handle)
+    everything = "* TRACE"  # refused there, as a problem
+    routes.add(everything, "/api", handle, "a shop as a REST API: its versions and their OpenAPI documents")
+    routes.add(everything, "/api/{rest...}", handle)
