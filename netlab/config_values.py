@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -144,6 +145,14 @@ class Address:
         if re.search(r"[\s/@\[\]]", host) or ("://" in text):
             raise ValueError
         return cls(host or "127.0.0.1", parse_port(port))
+
+    @property
+    def here_only(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

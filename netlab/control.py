@@ -40,12 +40,17 @@ def own_folder() -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
     except FileExistsError:
         raise UsageError(f"{path} is in the way: it is no folder; remove it") from None
+    check_own(path)
+    return path
+
+
+def check_own(path: Path) -> None:
+    """UsageError unless a folder is this user's alone."""
     facts = path.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid():
         raise UsageError(f"{path} belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own")
     if facts.st_mode & 0o077:
         raise UsageError(f"{path} is open to others (mode {stat.S_IMODE(facts.st_mode):04o}); run: chmod 700 {path}")
-    return path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +77,18 @@ class Running:
 async def labs() -> list[Running]:
     """The labs of this user that run; sockets that dead processes left behind are removed."""
     found = []
-    for path in sorted(folder().glob("*.sock")):
+    place = folder()
+    if not place.exists():
+        return []
+    check_own(place)
+    for path in sorted(place.glob("*.sock")):
         if not path.stem.isdecimal():
             continue  # a worker's: its parent answers for it
         try:
             async with connect(path) as control:
                 status = await control.call("status")
             found.append(Running(int(path.stem), status["name"], path, tuple(e["url"] for e in status["endpoints"])))
-        except (NetlabError, KeyError, TypeError):
+        except (NetlabError, KeyError, TypeError, ValueError):
             _remove_if_dead(path)
     return found
 

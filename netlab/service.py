@@ -55,10 +55,6 @@ async def running(service: Service, *, grace: float = 5.0) -> AsyncIterator[list
     try:
         yield bound.endpoints
     finally:
-        bound.stop_accepting()
-        closing = getattr(service, "closing", None)
-        if closing is not None:
-            closing()  # long answers (event streams) are told to end
         try:
             await bound.drain(grace)
         finally:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+from netlab.errors import UsageError
 from netlab.http.exchange import Exchange
 
 Line = Callable[[Exchange], str]
@@ -59,18 +60,31 @@ class AccessLog:
 
     def __init__(self, form: str, path: str) -> None:
         self._line = FORMS[form]
-        self._close = path != "-"
+        self._path = path
+        self.lost = 0  # lines that could not be written
         self._file: TextIO = sys.stdout
-        if self._close:
-            self._file = Path(path).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115  open while the server is
+        if path != "-":
+            try:
+                self._file = Path(path).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115  open while the server is
+            except OSError as error:
+                raise UsageError(f"--access-log {path} cannot be written: {error.strerror or error}") from None
 
     def __call__(self, exchange: Exchange) -> None:
-        self._file.write(self._line(exchange) + "\n")
+        """A full disk costs lines, never answers."""
+        try:
+            self._file.write(self._line(exchange) + "\n")
+        except (OSError, ValueError) as error:
+            if not self.lost:
+                sys.stderr.write(f"netlab: the access log {self._path} cannot be written: {error}; lines are lost\n")
+            self.lost += 1
 
     def close(self) -> None:
-        self._file.flush()
-        if self._close:
-            self._file.close()
+        try:
+            self._file.flush()
+            if self._path != "-":
+                self._file.close()
+        except (OSError, ValueError):
+            pass  # said already, when its first line was lost
 
 
 def _host(exchange: Exchange) -> str:

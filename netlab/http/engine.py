@@ -182,7 +182,7 @@ class HttpConnection(PacedConnection):
             if self.draining or self.peer_ended:
                 self._leave()
         elif exchange is not None:
-            if core.reading_body and not self.held:
+            if core.reading_body and not self.held and not self.writing_paused:
                 self._await_content(exchange)
             elif not self.writing_paused:
                 self.deadline, self.stage = NEVER, ""  # the handler works; its waits have deadlines of their own

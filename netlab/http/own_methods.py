@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netlab.http.exchange import Exchange
 
-SECRET = frozenset(("authorization", "proxy-authorization", "cookie"))
+SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "x-csrf-token"))
 """Fields that a TRACE does not show: a page's script could read there what the browser keeps from it."""
 ALLOW = [("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")]
 
@@ -21,9 +21,25 @@ def trace(exchange: Exchange) -> None:
     exchange.respond(200, [("Content-Type", "message/http"), ("Cache-Control", "no-store")], message)
 
 
+def is_ours(exchange: Exchange) -> bool:
+    """Whether a whole URL as target asks for what is served on this connection; if not, the client is told.
+
+    An https resource is not given away over a connection that is not secured (RFC 9110 7.4).
+    """
+    scheme = exchange.request.target.partition(":")[0].lower()
+    if scheme == ("https" if exchange.connection.secure else "http"):
+        return True
+    if scheme in ("http", "https"):
+        exchange.refuse(421, f"{scheme} resources are not served on this connection (RFC 9110 7.4)")
+    else:
+        exchange.refuse(400, f"{scheme} resources are not served here; http and https are (RFC 9110 7.4)")
+    return False
+
+
 def ask_server(exchange: Exchange) -> None:
     """A target that is no path: OPTIONS for the server as a whole (RFC 9110 9.3.7), or CONNECT."""
     if exchange.request.method == "OPTIONS":
         exchange.respond(204, ALLOW)
     else:
+        exchange.connection.core.will_close()  # what the client may have sent behind a CONNECT is no request
         exchange.refuse(405, "this is an origin server: it connects to nothing for others (RFC 9110 9.3.6)", ALLOW)

@@ -59,11 +59,14 @@ class Uploads:
             exchange.wanted = False  # nor behind an error that the connection answers
 
     def _check_origin(self, exchange: Exchange) -> None:
-        """A page of somebody else, open in the user's browser, must not change his files."""
+        """A page of somebody else, open in the user's browser, must not change his files: neither from its own origin,
+        nor by having its own name lead here (DNS rebinding).
+        """
         origin = exchange.request.fields.get("origin")
         if origin is None or origin in self.options.origins or "*" in self.options.origins:
             return
-        if origin.partition("://")[2].lower() != exchange.request.authority.lower():
+        host = origin.partition("://")[2].lower()
+        if host != exchange.request.authority.lower() or not is_local_name(host):
             raise Refused(403, f"pages of {origin[:100]} may not change files here")
 
     # -- PUT -----------------------------------------------------------------------------------------------------
@@ -231,3 +234,13 @@ def sync_and_close(descriptor: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_local_name(authority: str) -> bool:
+    """Whether a host, port or not, cannot be a stranger's: an address, localhost, or a name that no resolver outside
+    the lab knows (RFC 6761: .localhost, .test).
+    """
+    name = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
+    if name.startswith("[") or name.replace(".", "").isdecimal():
+        return True
+    return name == "localhost" or name.endswith((".localhost", ".test"))

@@ -29,6 +29,8 @@ class Serving:
     """Serve TLS as well, with certificates of the local CA (see `netlab ca`)."""
     tls_listen: Address = Address("127.0.0.1", 8443)
     """Where to serve TLS; a free port when --listen has port 0."""
+    expose: bool = False
+    """Let other machines reach it: without this, only loopback is listened on."""
     root: Path | None = None
     """The folder whose files are served; a file wins over a built-in path."""
     host: tuple[HostRoot, ...] = ()
@@ -36,7 +38,7 @@ class Serving:
     endpoints: bool = True
     """Answer the built-in paths (/hello, /headers, /anything …)."""
     echo: bool = False
-    """Answer every request, whatever its method and path, with 200 and its own content."""
+    """Answer every request, whatever its method and path, with 200 and its own content (up to 64 MiB)."""
     trace: bool = False
     """Answer TRACE with the request as it arrived, without credentials and cookies."""
     save_syn: bool = True
@@ -129,6 +131,12 @@ class Connections:
 @dataclass(frozen=True, kw_only=True)
 class Config(Connections, AdmissionSettings, FileSettings, Serving):
     """What can be set for the http server; the order of the help is from the last base to the first."""
+
+    def __post_init__(self) -> None:
+        for flag, address in (("--listen", self.listen), ("--tls-listen", self.tls_listen)):
+            if not self.expose and not address.here_only:
+                words = "would let other machines reach this server; say --expose if that is meant"
+                raise UsageError(f"{flag} {address} {words}")
 
     def http_settings(self, on_answered: Callable[[Exchange], None] | None) -> HttpSettings:
         """What of it the HTTP engine is told."""

@@ -11,7 +11,7 @@ from netlab.http.admission import admitting
 from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
 from netlab.http.hosts import Directed, Hosts
-from netlab.http.own_methods import ask_server, trace
+from netlab.http.own_methods import ask_server, is_ours, trace
 from netlab.http.routes import Routes
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from netlab.http.files import Files
 
 HELLO = b"Hello, World!"
+MOST_ECHOED = 64 << 20
+"""Bytes of content that --echo sends back; it has to hold them until the last has come."""
 TEXT = encode_fields([("Content-Type", "text/plain")])
 
 
@@ -86,14 +88,16 @@ class Server:
         request = exchange.request
         target = request.target
         path = (target if target.startswith("/") else request.path).partition("?")[0]
+        if not path.startswith("/"):
+            ask_server(exchange)
+            return None
+        if target[0] != "/" and not is_ours(exchange):
+            return None
         if self.config.echo:
             echo(exchange)
             return None
         if request.method == "TRACE" and self.config.trace:
             trace(exchange)
-            return None
-        if not path.startswith("/"):
-            ask_server(exchange)
             return None
         files = self.files if self.hosts is None else self.hosts.find(request.authority)
         if files is not None:
@@ -123,7 +127,7 @@ class Server:
 def echo(exchange: Exchange) -> None:
     """200 with the request's own content, and its own type."""
     kind = exchange.request.fields.get("content-type") or "application/octet-stream"
-    exchange.collect(64 << 20, lambda body: exchange.respond(200, [("Content-Type", kind)], body))
+    exchange.collect(MOST_ECHOED, lambda body: exchange.respond(200, [("Content-Type", kind)], body))
 
 
 def built_in(context: Context) -> Routes:

@@ -156,7 +156,7 @@ async def test_idle_connections_expire() -> None:
     pool.release(A, line)
     async with asyncio.timeout(5):
         while not line.closed:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
     assert len(pool) == 0
     assert pool._timer is None
 

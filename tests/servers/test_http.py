@@ -171,6 +171,53 @@ def test_access_log(here: Place, tmp_path: Path, form: str) -> None:
     assert '"-" 400 ' in second
 
 
+def test_a_log_that_cannot_be_written_costs_lines_and_no_answers(here: Place) -> None:
+    with here.serve("-q", "--access-log", "/dev/full") as process:
+        for _ in range(3):
+            assert curl(f"{process.url}/hello") == "Hello, World!"
+        code, _, said = process.end()
+        assert code == 0
+        assert said.count("lines are lost") == 1
+        assert "Traceback" not in said
+    done = here.run("serve", "http", "--listen", ":0", "--access-log", "/nonexistent/log")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "netlab: --access-log /nonexistent/log cannot be written: No such file or directory\n",
+    )
+
+
+def test_only_loopback_unless_exposed(here: Place) -> None:
+    done = here.run("serve", "http", "--listen", "0.0.0.0:0")
+    assert done.returncode == 2
+    assert "say --expose if that is meant" in done.stderr
+
+
+def test_what_an_origin_server_does_not_do(here: Place) -> None:
+    with here.serve("-q", "--echo", "--trace") as process:
+        answer = raw(
+            process.port, b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
+        assert answer.startswith(b"HTTP/1.1 405 ")
+        assert answer.count(b"\r\nDate: ") == 1  # what came behind it is no request
+        secured = raw(process.port, b"GET https://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        assert secured.startswith(b"HTTP/1.1 421 ")  # RFC 9110 7.4
+        assert raw(process.port, b"GET ftp://a.test/ HTTP/1.1\r\nHost: a\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        assert raw(process.port, b"GET http://a.test/ HTTP/1.1\r\nHost: a\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_page_of_a_stranger_changes_no_files(here: Place, tmp_path: Path) -> None:
+    with here.serve("-q", "--root", str(tmp_path), "--writable") as process:
+        ask = b"PUT /f HTTP/1.1\r\nHost: %b\r\nOrigin: http://%b\r\nContent-Length: 0\r\n\r\n"
+        for host, origin, status in (
+            (b"evil.example", b"evil.example", b"403"),
+            (b"localhost", b"evil.example", b"403"),
+            (b"localhost:1", b"localhost:1", b"201"),
+            (b"www.shop.test", b"www.shop.test", b"204"),
+            (b"127.0.0.1:80", b"127.0.0.1:80", b"204"),
+        ):
+            assert raw(process.port, ask % (host, origin))[9:12] == status, (host, origin)
+
+
 def test_limits_have_flags(here: Place) -> None:
     with here.serve("-q", "--max-body", "10", "--max-head", "2000", "--max-request-line", "100") as process:
         ask = b"POST /anything HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%b\r\n%b"
