@@ -133,7 +133,7 @@ def _to(rule: RouteRule, value: str) -> RouteRule:
     try:
         targets = tuple(Target.parse(part) for part in value.split(","))
     except ValueError as error:
-        raise ValueError(str(error) or f"has to={value}, which is not {Target.kind.allowed}") from None
+        raise _said(error, f"has to={value}, which is not {Target.kind.allowed}") from None
     return replace(rule, to=rule.to + targets)
 
 
@@ -168,8 +168,13 @@ def _limit(rule: RouteRule, value: str) -> RouteRule:
     try:
         limit = LimitRule.parse(value)
     except ValueError as error:
-        raise ValueError(str(error) or f"has limit={value}, which is not {LimitRule.kind.allowed}") from None
+        raise _said(error, f"has limit={value}, which is not {LimitRule.kind.allowed}") from None
     return replace(rule, limits=(*rule.limits, limit))
+
+
+def _said(error: ValueError, otherwise: str) -> ValueError:
+    """A reason that is fit to be shown, or one that is."""
+    return error if str(error).startswith(("has ", "needs ")) else ValueError(otherwise)
 
 
 def _rewriting(key: str) -> Callable[[RouteRule, str], RouteRule]:

@@ -25,9 +25,9 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """From `http://127.0.0.1:9101`, `https://shop.test/api`, `127.0.0.1:9101`."""
+        """From `http://127.0.0.1:9101`, `https://shop.test/api`, `127.0.0.1:9101`, `:9101`."""
         try:
-            url = Url.parse(text)
+            url = Url.parse(f"127.0.0.1{text}" if text.startswith(":") else text)
         except UsageError:
             raise ValueError from None
         if url.user is not None:
