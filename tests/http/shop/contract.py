@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--venv", type=Path, help="where schemathesis is, or is to be, installed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        tool = installed(options.venv or Path(folder) / "venv")
+        tool = installed((options.venv or Path(folder) / "venv").absolute())
         return max(held_to(tool, version, options.examples, options.seed) for version in ("v1", "v2"))
 
 
@@ -52,6 +52,7 @@ def held_to(tool: Path, version: str, examples: int, seed: int) -> int:
                 *("--header", f"Authorization: Bearer {token}", "--mode", "all", "--continue-on-failure"),
                 *("--max-examples", str(examples), "--seed", str(seed), "--suppress-health-check", "all"),
             ],
+            cwd=here.folder,  # it leaves things where it is
             check=False,
         ).returncode
 
