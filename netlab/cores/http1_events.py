@@ -43,13 +43,10 @@ class Request:
     @property
     def authority(self) -> str:
         """The host (and port) meant: of the target where it has one, else of Host (RFC 9112 3.3); may be empty."""
-        form = self.form
-        if form == "authority":
-            return self.target
-        if form == "absolute":
-            rest = self.target.partition("://")[2]
-            return rest[: min((rest + end).index(end) for end in "/?")]
-        return self.fields.get("host") or ""
+        target = self.target
+        if target[:1] == "/" or target == "*":
+            return self.fields.get("host") or ""
+        return target if self.method == "CONNECT" else target.partition("://")[2].partition("/")[0].partition("?")[0]
 
     @property
     def path(self) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from netlab.cores.http1 import Request
 from netlab.errors import UsageError
 from netlab.http.url import PORTS, Url
+from netlab.net.pool import Origin
 
 
 class Destination(NamedTuple):
@@ -17,38 +18,44 @@ class Destination(NamedTuple):
     host: str  # lower case, without brackets; empty for schemes other than http and https
     port: int
     authority: str  # as it stands in a Host field; of a tunnel always with the port
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://{self.authority}"
+    origin: Origin  # whose connections may serve it
 
 
-def destination(request: Request) -> Destination:
-    """Of an absolute-form target, or of a CONNECT; UsageError says what is wrong with it."""
+def destination(request: Request) -> tuple[Destination, str]:
+    """Of an absolute-form target, or of a CONNECT; and the target as it is sent there: path and query, or `*` where
+    OPTIONS names no path (RFC 9112 3.2.4). UsageError says what is wrong with it.
+    """
     if request.method == "CONNECT":
-        return _tunnelled(request.target)
-    return _named(request.target.partition("://")[0].lower(), request.authority)
+        return _tunnelled(request.target), ""
+    scheme, _, rest = request.target.partition("://")
+    authority, slash, path = rest.partition("/")
+    if "?" in authority:
+        authority, slash, path = rest.partition("?")
+        return _named(scheme, authority), f"/?{path}"
+    if not slash and request.method == "OPTIONS":
+        return _named(scheme, authority), "*"
+    return _named(scheme, authority), f"/{path}"
 
 
 @lru_cache(4096)
 def _named(scheme: str, authority: str) -> Destination:
+    scheme = scheme.lower()
     if scheme not in PORTS:
-        return Destination(scheme, "", 0, authority)
+        return Destination(scheme, "", 0, authority, Origin(scheme, "", 0))
     url = Url.parse(f"{scheme}://{authority}/")
-    return Destination(scheme, url.host, url.port, url.authority)
+    return Destination(scheme, url.host, url.port, url.authority, Origin(scheme, url.host, url.port))
 
 
 @lru_cache(4096)
 def _tunnelled(authority: str) -> Destination:
     url = Url.parse(f"http://{authority}/")
-    return Destination("", url.host, url.port, url.endpoint)
+    return tunnelled(url.host, url.port)
 
 
-def origin_target(request: Request) -> str:
-    """The target as it is sent to the origin: path and query, or `*` where OPTIONS names no path (RFC 9112 3.2.4)."""
-    if request.method == "OPTIONS" and request.target.partition("://")[2] == request.authority:
-        return "*"
-    return request.path
+def tunnelled(host: str, port: int) -> Destination:
+    """The far end of a tunnel."""
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Destination("", host, port, authority, Origin("", host, port))
 
 
 def bad_target(error: UsageError) -> str:

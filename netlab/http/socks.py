@@ -10,7 +10,7 @@ from netlab.cores.socks import Connect, Credentials, Reply, ServerCore
 from netlab.errors import NetlabError, PeerUnreachable, RemoteProtocolError
 from netlab.flow import Flow, Outcome
 from netlab.http.connect import Tunnels
-from netlab.http.destination import Destination
+from netlab.http.destination import tunnelled
 from netlab.http.engine import HttpConnection
 from netlab.net.dial import Check
 from netlab.net.tasks import Tasks
@@ -111,15 +111,15 @@ class SocksClient:
 
     async def _connect(self, asked: Connect) -> None:
         flow, service = self._flow, self._service
-        where = f"[{asked.host}]:{asked.port}" if ":" in asked.host else f"{asked.host}:{asked.port}"
-        flow.label = f"SOCKS{asked.version} {where}"
+        to = tunnelled(asked.host, asked.port)
+        flow.label = f"SOCKS{asked.version} {to.authority}"
         flow.note("request.received", "client", host=asked.host, port=asked.port, version=asked.version)
         permitted = service.permit(self._client, asked.host, asked.port)
         if isinstance(permitted, Failure):
             self._refuse(Reply.NOT_ALLOWED, permitted)
             return
         try:
-            far = await service.tunnels.dial(Destination("", asked.host, asked.port, where), permitted, flow)
+            far = await service.tunnels.dial(to, permitted, flow)
         except NetlabError as error:
             self._refuse(reply_to(error), failure(error))
             return

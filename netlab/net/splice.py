@@ -177,15 +177,12 @@ class _Direction:
     def _move(self) -> int:
         """Move until one side would block or it is the others' turn; returns the bytes that left."""
         moved = 0
-        while moved < TURN:
+        while True:
+            moved += self._push()
             if self._held:
-                size = self._push()
-                moved += size
-                if self._held:
-                    self._watch("destination")
-                    return moved
-            size = self._pull()
-            if size <= 0:
+                self._watch("destination")
+                return moved
+            if moved >= TURN or not self._pull():
                 break
         self._let_go()
         if not self.done:
@@ -208,10 +205,9 @@ class _Direction:
 
     def _push(self) -> int:
         """From the pipe to the destination, as much as it takes."""
-        assert self._pipe is not None
         sent = 0
         try:
-            while self._held:
+            while self._pipe is not None and self._held:
                 size = os.splice(self._pipe[0], self._destination, self._held, flags=FLAGS)
                 self._held -= size
                 sent += size

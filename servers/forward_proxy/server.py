@@ -8,7 +8,7 @@ from typing import Any
 
 from netlab.errors import UsageError
 from netlab.http.connect import Tunnels
-from netlab.http.destination import Destination, bad_target, destination, origin_target
+from netlab.http.destination import Destination, bad_target, destination
 from netlab.http.engine import HttpConnection, HttpService
 from netlab.http.entrance import Entrance
 from netlab.http.exchange import Exchange
@@ -20,7 +20,6 @@ from netlab.http.socks import SocksService
 from netlab.net.dial import Check, Dialer, Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
-from netlab.net.pool import Origin
 from netlab.net.tasks import Tasks
 from netlab.policy.forwarding import Hop
 from netlab.policy.gateway_errors import Failure
@@ -93,7 +92,7 @@ class Server:
             answer_here(exchange)
             return None
         try:
-            to = destination(request)
+            to, target = destination(request)
         except UsageError as error:
             exchange.refuse(400, bad_target(error))
             return None
@@ -112,8 +111,8 @@ class Server:
         self.gateway.forward(
             exchange,
             Way(
-                origin=Origin("http", to.host, to.port),
-                target=origin_target(request),
+                origin=to.origin,
+                target=target,
                 fields=self.gateway.onward(exchange, to.authority, scheme="http", change=change),
                 allow=allow,
             ),
