@@ -372,7 +372,7 @@ class HttpConnection(PacedConnection):
             self._refuse_for(exchange, error)
         elif isinstance(error, Exception):
             self._handler_failed(exchange, error)
-        elif not exchange.collecting:
+        elif not exchange.handed_on:
             self._handler_failed(exchange, RuntimeError(f"the handler of {exchange!r} ended without an answer"))
 
     def _refuse_for(self, exchange: Exchange, error: NetlabError) -> None:

@@ -380,9 +380,9 @@ class Exchange:
         return self._arrived
 
     @property
-    def collecting(self) -> bool:
-        """Whether a callback waits for the whole content."""
-        return self._then is not None
+    def handed_on(self) -> bool:
+        """Whether someone answers in their own time: a callback for the whole content, a gateway."""
+        return self._then is not None or self._sink is not None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
