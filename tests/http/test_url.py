@@ -34,10 +34,10 @@ def test_where_a_url_leads(text: str, shown: str, target: str, endpoint: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    (
+    [
         *("", "http://", "ftp://a.test/", "mailto:x", "http://a b/", "http://a\nb/", "http://-a/", "http://[zz]/"),
         *("http://a]/", "http://a.test:x/", "http://a.test:65536/", "http://a.test:0/", "http://" + "ä" * 80 + "/"),
-    ),
+    ],
 )
 def test_what_is_no_url(text: str) -> None:
     with pytest.raises(UsageError):
