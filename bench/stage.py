@@ -21,6 +21,7 @@ from bench import meter
 PORTS = range(20_000, 32_000)  # below what Linux gives to outgoing connections, so that no client takes one first
 READY_SECONDS = 20.0
 GRACE_SECONDS = 5.0
+SPARSE = 1 << 30
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -90,14 +91,15 @@ class Stage:
         path.write_text(text)
         return path
 
-    def file(self, name: str, size: int, *, sparse: bool = False) -> Path:
+    def file(self, name: str, content: int | bytes) -> Path:
+        """With this content, or with so many bytes of any; from 1 GiB on it is sparse."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            if sparse:
-                file.truncate(size)
+            if isinstance(content, int) and content >= SPARSE:
+                file.truncate(content)
             else:
-                file.write(os.urandom(size))
+                file.write(os.urandom(content) if isinstance(content, int) else content)
         return path
 
     def start(self, command: list[str], *, core: int | None = None, environment: dict[str, str] | None = None) -> int:

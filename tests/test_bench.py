@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from bench import meter, report
+from bench.loads.beset import Beset
+from bench.loads.wrk import Wrk
 from bench.model import Case, Limit, NotAnswering, Ratio, Row, Sample
+from bench.peers.netlab import Netlab
 from bench.rows import all_rows, chosen
 from bench.runner import Settings, measure
 from bench.stage import Stage, StartFailed, Target, free_port
@@ -150,6 +153,29 @@ def test_results_are_json() -> None:
     result = measure(row_of(Counting(name="A", rate=10)), Settings(rounds=1, seconds=1))
     shown = json.loads(json.dumps(report.as_json([result], Settings(rounds=1, seconds=1))))
     assert shown["rows"][0]["medians"]["A"]["rate"] == 10
+
+
+def test_an_answer_in_the_wrong_coding_is_not_measured() -> None:
+    needs(("taskset", "util-linux"), ("setpriv", "util-linux"))
+    with Stage() as stage:
+        stage.file("data.json", b"[1, 2, 3]")
+        target = Files().start(stage)
+        stage.wait_until_ready(target)
+        Wrk(path="/data.json", length=9).check(target)
+        with pytest.raises(NotAnswering, match=r"answered 200 with 9 bytes, not 200 with 9 bytes in gzip$"):
+            Wrk(path="/data.json", length=9, coding="gzip").check(target)
+
+
+def test_slow_clients_must_stay_while_another_load_runs() -> None:
+    needs(("taskset", "util-linux"), ("setpriv", "util-linux"))
+    load = Counting(name="A")
+    with Stage() as stage:
+        target = Netlab().start(stage)
+        stage.wait_until_ready(target)
+        Beset(load=load, head=b"GET / HTTP/1.1\r\nX-Slow: ", connections=20).run(target, 1)
+        with pytest.raises(NotAnswering, match="said 'held 0', not 'held 20'"):  # these are answered
+            Beset(load=load, head=b"GET / HTTP/1.0\r\n\r\n", connections=20).run(target, 1)
+    assert load.calls == ["A", "A"]
 
 
 # -- processes ---------------------------------------------------------------------------------------------------

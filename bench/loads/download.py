@@ -25,9 +25,9 @@ class Download:
         return "" if shutil.which("curl") else "curl"
 
     def check(self, target: Target) -> None:
-        status, _ = ask(target, self.first, {})
-        if status != 200:
-            raise NotAnswering(f"{target.url(self.first)} answered {status}, not 200")
+        answer = ask(target, self.first, {})
+        if answer.status != 200:
+            raise NotAnswering(f"{target.url(self.first)} answered {answer.status}, not 200")
 
     def run(self, target: Target, seconds: int) -> Sample:
         """The whole file, however long that takes."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import re
 import shutil
 import ssl
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,16 +29,16 @@ class Wrk:
     pipeline: int = 1
     fields: tuple[tuple[str, str], ...] = ()
     megabytes: bool = False  # count content in MB instead of requests
+    coding: str = ""  # "gzip": the answer must come in it; `length` is that of what it holds
 
     def missing(self) -> str:
         return "" if shutil.which("wrk") else "wrk"
 
     def check(self, target: Target) -> None:
-        status, length = ask(target, self.path, dict(self.fields))
-        if (status, length) != (200, self.length):
-            raise NotAnswering(
-                f"{target.url(self.path)} answered {status} with {length} bytes, not 200 with {self.length}"
-            )
+        answer = ask(target, self.path, dict(self.fields))
+        if (answer.status, answer.coding) != (200, self.coding) or len(answer.decoded()) != self.length:
+            wanted = f"200 with {self.length} bytes" + (f" in {self.coding}" if self.coding else "")
+            raise NotAnswering(f"{target.url(self.path)} answered {answer}, not {wanted}")
 
     def run(self, target: Target, seconds: int) -> Sample:
         command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds}s", "--latency"]
@@ -65,8 +67,24 @@ class Wrk:
         )
 
 
-def ask(target: Target, path: str, fields: dict[str, str]) -> tuple[int, int]:
-    """One request; the status, and how many bytes of content came."""
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    status: int
+    coding: str  # Content-Encoding
+    content: bytes  # as it came
+
+    def __str__(self) -> str:
+        return f"{self.status} with {len(self.content)} bytes" + (f" in {self.coding}" if self.coding else "")
+
+    def decoded(self) -> bytes:
+        try:
+            return gzip.decompress(self.content) if self.coding == "gzip" else self.content
+        except (OSError, EOFError, zlib.error) as error:
+            raise NotAnswering(f"the content is not gzip: {error}") from error
+
+
+def ask(target: Target, path: str, fields: dict[str, str]) -> Answer:
+    """One request, on a connection of its own."""
     connection: http.client.HTTPConnection
     if target.scheme == "https":
         trusting = ssl._create_unverified_context()  # the certificate is not what is measured
@@ -76,7 +94,8 @@ def ask(target: Target, path: str, fields: dict[str, str]) -> tuple[int, int]:
     try:
         connection.request("GET", path, headers=fields)
         response = connection.getresponse()
-        return response.status, len(response.read())
+        coding = response.getheader("Content-Encoding", "")
+        return Answer(status=response.status, coding=coding, content=response.read())
     except (OSError, http.client.HTTPException) as error:
         raise NotAnswering(f"{target.url(path)}: {error!r}") from error
     finally:

@@ -10,13 +10,13 @@ from netlab import __version__
 
 @dataclass(frozen=True, kw_only=True)
 class Netlab:
-    """`netlab serve SERVICE`; `files` are made in a folder given as --root: names and sizes, sparse from 1 GiB on."""
+    """`netlab serve SERVICE`; `files` are made in a folder given as --root: names, and sizes or contents."""
 
     service: str = "http"
     record: str = "summary"
     flags: tuple[str, ...] = ()
     tls: bool = False
-    files: tuple[tuple[str, int], ...] = ()
+    files: tuple[tuple[str, int | bytes], ...] = ()
 
     def missing(self) -> str:
         return ""
@@ -31,8 +31,8 @@ class Netlab:
         if self.tls:
             port = free_port()
             command += ["--tls", "--tls-listen", f"127.0.0.1:{port}"]
-        for name, size in self.files:
-            stage.file(f"root/{name}", size, sparse=size >= 1 << 30)
+        for name, content in self.files:
+            stage.file(f"root/{name}", content)
         if self.files:
             command += ["--root", str(stage.folder / "root")]
         own = {"NETLAB_STATE": str(stage.folder / "state"), "XDG_RUNTIME_DIR": str(stage.folder)}

@@ -39,12 +39,12 @@ http {{
 
 @dataclass(frozen=True, kw_only=True)
 class Nginx:
-    """`server` and `http` are lines of those blocks; `files` are made in the folder that is its root."""
+    """`server` and `http` are lines of those blocks; `files` (names, and sizes or contents) are made in its root."""
 
     server: str = ""
     http: str = ""
     tls: bool = False
-    files: tuple[tuple[str, int], ...] = ()
+    files: tuple[tuple[str, int | bytes], ...] = ()
 
     def missing(self) -> str:
         return "" if shutil.which("nginx") else "nginx (package nginx-light)"
@@ -54,8 +54,8 @@ class Nginx:
 
     def start(self, stage: Stage) -> Target:
         port = free_port()
-        for name, size in self.files:
-            stage.file(f"root/{name}", size, sparse=size >= 1 << 30)
+        for name, content in self.files:
+            stage.file(f"root/{name}", content)
         certificate = ""
         if self.tls:
             from bench.peers.certificates import chain_and_key
