@@ -9,7 +9,7 @@ from typing import Any
 
 from netlab.clock import Clock
 from netlab.http.exchange import Exchange
-from netlab.http.prefixes import Prefixes, canonical
+from netlab.http.prefixes import Prefixes
 from netlab.http.rules import Guard
 from netlab.policy.auth.basic import basic_challenge, basic_credentials
 from netlab.policy.auth.bearer import bearer_challenge, bearer_token
@@ -214,8 +214,7 @@ class Guarded:
     def __call__(self, exchange: Exchange) -> Work:
         """A path with escapes or dots may be read in two ways, by routes and by files: either reading's guard holds."""
         path = exchange.request.path.partition("?")[0]
-        found = {self._guards.find(path), self._guards.find(canonical(path))}
-        guards = [guard for guard in found if guard is not None and guard.mechanisms]
+        guards = [guard for guard in self._guards.readings(path) if guard.mechanisms]
         if not guards:
             return self._inner(exchange)
         if len(guards) > 1:

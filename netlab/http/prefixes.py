@@ -22,18 +22,25 @@ class Prefixes(Generic[Thing]):
     def find(self, path: str) -> Thing | None:
         """What is said of a path (without query)."""
         for prefix, thing in self._parts:
-            if path.startswith(prefix) and (len(path) == len(prefix) or path[len(prefix)] == "/"):
+            if below(prefix, path):
                 return thing
         return None
 
+    def readings(self, path: str) -> list[Thing]:
+        """What is said of a path as it stands, and of what the file system makes of it; mostly one and the same."""
+        found = [self.find(path)] if not ODD.search(path) else [self.find(path), self.find(canonical(path))]
+        kept = [thing for thing in found if thing is not None]
+        return kept[:1] if len(kept) == 2 and kept[0] is kept[1] else kept
+
     def all(self, path: str) -> list[Thing]:
         """Everything that is said of a path, in either of its spellings."""
-        spellings = {path, canonical(path)}
-        return [
-            thing
-            for prefix, thing in self._parts
-            if any(spelling == prefix or spelling.startswith(prefix + "/") for spelling in spellings)
-        ]
+        spelled = (path,) if not ODD.search(path) else (path, canonical(path))
+        return [thing for prefix, thing in self._parts if any(below(prefix, spelling) for spelling in spelled)]
+
+
+def below(prefix: str, path: str) -> bool:
+    """Whether a path is the prefix, or continues it with a slash."""
+    return path.startswith(prefix) and (len(path) == len(prefix) or path[len(prefix)] == "/")
 
 
 def canonical(path: str) -> str:

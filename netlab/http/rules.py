@@ -83,6 +83,8 @@ class LimitRule:
                 burst = int(match[1])
             else:
                 raise ValueError
+        if not re.fullmatch(r"/[!#-\[\]-~]*", path):  # it stands in a quoted string of the RateLimit fields
+            raise ValueError(f"has the path {path!r}; percent-encode what is not printable ASCII")
         if not equals or (burst and algorithm != "token-bucket"):
             raise ValueError("needs a token-bucket for a burst" if burst else "")
         if algorithm == "concurrency":

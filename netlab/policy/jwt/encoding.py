@@ -29,7 +29,7 @@ def decode(text: str) -> bytes | None:
 def json_object(data: bytes) -> dict[str, Any]:
     """A JSON object; ValueError for anything else, for a name that occurs twice (RFC 7519 4) and for NaN."""
     try:
-        found = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_refuse)
+        found = DECODER.decode(data.decode())
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     except RecursionError:
@@ -49,3 +49,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)
