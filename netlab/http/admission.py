@@ -60,6 +60,8 @@ class AdmissionSettings:
         Literal["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"], ...
     ] = ("SHA-256", "MD5")
     """Algorithms that Digest offers, the favourite first."""
+    digest_qop: tuple[Literal["auth", "auth-int"], ...] = ("auth",)
+    """What Digest protects: the request's head, or its content too; some clients know only the first, and alone."""
     token_key: Path | None = None
     """Keys that sign the tokens for bearer (PEM or a JSON Web Key Set); else this machine's (see `netlab token`)."""
     jwks: KeysUrl | None = None
@@ -118,7 +120,9 @@ def authenticator(settings: AdmissionSettings, context: Context, asked: Set[str]
         context.clock,
         users=Users(settings.users) if settings.users is not None and wants_users else None,
         # not of the lab's Random: what a request can make it print would let others foresee nonces
-        digest=Digest(settings.realm, secrets.token_bytes(32), algorithms=settings.digest_algorithm)
+        digest=Digest(
+            settings.realm, secrets.token_bytes(32), algorithms=settings.digest_algorithm, qualities=settings.digest_qop
+        )
         if "digest" in asked
         else None,
         keys=()

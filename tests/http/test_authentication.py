@@ -157,7 +157,8 @@ async def test_a_request_cannot_be_replayed(tmp_path: Path, users: Path) -> None
 
 async def test_content_is_part_of_the_proof(tmp_path: Path, users: Path) -> None:
     """auth-int, which hardly any client speaks; the handler gets the content in any case."""
-    async with served(tmp_path, auth=(guard("/=digest"),), users=users) as site, site.http() as client:
+    options: dict[str, Any] = {"auth": (guard("/=digest"),), "users": users, "digest_qop": ("auth", "auth-int")}
+    async with served(tmp_path, **options) as site, site.http() as client:
         for proven, status in ((b"content", 200), (b"changed on the way", 401)):
             value = auth_int(await client.post("/anything"), "POST", "/anything", proven)
             answer = await client.post("/anything", content=b"content", headers={"Authorization": value})

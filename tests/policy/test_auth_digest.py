@@ -62,7 +62,7 @@ def test_the_example_with_userhash() -> None:
 
 
 def server(**options: Any) -> Digest:
-    return Digest(REALM, SECRET, **{"algorithms": ALGORITHMS, **options})
+    return Digest(REALM, SECRET, **{"algorithms": ALGORITHMS, "qualities": ("auth", "auth-int"), **options})
 
 
 def users(*names: str) -> Ha1:

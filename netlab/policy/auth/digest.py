@@ -15,7 +15,6 @@ from netlab.policy.auth.users import HASHES, digest_hash
 
 Algorithm = Literal["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"]
 ALGORITHMS = {name.lower(): name for base in HASHES for name in (base, f"{base}-sess")}
-QUALITIES = ("auth", "auth-int")
 
 Ha1 = Callable[[str, str, bool], tuple[str, str] | None]
 """From algorithm (without -sess), the client's name for the user, and whether that is its hash: name and H(A1)."""
@@ -70,7 +69,7 @@ class Digest:
         secret: bytes,
         *,
         algorithms: Sequence[str] = ("SHA-256", "MD5"),
-        qualities: Sequence[str] = QUALITIES,
+        qualities: Sequence[str] = ("auth",),
         lifetime: float = 300.0,
         userhash: bool = False,
         tracked: int = 10_000,
