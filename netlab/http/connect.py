@@ -11,24 +11,33 @@ from netlab.http.tunnel import Tunnel
 from netlab.http.upstream import FarEnd
 from netlab.net.dial import Check
 from netlab.net.splice import Pipes
-from netlab.policy.gateway_errors import failure
+from netlab.policy.gateway_errors import Failure, failure
 
 
 class Tunnels:
-    """What the tunnels of one proxy share: the way out, how long they may be idle, the kernel's pipes."""
+    """What the tunnels of one proxy share: the way out, how long they may be idle, and the kernel's pipes, where bytes
+    may go past us.
+    """
 
-    def __init__(self, gateway: Gateway, *, idle: float) -> None:
+    def __init__(self, gateway: Gateway, *, idle: float, past_us: bool = True) -> None:
         self.gateway, self.idle = gateway, idle
-        self.pipes = Pipes()
+        self.pipes = Pipes() if past_us else None
 
     async def connect(self, exchange: Exchange, to: Destination, allow: Check | None) -> None:
         """Answer a CONNECT: 200 and a tunnel, or why there is none."""
         try:
             far = await self.dial(to, allow, exchange.flow)
         except NetlabError as error:
-            self.gateway.refuse(exchange, failure(error))
+            self.refuse(exchange, failure(error))
             return
         exchange.upgrade(200, [], self.tunnel(far))
+        if (log := exchange.connection.http.settings.on_answered) is not None:
+            log(exchange)
+
+    def refuse(self, exchange: Exchange, why: Failure) -> None:
+        """No tunnel. What the client may have sent ahead for the far end is no request: the connection ends."""
+        exchange.connection.core.will_close()
+        self.gateway.refuse(exchange, why)
 
     async def dial(self, to: Destination, allow: Check | None, parent: Flow) -> FarEnd:
         """The far end, connected; its flow is the tunnel's leg."""
@@ -41,4 +50,5 @@ class Tunnels:
         return Tunnel(far, far.flow, idle=self.idle, pipes=self.pipes)
 
     def close(self) -> None:
-        self.pipes.close()
+        if self.pipes is not None:
+            self.pipes.close()

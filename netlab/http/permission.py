@@ -8,7 +8,7 @@ from typing import Protocol
 
 from netlab.net.addresses import SocketAddress
 from netlab.net.dial import Check
-from netlab.policy.access import LOOPBACK, NOT_GLOBAL, AccessRules, Asked, Refusal, Rule, in_networks, parse_rule
+from netlab.policy.access import LOOPBACK, NOT_GLOBAL, AccessRules, Asked, Refusal, Rule, parse_rule
 
 REMEMBERED = 4096
 """Verdicts that are kept; the rules do not change, and clients ask for the same again and again."""
@@ -85,7 +85,3 @@ def usual_rules(connect_ports: str, *, exposed: bool) -> list[Rule]:
 
 def _worded(rule: str, text: str) -> Rule:
     return replace(parse_rule(rule), text=text)
-
-
-def is_loopback(address: str) -> bool:
-    return in_networks(address, LOOPBACK)

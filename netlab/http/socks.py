@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 from netlab.cores.socks import Connect, Credentials, Reply, ServerCore
 from netlab.errors import NetlabError, PeerUnreachable, RemoteProtocolError
@@ -21,8 +21,17 @@ EARLY = 64 << 10
 
 Recognise = Callable[[str, str, str], Awaitable[bool]]
 """Whether user and password are right; the third is the client's address."""
-Permit = Callable[[str, str, int], Failure | Check]
-"""For a client's address, a host and a port: the "no", or what each dialled address is asked."""
+
+
+class Permitted(NamedTuple):
+    """A "yes": what each dialled address is asked, and what is to be called when the tunnel is over."""
+
+    allow: Check
+    releases: Sequence[Callable[[], None]] = ()
+
+
+Permit = Callable[[str, str | None, str, int], Failure | Permitted]
+"""Asked with a client's address, the user's name, and the host and port that are wanted."""
 
 
 class SocksService:
@@ -38,7 +47,7 @@ class SocksService:
 class SocksClient:
     """One client, from its first byte to the tunnel: a Delegate of its connection."""
 
-    __slots__ = ("_ahead", "_connection", "_core", "_flow", "_service", "_waiting")
+    __slots__ = ("_ahead", "_connection", "_core", "_flow", "_releases", "_service", "_user", "_waiting")
 
     def __init__(self, service: SocksService) -> None:
         self._service = service
@@ -47,6 +56,8 @@ class SocksClient:
         self._flow: Flow
         self._waiting: asyncio.Task[Any] | None = None
         self._ahead = 0
+        self._user: str | None = None
+        self._releases: Sequence[Callable[[], None]] = ()
 
     # -- what the connection says --------------------------------------------------------------------------------
 
@@ -77,6 +88,7 @@ class SocksClient:
         if self._waiting is not None:
             self._waiting.cancel()
         self._flow.end(self._flow.outcome or Outcome.CUT)
+        self._release()
 
     # -- what the client says ------------------------------------------------------------------------------------
 
@@ -95,11 +107,16 @@ class SocksClient:
         self._answer()
 
     async def _recognise(self, given: Credentials) -> None:
-        recognise, client = self._service.recognise, self._client
-        right = recognise is not None and await recognise(given.user, given.password, client)
+        recognise = self._service.recognise
+        assert recognise is not None
+        try:
+            right = await recognise(given.user, given.password, self._client)
+        except NetlabError:  # too many are being checked
+            right = False
         self._waiting = None
         events = self._core.admit(right)
         if right:
+            self._user = given.user
             self._flow.note("authentication.accepted", mechanism="socks", user=given.user)
             self._connection.set_deadline("header", self._connection.http.settings.header_timeout)
             self._connection.release()
@@ -114,12 +131,13 @@ class SocksClient:
         to = tunnelled(asked.host, asked.port)
         flow.label = f"SOCKS{asked.version} {to.authority}"
         flow.note("request.received", "client", host=asked.host, port=asked.port, version=asked.version)
-        permitted = service.permit(self._client, asked.host, asked.port)
+        permitted = service.permit(self._client, self._user, to.host, to.port)
         if isinstance(permitted, Failure):
             self._refuse(Reply.NOT_ALLOWED, permitted)
             return
+        self._releases = permitted.releases
         try:
-            far = await service.tunnels.dial(to, permitted, flow)
+            far = await service.tunnels.dial(to, permitted.allow, flow)
         except NetlabError as error:
             self._refuse(reply_to(error), failure(error))
             return
@@ -129,6 +147,7 @@ class SocksClient:
         self._answer()
         flow.end(Outcome.OK, "granted")
         tunnel = self._connection.delegate = service.tunnels.tunnel(far)
+        tunnel.when_over(self._release)
         tunnel.begin(self._connection)
         if rest := self._core.rest():
             tunnel.feed(rest)
@@ -142,6 +161,11 @@ class SocksClient:
         self._answer()
         outcome = Outcome.REFUSED if reply is Reply.NOT_ALLOWED else Outcome.UNREACHABLE
         self._end(outcome, reply.name.lower().replace("_", " "))
+
+    def _release(self) -> None:
+        releases, self._releases = self._releases, ()
+        for release in releases:
+            release()
 
     def _answer(self) -> None:
         if data := self._core.outgoing():

@@ -41,6 +41,17 @@ class Tunnel:
         self._ended: Ended = ""
         self._joining = False  # bulk has been seen: the kernel takes over once what is written has left
 
+    def when_over(self, call: Callable[[], None]) -> None:
+        """Call this too when the tunnel is over, however it ended."""
+        before = self.on_end
+
+        def both() -> None:
+            if before is not None:
+                before()
+            call()
+
+        self.on_end = both
+
     # -- the client's side: a Delegate ---------------------------------------------------------------------------
 
     def begin(self, connection: HttpConnection) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from netlab.config import Address, Count, Duration, Kind, Size
-from netlab.cores.http1 import Limits
 from netlab.errors import UsageError
+from netlab.http.connections import Connections
 from netlab.http.gateway import GatewaySettings
-from netlab.http.permission import is_loopback
 from netlab.http.rules import LimitRule
-from netlab.http.settings import HttpSettings
 from netlab.policy.access import Rule, parse_rule
 from netlab.policy.auth.names import parse_realm
 
 
-def rule(text: str) -> Rule:
+def access_rule(text: str) -> Rule:
     """A rule as it is written on the command line; what is wrong with it is said in its own words."""
     try:
         return parse_rule(text)
@@ -31,22 +29,39 @@ def ports(text: str) -> str:
     return text
 
 
+def quota(text: str) -> LimitRule:
+    """A limit without path, and for each host besides."""
+    first, *rest = text.split(":")
+    rule = LimitRule.parse(":".join([first, *("all" if part == "host" else part for part in rest)]))
+    if rule.path != "/" or rule.key == "api-key":
+        raise ValueError("has a path or key that a tunnel has not: it is for each client, user or host, or for all")
+    return replace(rule, key="host") if "host" in rest else rule
+
+
 AccessRule = Annotated[
     Rule,
     Kind(
-        parse=rule,
+        parse=access_rule,
         allowed="allow or deny, then from NETWORK, to HOST, port PORT, method METHOD (several with commas)",
         metavar="'allow|deny [from …] [to …] [port …] [method …]'",
         write=lambda value: str(value.text),
     ),
 ]
 Ports = Annotated[str, Kind(parse=ports, allowed="ports such as 443,8000-8999", metavar="PORT[-PORT],…")]
+Quota = Annotated[
+    LimitRule,
+    Kind(
+        parse=quota,
+        allowed="COUNT/TIME such as 100/s or 60/m, with :client, :user, :host or :all, and an algorithm behind it",
+        metavar="COUNT/TIME[:KEY][:ALGORITHM]",
+    ),
+]
 Realm = Annotated[str, Kind(parse=parse_realm, allowed="1 to 64 printable ASCII characters", metavar="REALM")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reaching:
-    """Who may come, and where they may go."""
+class Admission:
+    """Who may come, how often, and where they may go."""
 
     listen: Address = Address("127.0.0.1", 3128)
     """Where to listen, for HTTP and SOCKS alike; port 0 takes a free one."""
@@ -64,15 +79,17 @@ class Reaching:
     """How users of HTTP prove who they are."""
     realm: Realm = "netlab"
     """What users are asked for; verifiers for Digest are made for one realm."""
-    limit: tuple[LimitRule, ...] = ()
+    limit: tuple[Quota, ...] = ()
     """Allow so many requests: 100/s for each client, 20/s:host, 1000/s:all, 5:client:concurrency …; else 429."""
+    bandwidth: Size = 0
+    """Bytes a second for each client, down and up alike; 0 is no cap."""
     tell: Literal["nothing", "forwarded", "x-forwarded", "both"] = "nothing"
     """What the origin is told about the client, in Forwarded or X-Forwarded-For; Via is always there."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Connections:
-    """How connections are treated."""
+class Waiting:
+    """How long, and how many."""
 
     connect_timeout: Duration = 10.0
     """How long an upstream may take to be connected."""
@@ -80,43 +97,21 @@ class Connections:
     """How long an upstream may take to answer, and between pieces of its answer."""
     tunnel_timeout: Duration = 600.0
     """How long a tunnel may stay without a byte in either direction."""
-    idle_timeout: Duration = 75.0
-    """How long a client's connection may stay idle between requests."""
-    header_timeout: Duration = 20.0
-    """How long a client may take to send a request's head."""
-    write_timeout: Duration = 60.0
-    """How long a client may take to read anything of an answer that waits for it."""
-    max_connections: int = 0
-    """Clients' connections open at once; 0 is no limit."""
-    max_connections_per_address: int = 0
-    """Clients' connections open at once from one address; 0 is no limit."""
     upstream_connections: Count = 4096
     """Connections to upstreams, kept and in use, besides tunnels."""
-    max_head: Size = 64 << 10
-    """Bytes of a request's line and fields (431 above)."""
-    access_log: str = ""
-    """Append a line per request to this file; - is standard output."""
-    access_log_form: Literal["common", "combined", "json"] = "combined"
-    """The form of the access log's lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Connections, Reaching):
+class Config(Connections, Waiting, Admission):
     """What can be set for the forward proxy; the order of the help is from the last base to the first."""
 
+    max_body: Size = 1 << 40
+    """Bytes of content a request may have (413 above); it is passed on as it comes, so this costs no memory."""
+
     def __post_init__(self) -> None:
-        if not self.expose and self.listen.host != "localhost" and not is_loopback(self.listen.host):
+        if not self.expose and not self.listen.here_only:
             words = "would let other machines use this proxy; say --expose if that is meant"
             raise UsageError(f"--listen {self.listen} {words}")
-
-    def http_settings(self) -> HttpSettings:
-        """What of it the HTTP engine is told."""
-        return HttpSettings(
-            header_timeout=self.header_timeout,
-            idle_timeout=self.idle_timeout,
-            write_timeout=self.write_timeout,
-            limits=Limits(head=self.max_head),
-        )
 
     def gateway_settings(self) -> GatewaySettings:
         return GatewaySettings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from netlab.errors import UsageError
@@ -14,16 +14,17 @@ from netlab.http.entrance import Entrance
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
 from netlab.http.hops import answer_here, hops_left, loop, one_less
-from netlab.http.permission import SOCKS, Permission
 from netlab.http.proxy_page import ProxyPage
+from netlab.http.rules import Guard
 from netlab.http.socks import SocksService
-from netlab.net.dial import Check, Dialer, Timeouts
+from netlab.net.dial import Dialer, Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
 from netlab.policy.forwarding import Hop
 from netlab.policy.gateway_errors import Failure
 from netlab.service import Context
+from servers.forward_proxy.admission import Admission
 from servers.forward_proxy.config import Config
 
 Work = Coroutine[Any, Any, None] | None
@@ -41,54 +42,27 @@ class Server:
             context.flows, timeouts=Timeouts(connect=config.connect_timeout), service="forward-proxy"
         )
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
-        self.tunnels = Tunnels(self.gateway, idle=config.tunnel_timeout)
-        self.permission = Permission(
-            config.rule, connect_ports=config.connect_ports, lab=dialer.addresses, exposed=config.expose
-        )
+        self.tunnels = Tunnels(self.gateway, idle=config.tunnel_timeout, past_us=not config.bandwidth)
+        self.admission = Admission(config, context, dialer.addresses)
+        self.guard = Guard("/", config.auth)
         self.page = ProxyPage()
-        self.http = HttpService("forward-proxy", self.handle, config.http_settings(), context.flows, self.tasks)
-        self.socks = SocksService(self.tunnels, self.tasks, self.permit_socks)
-
-    # -- connections ---------------------------------------------------------------------------------------------
-
-    def listeners(self) -> Sequence[Listener]:
-        contexts = None
-        if self.config.tls:
-            from netlab.net.certs import Authority
-            from netlab.net.tls_context import ServerContexts
-
-            contexts = ServerContexts(Authority.load(self.context.state))
-
-        def connection() -> HttpConnection:
-            entering = self.http.connection(self.gate)
-            Entrance(entering, self.socks.client, contexts)
-            return entering
-
-        return [
-            Listener(
-                name="forward-proxy",
-                scheme="http",
-                host=self.config.listen.host,
-                port=self.config.listen.port,
-                factory=connection,
-                gate=self.gate,
-                reuse_port=self.context.reuse_port,
-            )
-        ]
+        self.log = config.open_access_log()
+        self.http = HttpService("forward-proxy", self.handle, config.http_settings(self.log), context.flows, self.tasks)
+        self.socks = SocksService(self.tunnels, self.tasks, self.admission.permit, self.admission.recognise)
 
     # -- requests ------------------------------------------------------------------------------------------------
 
     def handle(self, exchange: Exchange) -> Work:
-        """The order of things: our own page, loops, the last hop, where to, whether that may be, the way."""
+        """The order of things: our own page, loops, the last hop; where to; whether and how often; the way."""
         request = exchange.request
         if request.form in ("origin", "asterisk"):
             self.page.answer(exchange)
             return None
+        if request.method == "CONNECT" and exchange.connection.core.buffered:
+            exchange.connection.core.will_close()  # sent ahead for the far end: without a tunnel it is no request
         if (looped := loop(request, self.hop)) is not None:
-            self.gateway.refuse(exchange, looped)
-            return None
-        left = hops_left(request)
-        if left == 0:
+            return self.refuse(exchange, looped)
+        if hops_left(request) == 0:
             answer_here(exchange)
             return None
         try:
@@ -99,44 +73,99 @@ class Server:
         if to.scheme not in ("http", ""):
             exchange.refuse(501, only_http(to))
             return None
-        client = client_address(exchange)
-        refusal = self.permission.refusal(client, to.host, to.port, request.method)
-        if refusal is not None:
-            self.gateway.refuse(exchange, Failure(403, "http_request_denied", refusal.reason))
+        return self.admit(exchange, to, target)
+
+    def admit(self, exchange: Exchange, to: Destination, target: str) -> Work:
+        """Rules, limits by client and host, the user, limits by user."""
+        admission = self.admission
+        denied = admission.denied(client_of(exchange), to.host, to.port, exchange.request.method)
+        if denied is not None:
+            return self.refuse(exchange, denied)
+        if admission.quotas is not None and not admission.quotas.admit(exchange, to.host):
             return None
-        allow = self.permission.check(client, to.host, to.port, request.method)
+        if admission.authenticator is None:
+            return self.pass_on(exchange, to, target)
+        return admission.authenticator.admit(exchange, self.guard, lambda known: self.known(known, to, target))
+
+    def known(self, exchange: Exchange, to: Destination, target: str) -> Work:
+        quotas = self.admission.user_quotas
+        if quotas is not None and not quotas.admit(exchange, to.host):
+            return None
+        return self.pass_on(exchange, to, target)
+
+    def pass_on(self, exchange: Exchange, to: Destination, target: str) -> Work:
+        """A tunnel, or the request itself on its way to the origin."""
+        request = exchange.request
+        allow = self.admission.permission.check(client_of(exchange), to.host, to.port, request.method)
         if request.method == "CONNECT":
             return self.tunnels.connect(exchange, to, allow)
+        left = hops_left(request)
         change = None if left is None else one_less(left)
-        self.gateway.forward(
-            exchange,
-            Way(
-                origin=to.origin,
-                target=target,
-                fields=self.gateway.onward(exchange, to.authority, scheme="http", change=change),
-                allow=allow,
-            ),
-        )
+        fields = self.gateway.onward(exchange, to.authority, scheme="http", change=change)
+        self.gateway.forward(exchange, Way(origin=to.origin, target=target, fields=fields, allow=allow))
         return None
 
-    def permit_socks(self, client: str, host: str, port: int) -> Failure | Check:
-        refusal = self.permission.refusal(client, host, port, SOCKS)
-        if refusal is not None:
-            return Failure(403, "http_request_denied", refusal.reason)
-        return self.permission.check(client, host, port, SOCKS)
+    def refuse(self, exchange: Exchange, why: Failure) -> Work:
+        if exchange.request.method == "CONNECT":
+            self.tunnels.refuse(exchange, why)
+        else:
+            self.gateway.refuse(exchange, why)
+        return None
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def listeners(self) -> Sequence[Listener]:
+        return [
+            Listener(
+                name="forward-proxy",
+                scheme="http",
+                host=self.config.listen.host,
+                port=self.config.listen.port,
+                factory=self.connections(),
+                gate=self.gate,
+                reuse_port=self.context.reuse_port,
+            )
+        ]
+
+    def connections(self) -> Callable[[], HttpConnection]:
+        """What is made of every client's connection."""
+        contexts = None
+        if self.config.tls:
+            from netlab.net.certs import Authority
+            from netlab.net.tls_context import ServerContexts
+
+            contexts = ServerContexts(Authority.load(self.context.state))
+        make = self.http.connection
+        if self.config.bandwidth:
+            from netlab.http.throttle import Paces, ThrottledConnection
+
+            paces = Paces(self.config.bandwidth)
+
+            def make(gate: Gate) -> HttpConnection:
+                return ThrottledConnection(gate, self.http, paces)
+
+        def connection() -> HttpConnection:
+            entering = make(self.gate)
+            Entrance(entering, self.socks.client, contexts)
+            return entering
+
+        return connection
 
     def closed(self) -> None:
         """All connections are gone."""
         self.gateway.close()
         self.tunnels.close()
+        self.admission.close()
+        if self.log is not None:
+            self.log.close()
+
+
+def client_of(exchange: Exchange) -> str:
+    client = exchange.flow.client
+    return str(client[0]) if isinstance(client, tuple) else ""
 
 
 def only_http(to: Destination) -> str:
     if to.scheme == "https":
         return f"this proxy makes no TLS for its clients: reach {to.authority} with CONNECT"
     return f"this proxy fetches only http, and tunnels everything else: {to.scheme} is not spoken here"
-
-
-def client_address(exchange: Exchange) -> str:
-    client = exchange.flow.client
-    return str(client[0]) if isinstance(client, tuple) else ""

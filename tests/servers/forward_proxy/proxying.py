@@ -71,7 +71,7 @@ async def proxying(*, level: Level = Level.FULL, state: Path | None = None, **op
     assert not server.gate.connections
     assert len(server.gateway.pool) == 0
     assert len(server.gateway.sweep) == 0
-    assert server.tunnels.pipes.leased == 0
+    assert server.tunnels.pipes is None or server.tunnels.pipes.leased == 0
     async with asyncio.timeout(SECONDS):  # transports say that they are closed in the loop's next turns
         while not all(flow.ended for flow in context.flows):
             await asyncio.sleep(0)
