@@ -7,43 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from netlab.config_values import Kind
 from netlab.errors import UsageError
-from netlab.http.rules import Guard, LimitRule
-from netlab.policy.auth.names import parse_realm
-from netlab.policy.cors import Sharing, parse_origin
+from netlab.http.rules import Guard, KeysUrl, LimitRule, Origin, Realm
 
 if TYPE_CHECKING:
     from netlab.http.authentication import Authenticator, Handler
     from netlab.http.key_set import KeySet
     from netlab.service import Context
-
-Origin = Annotated[
-    str,
-    Kind(
-        parse=parse_origin,
-        allowed="*, null or an origin such as http://localhost:3000, https://*.shop.test or http://localhost:*",
-        metavar="ORIGIN",
-    ),
-]
-Realm = Annotated[str, Kind(parse=parse_realm, allowed="1 to 64 printable ASCII characters", metavar="REALM")]
-
-
-def parse_keys_url(text: str) -> str:
-    from netlab.http.url import Url
-
-    try:
-        return str(Url.parse(text))
-    except UsageError:
-        raise ValueError from None
-
-
-KeysUrl = Annotated[
-    str,
-    Kind(parse=parse_keys_url, allowed="a URL such as https://issuer.test/.well-known/jwks.json", metavar="URL"),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +133,7 @@ def with_keys(judge: Authenticator, keys: KeySet | None, handler: Handler) -> Ha
 
 def shared(handler: Handler, settings: AdmissionSettings) -> Handler:
     from netlab.http.cors import Shared
+    from netlab.policy.cors import Sharing
 
     if settings.cors_credentials and "*" in settings.cors:
         raise UsageError(

@@ -1,16 +1,17 @@
-"""Rules as people write them on a command line or in a file: who may pass, how often, which folder is whose."""
+"""Rules as people write them on a command line or in a file: who may pass, how often, which folder is whose.
+
+Every start of a server loads this and few need it, so what reads a rule is imported where one is read.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from netlab.config_values import Kind
 from netlab.errors import UsageError
-from netlab.policy.auth.names import parse_roles
-from netlab.policy.limit import parse_rate
 
 MECHANISMS = ("basic", "digest", "bearer", "none")
 KEYS = ("client", "user", "api-key", "all")
@@ -32,6 +33,8 @@ class Guard:
 
     @classmethod
     def parse(cls, text: str) -> Guard:
+        from netlab.policy.auth.names import parse_roles
+
         path, equals, rest = text.rpartition("=")
         mechanisms, colon, roles = rest.partition(":")
         names = tuple(dict.fromkeys(mechanisms.split(",")))
@@ -71,6 +74,8 @@ class LimitRule:
 
     @classmethod
     def parse(cls, text: str) -> LimitRule:
+        from netlab.policy.limit import parse_rate
+
         path, equals, rest = text.partition("=") if text.startswith("/") else ("/", "=", text)
         rate, *parts = rest.split(":")
         key, algorithm, burst = "client", "token-bucket", 0
@@ -148,3 +153,39 @@ class HostRoot:
 
 
 HostRoot.kind = Kind(parse=HostRoot.parse, allowed="NAME=ROOT, such as www.shop.test=./shop", metavar="NAME=ROOT")
+
+
+def parse_origin(text: str) -> str:
+    from netlab.policy.cors import parse_origin
+
+    return parse_origin(text)
+
+
+def parse_keys_url(text: str) -> str:
+    from netlab.http.url import Url
+
+    try:
+        return str(Url.parse(text))
+    except UsageError:
+        raise ValueError from None
+
+
+def parse_realm(text: str) -> str:
+    from netlab.policy.auth.names import parse_realm
+
+    return parse_realm(text)
+
+
+Origin = Annotated[
+    str,
+    Kind(
+        parse=parse_origin,
+        allowed="*, null or an origin such as http://localhost:3000, https://*.shop.test or http://localhost:*",
+        metavar="ORIGIN",
+    ),
+]
+Realm = Annotated[str, Kind(parse=parse_realm, allowed="1 to 64 printable ASCII characters", metavar="REALM")]
+KeysUrl = Annotated[
+    str,
+    Kind(parse=parse_keys_url, allowed="a URL such as https://issuer.test/.well-known/jwks.json", metavar="URL"),
+]
