@@ -17,10 +17,11 @@ Line = Callable[[Exchange], str]
 
 def common(exchange: Exchange) -> str:
     """The Common Log Format: host ident user [time] "request" status bytes."""
+    user = _quoted(exchange.user).replace(" ", "\\x20") if exchange.user else "-"
     request, flow = exchange.request, exchange.flow
     at = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(flow.log.wall(flow.started)))
     line = f"{request.method} {request.target} HTTP/{request.version}" if request.method else "-"
-    return f'{_host(exchange)} - - [{at}] "{_quoted(line)}" {exchange.status} {exchange.sent or "-"}'
+    return f'{_host(exchange)} - {user} [{at}] "{_quoted(line)}" {exchange.status} {exchange.sent or "-"}'
 
 
 def combined(exchange: Exchange) -> str:
@@ -36,6 +37,7 @@ def as_json(exchange: Exchange) -> str:
         {
             "time": round(flow.log.wall(flow.started), 6),
             "client": _host(exchange),
+            "user": exchange.user,
             "method": request.method,
             "target": request.target,
             "version": request.version,

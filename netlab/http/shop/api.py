@@ -92,6 +92,7 @@ class Api:
         """All that can be said before the content is there."""
         if operation.roles is not None:
             identify(call, (self._key,), operation.roles)
+            exchange.user = call.user
         for name, value in call.caught.items():
             schema = shapes.PATH_PARAMETERS[name]
             if self._checkers[call.version].errors(from_text(value, schema), schema):
