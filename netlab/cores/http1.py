@@ -9,10 +9,11 @@ from __future__ import annotations
 from netlab.cores.http1_client import ClientCore
 from netlab.cores.http1_events import Closed, Data, End, Event, Frame, Informational, Request, Response
 from netlab.cores.http1_grammar import Limits
-from netlab.cores.http1_output import encode_fields, phrase
+from netlab.cores.http1_output import PHRASES, encode_fields, phrase
 from netlab.cores.http1_server import ServerCore
 
 __all__ = [
+    "PHRASES",
     "ClientCore",
     "Closed",
     "Data",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from netlab.cores.fields import Fields
-from netlab.cores.http1_endpoint import CONTENT, ENDED, IDLE, Endpoint
-from netlab.cores.http1_events import Event, Frame, Informational, Response
+from netlab.cores.fields import EMPTY, Fields
+from netlab.cores.http1_endpoint import CONTENT, DONE, ENDED, HEAD, IDLE, Endpoint
+from netlab.cores.http1_events import Data, End, Event, Frame, Informational, Response
 from netlab.cores.http1_framing import Refused, frame_response
 from netlab.cores.http1_grammar import STATUS_REST, Limits, parse_fields, unfold
-from netlab.cores.http1_output import encode_fields, request_line
+from netlab.cores.http1_output import TARGET, encode_fields, request_line
 from netlab.cores.http1_refusals import refuse_response_head
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
@@ -29,7 +29,7 @@ Meaning = tuple[int, str, str, Fields, Frame]
 class ClientCore(Endpoint):
     """Writes requests, one at a time, and reads what is answered. Every violation has status 502, for a gateway."""
 
-    __slots__ = ("_informed", "_memo", "_method", "_offered_upgrade")
+    __slots__ = ("_informed", "_known", "_memo", "_method", "_offered_upgrade")
 
     HEAD_NAME, UNFOLDS = "response", True
 
@@ -39,8 +39,22 @@ class ClientCore(Endpoint):
         self._informed = 0
         self._offered_upgrade = False
         self._memo: tuple[bytes, str, Meaning] | None = None  # the last head, to which method, and what it meant
+        self._known: tuple[str, bytes, bytes] | None = None  # the last method and block, and what stands behind a line
 
     # -- requests out --------------------------------------------------------------------------------------------
+
+    def ask(self, method: str, target: str, block: bytes) -> None:
+        """A request without content, as `request` writes it; quick for one who repeats the fields and the method."""
+        known = self._known
+        if known is None or known[0] != method or known[1] != block or not self.idle:
+            self.request(method, target, block)
+            self._known = (method, block, self._out[-1][len(f"{method} {target} HTTP/1.1\r\n") :])
+            return
+        if not TARGET.fullmatch(target):
+            raise LocalProtocolError(f"{target[:60]!r} is not a request target; percent-encode it")
+        self._out.append(f"{method} {target} HTTP/1.1\r\n".encode("ascii") + known[2])
+        self._method, self._informed, self._offered_upgrade = method, 0, False
+        self._writing = DONE
 
     def request(
         self,
@@ -82,6 +96,24 @@ class ClientCore(Endpoint):
             self._writing, self._left, self._chunking = CONTENT, length, chunked
 
     # -- responses in --------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> list[Event]:
+        """As for every endpoint. A whole response with the head that came last is not taken to pieces again."""
+        memo = self._memo
+        if memo is None or self._reading is not HEAD or self._writing is not DONE or self._buffer:
+            return super().receive(data)
+        head, method, (status, reason, version, fields, frame) = memo
+        begin = self._base
+        middle, end = begin + len(head), begin + len(data)
+        whole = frame.has_body and frame.length == end - middle and frame.keep_alive
+        if not whole or method != self._method or self.closing or self._ended or not data.startswith(head):
+            return super().receive(data)
+        self._base, self._writing = end, IDLE
+        return [
+            Response(status, reason, version, fields, frame, begin, middle),
+            Data(data[len(head) :], middle, end),
+            End(EMPTY, end, end),
+        ]
 
     def _read_head(self, events: list[Event]) -> bool:
         buffer, at = self._buffer, self._at

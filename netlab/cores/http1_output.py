@@ -13,6 +13,8 @@ BY_THE_CORE = FRAMING_FIELDS | {"connection"}
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 STATUS_LINES |= {413: b"HTTP/1.1 413 Content Too Large\r\n", 414: b"HTTP/1.1 414 URI Too Long\r\n"}
 STATUS_LINES |= {416: b"HTTP/1.1 416 Range Not Satisfiable\r\n", 422: b"HTTP/1.1 422 Unprocessable Content\r\n"}
+PHRASES = {status: line[13:-2].decode() for status, line in STATUS_LINES.items()}
+"""The registered reason phrases."""
 REASON = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 METHOD = re.compile(TOKEN.decode())
 TARGET = re.compile(r"[!-\"$-~]+")
@@ -24,7 +26,7 @@ def status_line(status: int, reason: str | None = None) -> bytes:
     """`HTTP/1.1 404 Not Found` and CR LF; an unregistered status has an empty reason (RFC 9112 4)."""
     if not 100 <= status <= 999:
         raise LocalProtocolError(f"{status} is not an HTTP status code")
-    if reason is None:
+    if reason is None or reason == PHRASES.get(status):
         return STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
     if not REASON.fullmatch(reason):
         raise LocalProtocolError(f"the reason {reason[:60]!r} holds what no status line can")
@@ -44,7 +46,7 @@ def request_line(method: str, target: str, version: str) -> bytes:
 
 def phrase(status: int) -> str:
     """The registered reason phrase, or nothing."""
-    return STATUS_LINES[status][13:-2].decode() if status in STATUS_LINES else ""
+    return PHRASES.get(status, "")
 
 
 def encode_fields(pairs: Iterable[tuple[str, str]], *, framing: bool = False) -> bytes:

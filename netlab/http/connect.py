@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netlab.errors import ConnectionLost, NetlabError
 from netlab.flow import Flow
 from netlab.http.destination import Destination
@@ -13,14 +15,19 @@ from netlab.net.dial import Check
 from netlab.net.splice import Pipes
 from netlab.policy.gateway_errors import Failure, failure
 
+if TYPE_CHECKING:
+    from netlab.http.interception import Interception, Peek
+
 
 class Tunnels:
-    """What the tunnels of one proxy share: the way out, how long they may be idle, and the kernel's pipes, where bytes
-    may go past us.
+    """What the tunnels of one proxy share: the way out, how long they may be idle, which of them are looked into, and
+    the kernel's pipes, where bytes may go past us.
     """
 
-    def __init__(self, gateway: Gateway, *, idle: float, past_us: bool = True) -> None:
-        self.gateway, self.idle = gateway, idle
+    def __init__(
+        self, gateway: Gateway, *, idle: float, past_us: bool = True, interception: Interception | None = None
+    ) -> None:
+        self.gateway, self.idle, self.interception = gateway, idle, interception
         self.pipes = Pipes() if past_us else None
 
     async def connect(self, exchange: Exchange, to: Destination, allow: Check | None) -> None:
@@ -30,7 +37,7 @@ class Tunnels:
         except NetlabError as error:
             self.refuse(exchange, failure(error))
             return
-        exchange.upgrade(200, [], self.tunnel(far))
+        exchange.upgrade(200, [], self.join(far, to, exchange.flow))
         if (log := exchange.connection.http.settings.on_answered) is not None:
             log(exchange)
 
@@ -46,8 +53,12 @@ class Tunnels:
             raise ConnectionLost(f"{to.authority} closed the connection as soon as it stood")
         return far
 
-    def tunnel(self, far: FarEnd) -> Tunnel:
-        return Tunnel(far, far.flow, idle=self.idle, pipes=self.pipes)
+    def join(self, far: FarEnd, to: Destination, asked: Flow) -> Tunnel | Peek:
+        """Who has the client's connection from here on; `asked` is the flow of the request for the tunnel."""
+        tunnel = Tunnel(far, far.flow, idle=self.idle, pipes=self.pipes)
+        if self.interception is None or not self.interception.wants(to.host):
+            return tunnel
+        return self.interception.look_into(far, to, asked, tunnel)
 
     def close(self) -> None:
         if self.pipes is not None:

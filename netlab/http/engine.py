@@ -235,18 +235,19 @@ class HttpConnection(PacedConnection):
     def feed_on(self) -> None:
         """An answer that had to wait is out: go on with what was held back behind it."""
         if not self.writing_paused:  # else not before the client has taken what is on its way
-            self.in_turn(lambda: self._advance(self.core.resume()))
+            self.in_turn(self._advance, self.core.resume())
 
-    def in_turn(self, work: Callable[[], None]) -> None:
+    def in_turn(self, work: Callable[..., None], *arguments: Any) -> None:
         """Do what an event elsewhere (an upstream's answer) means here as one turn: all it produces in one write."""
         if self.turning:
-            work()
+            work(*arguments)
             return
         self.turning = True
         try:
-            work()
-            if self.exchange is None and self.delegate is None and not self.writing_paused:
-                self._advance(self.core.resume())
+            work(*arguments)
+            free = self.exchange is None and self.delegate is None and not self.writing_paused
+            if free and (events := self.core.resume()):
+                self._advance(events)
         finally:
             self.turning = False
         if self.delegate is None:

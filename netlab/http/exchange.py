@@ -162,7 +162,7 @@ class Exchange:
             sink.content(piece)
         if pieces:
             self.connection.content_taken(self, 0)
-        if self.complete:
+        if self.complete and self.request.frame.has_body:
             sink.content_complete(self.trailers)
 
     # -- the response --------------------------------------------------------------------------------------------
@@ -180,12 +180,15 @@ class Exchange:
         """Call this when the exchange is over, however it ended."""
         self._when_over = [*(self._when_over or ()), call]
 
-    def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"") -> None:
-        """The whole response, written at once."""
+    def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"", *, own: bool = True) -> None:
+        """The whole response, written at once; `own` as for `start`."""
         if self.started or not self.complete:
             self._begin(status)
         connection = self.connection
-        block = connection.http.standing.before(fields, self.flow.started)
+        if own or not isinstance(fields, bytes):
+            block = connection.http.standing.before(fields, self.flow.started)
+        else:
+            block = fields
         if self._amend is not None:
             block = self._amend(block)
         if self._recoding is not None:
@@ -248,15 +251,11 @@ class Exchange:
         connection = self.connection
         if connection.core.writing_content:
             if self._recoding is not None:
-                self._send_last(self._recoding.end())
+                last, self._recoding = self._recoding.end(), None
+                self.send(last)
             connection.core.finish(trailers)
         self.answered = True
         connection.exchange_answered(self)
-
-    def _send_last(self, data: bytes) -> None:
-        self._recoding = None
-        if data:
-            self.send(data)
 
     def inform(self, status: int, fields: Iterable[tuple[str, str]] = ()) -> None:
         """An interim response, 103 with its Link fields for one; written at once."""

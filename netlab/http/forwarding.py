@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import Data, End, Informational, Response, encode_fields
+from netlab.cores.http1 import PHRASES, Data, End, Frame, Informational, Response, encode_fields
 from netlab.errors import (
     ConnectionLost,
     DeadlineExceeded,
@@ -38,6 +38,7 @@ class Forwarding:
         "_asked",
         "_began",
         "_dialing",
+        "_ended",
         "_fresh",
         "_held",
         "_patience",
@@ -61,7 +62,7 @@ class Forwarding:
         self._dialing: asyncio.Task[Any] | None = None
         self._fresh = True
         self._began = 0  # what the upstream had said on this connection before the request
-        self._held = False
+        self._held = self._ended = False
         self._asked = self._sent_content = False  # whether an upstream has been told of the request, and of its content
         self._patience = gateway.settings.response_timeout if way.timeout is None else way.timeout
 
@@ -108,17 +109,10 @@ class Forwarding:
         upstream.waiting = self
         self.leg.client, self.leg.server = upstream.flow.client, upstream.flow.server
         frame = request.frame
-        fields = way.fields
-        if frame.upgrade:
-            fields += encode_fields([("Upgrade", ", ".join(frame.upgrade))])
-        upstream.core.request(
-            request.method,
-            way.target,
-            fields,
-            length=None if frame.chunked else frame.length if frame.has_body or request.method in HAS_LENGTH else None,
-            chunked=frame.chunked,
-            upgrade=bool(frame.upgrade),
-        )
+        if frame.has_body or frame.upgrade:
+            self._ask_with_more(upstream, frame)
+        else:
+            upstream.core.ask(request.method, way.target, way.fields)
         self._asked = True
         if self.leg.events is not None:
             recording.request_forwarded(self.leg, upstream)
@@ -126,6 +120,20 @@ class Forwarding:
         self._await_response()
         exchange.relay(self, ready=True)
         upstream.flush()
+
+    def _ask_with_more(self, upstream: Upstream, frame: Frame) -> None:
+        """A request whose content follows, or that offers another protocol."""
+        fields = self.way.fields
+        if frame.upgrade:
+            fields += encode_fields([("Upgrade", ", ".join(frame.upgrade))])
+        upstream.core.request(
+            self.exchange.request.method,
+            self.way.target,
+            fields,
+            length=frame.length if frame.has_body else None,
+            chunked=frame.chunked,
+            upgrade=bool(frame.upgrade),
+        )
 
     def _objection(self, upstream: Upstream) -> Objection | None:
         """Whether a connection that was dialled for another request may serve this one."""
@@ -159,7 +167,27 @@ class Forwarding:
     # -- towards the client --------------------------------------------------------------------------------------
 
     def answered(self, events: list[Any]) -> None:
-        self.exchange.connection.in_turn(lambda: self._answered(events))
+        whole = len(events) == 3 and type(events[0]) is Response and type(events[2]) is End
+        self.exchange.connection.in_turn(self._answered_whole if whole else self._answered, events)
+
+    def _answered_whole(self, events: list[Any]) -> None:
+        """The whole response in one read: it goes on in one write."""
+        response, content, _ = events
+        exchange, upstream, leg = self.exchange, self.upstream, self.leg
+        status, data = response.status, content.data
+        plain = upstream is not None and not response.frame.chunked and status != 205
+        if upstream is None or not plain or response.reason != PHRASES.get(status):
+            self._answered(events)
+            return
+        self.responding = True
+        if leg.events is not None:
+            recording.response_received(leg, response)
+        block = self.gateway.back(upstream, response, self.way)
+        self._release()
+        leg.received, leg.sent = exchange.received, len(data)
+        leg.end(Outcome.OK if status < 400 else Outcome.REFUSED, str(status))
+        exchange.respond(status, block, data, own=False)
+        self._over(None)
 
     def _answered(self, events: list[Any]) -> None:
         exchange = self.exchange
@@ -169,6 +197,8 @@ class Forwarding:
                 exchange.send(event.data)
             elif type(event) is Response:
                 self._head(event)
+                if self.upstream is None:
+                    return  # that was all, or must not be all
             elif type(event) is End:
                 self._complete(event.trailers)
             elif type(event) is Informational:
@@ -195,6 +225,10 @@ class Forwarding:
         if upstream.core.switched:
             self._switch(upstream, response)
             return
+        if response.status == 205 and response.frame.has_body:
+            self.responding = False
+            self.fail(NO_CONTENT)
+            return
         fields, length = self.gateway.back(upstream, response, self.way), response.frame.length
         if length is None and (response.fields.get("content-type") or "").startswith("text/event-stream"):
             self._patience = self.gateway.settings.tunnel_timeout  # events come when they come
@@ -207,13 +241,11 @@ class Forwarding:
         """Another protocol speaks from here on, through a tunnel."""
         self.upstream = None
         self._leave_upstream(upstream)
-        idle, change = self.gateway.settings.tunnel_timeout, self.way.on_response
+        idle = self.gateway.settings.tunnel_timeout
         tunnel = Tunnel(upstream, self.leg, idle=idle, on_end=lambda: self._over(None))
-        fields = self.gateway.returned(response)
+        fields = self.way.returned(response, self.gateway.returned(response))
         switching = [("Connection", "upgrade"), ("Upgrade", response.fields.get("upgrade") or "")]
-        self.exchange.upgrade(
-            response.status, [*(fields if change is None else change(response, fields)), *switching], tunnel
-        )
+        self.exchange.upgrade(response.status, [*fields, *switching], tunnel)
 
     def _complete(self, trailers: Any) -> None:
         """The response is whole. The connection is kept if the request is, too."""
@@ -280,13 +312,13 @@ class Forwarding:
 
     def _went_elsewhere(self, failed: Failure) -> bool:
         """Whether another upstream has the request now: one that knows nothing of it yet, or may be asked again."""
-        exchange, another = self.exchange, self.way.another
-        if another is None or exchange.started or exchange.answered:
+        exchange = self.exchange
+        if exchange.started or exchange.answered:
             return False
         method, sent = exchange.request.method, self._sent_content
         if self._asked and not may_retry(method, content_sent=sent, response_begun=self.responding):
             return False
-        way = another(failed)
+        way = self.way.another(failed)
         if way is None:
             return False
         self.gateway.forward(exchange, way)
@@ -300,7 +332,7 @@ class Forwarding:
             connection.flush()
             connection.abort()  # the client must not take a part for the whole
         elif not exchange.answered:
-            connection.in_turn(lambda: self.gateway.refuse(exchange, failed))
+            connection.in_turn(self.gateway.refuse, exchange, failed)
 
     def _await_response(self) -> None:
         """The upstream's time runs while it is its turn: not while the client is slow to read, or to send."""
@@ -330,11 +362,12 @@ class Forwarding:
 
     def _over(self, failed: Failure | None) -> None:
         """Say so once: what we cut, the client's connection says again is lost."""
-        on_end, self.way.on_end = self.way.on_end, None
-        if on_end is not None:
-            on_end(failed)
+        if not self._ended:
+            self._ended = True
+            self.way.ended(failed)
 
 
-HAS_LENGTH = frozenset(("POST", "PUT", "PATCH"))
-"""Methods whose request says Content-Length: 0 when it has no content (RFC 9110 8.6)."""
+NO_CONTENT = RemoteProtocolError(
+    "a 205 response has no content", offset=0, rule="response.reset_content", section="RFC 9110 15.3.6", status=502
+)
 OUTCOMES = {502: Outcome.UNREACHABLE, 503: Outcome.UNREACHABLE, 504: Outcome.TIMEOUT, 403: Outcome.REFUSED}

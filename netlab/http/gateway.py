@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from netlab.cores.http1 import Limits, Response, encode_fields
 from netlab.flow import FlowLog
@@ -25,21 +26,46 @@ BLOCKS = 16
 """Blocks of fields that are remembered with a connection: one for each upstream that it was sent to lately."""
 
 
-@dataclass(kw_only=True, slots=True)  # not frozen: that would triple the price, and one is made for every request
 class Way:
-    """Where a request goes and as what: the decisions of a server, which the gateway carries out."""
+    """Where a request goes and as what: the decisions of a server, which the gateway carries out. One for each request,
+    so it is as light as it can be; a server that wants to know how it went overrides the methods.
 
-    origin: Origin
-    target: str
-    fields: bytes  # a block, Host included
-    tls: TlsOptions | None = None
-    source: str | None = None  # the local address to call from
-    allow: Check | None = None  # whether an address may be called, asked again about that of a kept connection
-    timeout: float | None = None  # in place of the gateway's `response_timeout`
-    on_response: Callable[[Response, list[Pair]], list[Pair]] | None = None  # rewrites what travels back
-    looks_at: frozenset[str] = frozenset()  # lower-case names of the fields `on_response` is about; empty: all
-    on_end: Callable[[Failure | None], None] | None = None  # the upstream's answer is over, or why there was none
-    another: Callable[[Failure], Way | None] | None = None  # where to go instead, asked where repeating is safe
+    fields    a block, Host included
+    tls       how connections to the origin are secured
+    source    the local address to call from
+    allow     whether an address may be called; asked again about that of a kept connection
+    timeout   seconds, in place of the gateway's `response_timeout`
+    concerns  lower-case names of the fields for which `returned` is asked; empty: it has nothing to say
+    """
+
+    __slots__ = ("allow", "fields", "origin", "source", "target", "timeout", "tls")
+
+    concerns: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        *,
+        origin: Origin,
+        target: str,
+        fields: bytes,
+        tls: TlsOptions | None = None,
+        source: str | None = None,
+        allow: Check | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.origin, self.target, self.fields, self.tls = origin, target, fields, tls
+        self.source, self.allow, self.timeout = source, allow, timeout
+
+    def returned(self, response: Response, pairs: list[Pair]) -> list[Pair]:
+        """The response's fields as they travel back, where one of those is among them that this way concerns."""
+        return pairs
+
+    def ended(self, failed: Failure | None) -> None:
+        """The upstream's answer is over, or there is none; called once."""
+
+    def another(self, failed: Failure) -> Way | None:
+        """Where to go instead; asked where repeating the request is safe."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,15 +139,15 @@ class Gateway:
 
     def back(self, upstream: Upstream, response: Response, way: Way) -> bytes:
         """The response's fields as they travel back; made once for as long as the upstream repeats itself."""
-        fields, block, unconcerned = upstream.back
-        change, names = way.on_response, way.looks_at
-        if fields is response.fields and (change is None or unconcerned is names):
+        fields, block, concerns = upstream.back
+        if fields is response.fields and concerns is way.concerns:
             return block
         pairs = self.returned(response)
-        if change is not None and (not names or any(name in response.fields for name in names)):
-            return encode_fields(change(response, pairs))
+        concerns = way.concerns
+        if any(name in response.fields for name in concerns):
+            return encode_fields(way.returned(response, pairs))
         block = encode_fields(pairs)
-        upstream.back = (response.fields, block, names)
+        upstream.back = (response.fields, block, concerns)
         return block
 
     def returned(self, response: Response) -> list[Pair]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netlab.clock import Clock
 from netlab.cores.http1 import encode_fields
 from netlab.http.exchange import Exchange
 from netlab.http.limits import NETWORK, make, refuse
 from netlab.http.rules import LimitRule
-from netlab.http.tunnel import Tunnel
 from netlab.policy.limit import Concurrency, PerKey, Verdict
 
 
@@ -72,11 +71,11 @@ def _when_over(exchange: Exchange, release: Callable[[], None]) -> None:
     """A CONNECT is over when its tunnel is."""
 
     def over() -> None:
-        tunnel = exchange.connection.delegate
-        if isinstance(tunnel, Tunnel):
-            tunnel.when_over(release)
-        else:
+        tunnel: Any = exchange.connection.delegate
+        if tunnel is None:
             release()
+        else:
+            tunnel.when_over(release)
 
     exchange.when_over(over)
 

@@ -146,11 +146,9 @@ class SocksClient:
         self._core.grant(own[0], own[1])
         self._answer()
         flow.end(Outcome.OK, "granted")
-        tunnel = self._connection.delegate = service.tunnels.tunnel(far)
+        tunnel = self._connection.delegate = service.tunnels.join(far, to, flow)
         tunnel.when_over(self._release)
-        tunnel.begin(self._connection)
-        if rest := self._core.rest():
-            tunnel.feed(rest)
+        tunnel.begin(self._connection, self._core.rest())
 
     # -- answers -------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from netlab.http.engine import HttpConnection, HttpService
+from netlab.http.engine import HttpService
+from netlab.http.proxy_connection import ProxyConnection
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
 from netlab.policy.pace import Pace
@@ -36,7 +37,7 @@ class Paces:
         return found
 
 
-class ThrottledConnection(HttpConnection):
+class ThrottledConnection(ProxyConnection):
     """Pauses whoever writes to it while the client has had its share, and reading while it has sent its share."""
 
     __slots__ = ("_down", "_full", "_later_read", "_later_write", "_paces", "_up")

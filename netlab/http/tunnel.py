@@ -54,16 +54,16 @@ class Tunnel:
 
     # -- the client's side: a Delegate ---------------------------------------------------------------------------
 
-    def begin(self, connection: HttpConnection) -> None:
-        """From now on; what either side has said already goes to the other."""
+    def begin(self, connection: HttpConnection, said: bytes = b"") -> None:
+        """From now on; what either side has said already goes to the other, `said` of the client first."""
         upstream = self.upstream
         self.connection, upstream.waiting = connection, self
         connection.release()
         connection.set_deadline("idle", self.idle)
-        if said := upstream.rest():
-            self.answered([said])
-        if early := connection.core.rest():
-            self.feed(early)
+        if heard := upstream.rest():
+            self.answered([heard])
+        if said := said + connection.core.rest():
+            self.feed(said)
         if connection.peer_ended:
             self.feed(b"")
         if upstream.transport.is_closing():

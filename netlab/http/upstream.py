@@ -73,7 +73,7 @@ class Upstream(FarEnd):
     def __init__(self, flow: Flow, limits: Limits | None = None) -> None:
         super().__init__(flow)
         self.core = ClientCore(limits)
-        # the last response's fields, as they travel back, and the names of fields (of a Way) that are not among them
+        # the last response's fields, as they travel back, and the fields a Way concerns that are not among them
         self.back: tuple[Fields | None, bytes, frozenset[str]] = (None, b"", frozenset())
         self._flushing = False
 

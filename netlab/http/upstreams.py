@@ -102,10 +102,12 @@ class Upstreams:
         return len(self.members)
 
 
-class Call:
+class Call(Way):
     """One request on its way through a group: which member has it, which had it, what its end says of that one."""
 
     __slots__ = ("_change", "_exchange", "_group", "_index", "_left", "_member", "_onward", "_target", "_trial")
+
+    concerns = REDIRECTING
 
     def __init__(
         self, group: Upstreams, exchange: Exchange, onward: Onward, target: str, change: Change | None
@@ -113,32 +115,28 @@ class Call:
         self._group, self._exchange, self._onward = group, exchange, onward
         self._target, self._change = target, change
         self._left: Sequence[int] = group.everyone  # those that may still be tried
+        self.source, self.allow, self.timeout = None, None, onward.timeout
 
     def to(self, index: int) -> Way:
         """The way to one of the members, whose breaker has let the request through."""
-        group, exchange, onward = self._group, self._exchange, self._onward
+        group, exchange, onward, target = self._group, self._exchange, self._onward, self._target
         member = self._member = group.members[index]
         self._index = index
         self._trial: bool | None = member.breaker.state is not CLOSED
         member.active += 1
         if exchange.flow.events is not None:
             self._note_pick()
-        host = exchange.request.authority or member.authority if onward.preserve_host else member.authority
-        return Way(
-            origin=member.origin,
-            target=member.path + self._target if member.path and self._target != "*" else self._target,
-            fields=group.gateway.onward(exchange, host, change=self._change),
-            tls=member.tls,
-            timeout=onward.timeout,
-            on_response=self.answered,
-            looks_at=REDIRECTING,
-            on_end=self.ended,
-            another=self.another if len(self._left) > 1 else None,
-        )
+        host = member.authority
+        if onward.preserve_host:
+            host = exchange.request.authority or host
+        self.origin, self.tls = member.origin, member.tls
+        self.target = member.path + target if member.path and target != "*" else target
+        self.fields = group.gateway.onward(exchange, host, change=self._change)
+        return self
 
     # -- what the gateway tells ----------------------------------------------------------------------------------
 
-    def answered(self, response: Response, pairs: list[Pair]) -> list[Pair]:
+    def returned(self, response: Response, pairs: list[Pair]) -> list[Pair]:
         """The answer's fields as the client has to see them."""
         if response.status == 101:
             self._record(None)  # it has answered; how long a tunnel lives says nothing of its health
@@ -157,6 +155,8 @@ class Call:
     def another(self, failed: Failure) -> Way | None:
         """The request to a member that was not tried, if it may be tried at all."""
         group, before = self._group, self._member
+        if len(self._left) < 2:
+            return None
         left = self._left = [index for index in self._left if index != self._index]
         if len(group.members) - len(left) > self._onward.retries or failed.error in ANYWHERE:
             return None

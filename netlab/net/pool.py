@@ -69,6 +69,7 @@ class Pool(Generic[C]):
         self._slots: dict[Origin, _Slot[C]] = {}
         self._queue: list[_Waiter[C]] = []  # first come, first served
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     # -- without waiting ---------------------------------------------------------------------------------------
 
@@ -192,7 +193,9 @@ class Pool(Generic[C]):
     # -- idle connections --------------------------------------------------------------------------------------
 
     def _keep(self, slot: _Slot[C], connection: C) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         slot.leased -= 1
         slot.idle.append((connection, loop.time()))
         if self._timer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,6 +11,9 @@ class State(Enum):
     CLOSED = "closed"  # requests pass
     OPEN = "open"  # none does, until the pause is over
     HALF_OPEN = "half-open"  # a few do, to see
+
+
+CLOSED, OPEN, HALF_OPEN = State  # a look-up in an Enum costs as much as a small function in Python 3.11
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,20 +41,20 @@ class Breaker:
 
     def __init__(self, rules: BreakerRules | None = None) -> None:
         self.rules = rules or BreakerRules()
-        self.state = State.CLOSED
+        self.state = CLOSED
         self._in_a_row = 0  # failures
-        self._history: list[bool] = []  # the last outcomes, oldest first; True is a failure
+        self._history: deque[bool] = deque(maxlen=self.rules.window)  # the last outcomes; True is a failure
         self._opened, self._pause = 0.0, self.rules.pause
         self._running = self._successes = 0  # of trials
 
     def allow(self, now: float) -> bool:
         """Whether a request may go to this upstream now."""
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return True
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             if now < self._opened + self._pause:
                 return False
-            self.state, self._running, self._successes = State.HALF_OPEN, 0, 0
+            self.state, self._running, self._successes = HALF_OPEN, 0, 0
         if self._running >= self.rules.trials:
             return False
         self._running += 1
@@ -58,24 +62,24 @@ class Breaker:
 
     def record(self, ok: bool, now: float) -> None:
         """How a request that was allowed ended."""
-        if self.state is State.HALF_OPEN:
+        if self.state is CLOSED:
+            self._history.append(not ok)
+            if ok:
+                self._in_a_row = 0
+            else:
+                self._failed(now)
+        elif self.state is HALF_OPEN:
             self._record_trial(ok, now)
-        elif self.state is State.CLOSED:
-            self._record(ok, now)
 
     def forget(self) -> None:
         """A request that was allowed ended in a way that says nothing of the upstream (its client left)."""
-        if self.state is State.HALF_OPEN and self._running:
+        if self.state is HALF_OPEN and self._running:
             self._running -= 1
 
-    def _record(self, ok: bool, now: float) -> None:
-        rules = self.rules
-        self._in_a_row = 0 if ok else self._in_a_row + 1
-        self._history.append(not ok)
-        if len(self._history) > rules.window:
-            del self._history[0]
-        full = len(self._history) >= rules.window
-        too_many = rules.rate > 0 and full and sum(self._history) / len(self._history) >= rules.rate
+    def _failed(self, now: float) -> None:
+        rules, history = self.rules, self._history
+        self._in_a_row += 1
+        too_many = rules.rate > 0 and len(history) >= rules.window and sum(history) / len(history) >= rules.rate
         if self._in_a_row >= rules.failures or too_many:
             self._open(now, rules.pause)
 
@@ -86,15 +90,15 @@ class Breaker:
             return
         self._successes += 1
         if self._successes >= self.rules.trials:
-            self.state, self._in_a_row, self._pause = State.CLOSED, 0, self.rules.pause
+            self.state, self._in_a_row, self._pause = CLOSED, 0, self.rules.pause
             self._history.clear()
 
     def _open(self, now: float, pause: float) -> None:
-        self.state, self._opened, self._pause = State.OPEN, now, pause
+        self.state, self._opened, self._pause = OPEN, now, pause
 
     def retry_after(self, now: float) -> float:
         """Seconds until it lets something through; 0 if it does."""
-        return max(self._opened + self._pause - now, 0.0) if self.state is State.OPEN else 0.0
+        return max(self._opened + self._pause - now, 0.0) if self.state is OPEN else 0.0
 
     def __repr__(self) -> str:
         return f"<Breaker {self.state.value}, {self._in_a_row} failures in a row>"

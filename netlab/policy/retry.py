@@ -23,7 +23,8 @@ class RetryBudget:
 
     def count(self) -> None:
         """A request came."""
-        self._account = min(self._account + self.share, self.most)
+        if self._account < self.most:
+            self._account += self.share
 
     def spend(self) -> bool:
         """Take one retry from the account, if it is there."""
