@@ -1,4 +1,4 @@
-"""Secrets masked in flows' records: credentials, cookies and TLS secrets, in fields and in raw bytes alike.
+"""Secrets masked in flows' records: credentials, cookies, tokens, TLS secrets; in fields, content and raw bytes alike.
 
 A mask is as long as what it hides, so that offsets, lengths and the cut into packets stay what they were.
 """
@@ -13,9 +13,12 @@ from typing import Any
 
 from netlab.inspect.record import Record
 
-SECRET_FIELDS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+SECRET_FIELDS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
-_LINE = re.compile(rb"(?im)^(authorization|proxy-authorization|cookie|set-cookie)([ \t]*:)([^\r\n]*)")
+_LINE = re.compile(rb"(?im)^(authorization|proxy-authorization|cookie|set-cookie|x-api-key)([ \t]*:)([^\r\n]*)")
+_NAMES = rb"password|access_token|refresh_token|id_token|client_secret"  # what forms and OAuth 2 call them (RFC 6749)
+_MEMBER = re.compile(rb'("(?:' + _NAMES + rb')"\s*:\s*")((?:[^"\\]|\\.)*)', re.DOTALL)  # in JSON
+_PARAMETER = re.compile(rb"((?:^|[?&\s])(?:" + _NAMES + rb")=)([^&\s]*)")  # in a form or a query
 _CREDENTIALS = re.compile(r"(\s*\S+\s+)?(.*)", re.DOTALL)  # the scheme is no secret (RFC 9110 11.4)
 
 
@@ -24,6 +27,8 @@ def redacted(record: Mapping[str, Any]) -> Record:
     copy = dict(record)
     if "secrets" in (record.get("details") or {}):
         copy["details"] = {**record["details"], "secrets": "[redacted]"}
+    if record.get("label"):
+        copy["label"] = _walk(record["label"])  # it has the query of a request
     if record.get("events"):
         copy["events"] = [redacted_event(event) for event in record["events"]]
     for tape in ("wire", "plain"):
@@ -39,6 +44,8 @@ def redacted_event(event: Mapping[str, Any]) -> Record:
 
 def _walk(value: Any) -> Any:
     match value:
+        case str():
+            return _masked_content(value.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
         case [str(name), str(text)] if name.lower() in SECRET_FIELDS:
             return [name, masked(name, text)]
         case list():
@@ -70,7 +77,7 @@ def _redacted_tape(tape: Sequence[Mapping[str, Any]]) -> list[Record]:
     for _, side in groupby(sorted(chunks, key=lambda chunk: str(chunk["side"])), key=lambda chunk: chunk["side"]):
         members = list(side)
         parts = [b64decode(chunk["data"]) for chunk in members]
-        stream, at = _LINE.sub(_masked_line, b"".join(parts)), 0
+        stream, at = _masked_content(_LINE.sub(_masked_line, b"".join(parts))), 0
         for chunk, part in zip(members, parts, strict=True):
             chunk["data"] = b64encode(stream[at : at + len(part)]).decode("ascii")
             at += len(part)
@@ -80,3 +87,17 @@ def _redacted_tape(tape: Sequence[Mapping[str, Any]]) -> list[Record]:
 def _masked_line(line: re.Match[bytes]) -> bytes:
     name, colon, value = line.groups()
     return name + colon + masked(name.decode("ascii"), value.decode("latin-1")).encode("latin-1")
+
+
+def _masked_content(data: bytes) -> bytes:
+    """What forms and JSON hold under the name of a secret, starred out."""
+    if not _SUSPECT.search(data):
+        return data
+    return _PARAMETER.sub(_masked_value, _MEMBER.sub(_masked_value, data))
+
+
+def _masked_value(found: re.Match[bytes]) -> bytes:
+    return found[1] + b"*" * len(found[2])
+
+
+_SUSPECT = re.compile(_NAMES)

@@ -216,6 +216,27 @@ def test_fields_bytes_and_tls_secrets_are_masked_and_the_record_itself_is_not() 
     assert shown["plain"] is None
 
 
+def test_what_forms_and_json_call_secret_is_masked() -> None:
+    login = '{"user": "ada", "password" : "h\\"unter2", "more": {"access_token":"eyJ.a.b"}}'
+    form = "user=ada&password=hunter2&grant_type=password"
+    record: dict[str, Any] = {
+        "label": "GET /?a=1&access_token=eyJ",
+        "events": [_event(body={"text": login}, url="http://a.test/?client_secret=x"), _event(body={"text": form})],
+        "wire": [_chunk(b"POST / HTTP/1.1\r\n\r\n" + form.encode(), "client"), _chunk(login.encode(), "server")],
+    }
+    shown = redacted(record)
+    assert shown["label"] == "GET /?a=1&access_token=***"
+    bodies = [event["fields"]["body"]["text"] for event in shown["events"]]
+    assert bodies == [
+        '{"user": "ada", "password" : "*********", "more": {"access_token":"*******"}}',
+        "user=ada&password=*******&grant_type=password",
+    ]
+    assert shown["events"][0]["fields"]["url"] == "http://a.test/?client_secret=*"
+    client, server = (b64decode(chunk["data"]) for chunk in shown["wire"])
+    assert client.endswith(bodies[1].encode())
+    assert server == bodies[0].encode()
+
+
 def _event(**fields: Any) -> dict[str, Any]:
     return {"time": 0.0, "side": "client", "name": "request.received", "fields": fields, "start": 0, "end": 0}
 
