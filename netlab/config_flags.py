@@ -81,7 +81,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         options["name"] = setting.flags
     if setting.switch:
         options["negative"] = setting.negative
-    elif setting.kind is kind_of(str):
+    elif setting.kind is kind_of(str) and not setting.positional:
         options["allow_leading_hyphen"] = True  # text is whatever follows its flag: `-o -`, `-d -1`
     annotation: Any = bool if setting.switch else tuple[str, ...] if setting.many else str
     kind = inspect.Parameter.POSITIONAL_ONLY if setting.positional else inspect.Parameter.KEYWORD_ONLY

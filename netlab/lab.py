@@ -44,9 +44,9 @@ class Lab:
         self._running: dict[str, AbstractAsyncContextManager[list[Endpoint]]] = {}
         self._tasks = Tasks("lab")
 
-    async def start(self, name: str, service: Service) -> None:
-        """Bind and serve; AddressInUse and UsageError leave nothing of it behind."""
-        life = running(service, grace=self.options.grace)
+    async def start(self, name: str, service: Service, *, taken: Callable[[AddressInUse], None] | None = None) -> None:
+        """Bind and serve; AddressInUse and UsageError leave nothing of it behind. `taken`: see `running`."""
+        life = running(service, grace=self.options.grace, taken=taken)
         self.endpoints += await life.__aenter__()
         self._running[name] = life
 
@@ -101,17 +101,21 @@ async def live(
     """Start, serve until someone says stop, drain. With `tolerant`, a taken port costs only its own service, and the
     exit code. `while_up` spans the time when connections are welcome; usually it prints endpoints and flows.
     """
-    missing = 0
+    missing: list[AddressInUse] = []
+
+    def taken(error: AddressInUse) -> None:
+        missing.append(error)
+        say(f"{error}; {name} goes without it ({elsewhere(name)})")
+
     with stopped_by_signals(lab.stop, lab.stopping):
         try:
             for name, factory in factories.items():
                 try:
-                    await lab.start(name, factory(lab.context))
-                except AddressInUse as error:
+                    await lab.start(name, factory(lab.context), taken=taken if tolerant else None)
+                except AddressInUse:
                     if not tolerant:
                         raise
-                    missing += 1
-                    say(f"{name} does not run: {error}")
+                    say(f"{name} does not run")
             if lab.endpoints:
                 async with ControlServer(socket, LabCalls(lab).table()):
                     settle_garbage()
@@ -182,6 +186,12 @@ def stopped_by_signals(stop: Callable[[], None], stopping: asyncio.Event) -> Ite
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def elsewhere(name: str) -> str:
+    """How to give a service of `netlab up` another address."""
+    variable = f"NETLAB_{name}_LISTEN".upper().replace("-", "_")
+    return f"another place for it: {variable}=127.0.0.1:0, or listen in a file's [{name}]"
 
 
 def settle_garbage() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from netlab.clock import Clock, SystemClock
+from netlab.errors import AddressInUse
 from netlab.flow import FlowLog
 from netlab.net.addresses import AddressMap
 from netlab.net.listen import DatagramListener, Endpoint, Listener, listen
@@ -42,13 +43,16 @@ class Service(Protocol):
 
 
 @asynccontextmanager
-async def running(service: Service, *, grace: float = 5.0) -> AsyncIterator[list[Endpoint]]:
+async def running(
+    service: Service, *, grace: float = 5.0, taken: Callable[[AddressInUse], None] | None = None
+) -> AsyncIterator[list[Endpoint]]:
     """Bind, serve, drain, cancel: the life of a service, the same in tests, lab and command line.
 
     On leaving, nothing new is accepted, every connection is asked to end after what is under way, at most `grace`
-    seconds; what is left is aborted. A cancellation while draining ends it at once.
+    seconds; what is left is aborted. A cancellation while draining ends it at once. With `taken`, an address in use
+    costs only its own listener, as long as there is another.
     """
-    bound = await listen(service.listeners())
+    bound = await listen(service.listeners(), taken=taken)
     background = getattr(service, "background", None)
     if background is not None:
         service.tasks.start(background(), "background")

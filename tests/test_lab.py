@@ -131,14 +131,22 @@ def test_a_taken_port_is_named_with_its_holder(here: Place) -> None:
             assert result.returncode == 1
             assert result.stderr.startswith(f"netlab: {sentence}")
             assert result.stderr.endswith(f"(pid {first.pid})\n")
-        result = here.run("up", "http", NETLAB_HTTP_LISTEN=f"127.0.0.1:{first.port}")
+        taken = f"127.0.0.1:{first.port}"
+        result = here.run("up", "http", NETLAB_HTTP_LISTEN=taken, NETLAB_HTTP_TLS="no")
         assert result.returncode == 1
-        assert result.stderr.startswith(f"netlab: http does not run: {sentence}")
+        assert result.stderr.startswith(f"netlab: {sentence}")
+        assert "NETLAB_HTTP_LISTEN=127.0.0.1:0" in result.stderr
+        assert result.stderr.endswith("netlab: http does not run\n")
         assert here.sockets == [f"{first.pid}.sock"]
+        with here.start("up", "http", NETLAB_HTTP_LISTEN="127.0.0.1:0", NETLAB_HTTP_TLS_LISTEN=taken) as rest:
+            assert rest.line().startswith("http  http://127.0.0.1:")  # what is free is served all the same
+            code, _, said = rest.end()
+            assert code == 1
+            assert sentence in said
 
 
 def test_an_address_that_is_not_ours(here: Place) -> None:
-    result = here.run("serve", "http", "--listen", "192.0.2.1:0")
+    result = here.run("serve", "http", "--expose", "--listen", "192.0.2.1:0")
     assert (result.returncode, result.stderr) == (2, "netlab: 192.0.2.1 is not an address of this machine\n")
 
 

@@ -202,6 +202,10 @@ class Connection(asyncio.Protocol):
 
     def reset(self) -> None:
         """End at once with RST, as a peer that crashed would (SO_LINGER 0); what was not sent is discarded."""
+        if self.flow is not None:
+            self.flow.note("connection.reset", "server", reason="on our side")
+            self.flow.outcome = self.flow.outcome or Outcome.CANCELLED
+            self.flow.result = self.flow.result or "reset"
         sock = self.transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -121,12 +121,26 @@ class Bound:
         self._datagrams.clear()
 
 
-async def listen(listeners: Sequence[Listener | DatagramListener]) -> Bound:
-    """Bind all listeners, or none: a bind that fails releases what was bound before it."""
+async def listen(
+    listeners: Sequence[Listener | DatagramListener], *, taken: Callable[[AddressInUse], None] | None = None
+) -> Bound:
+    """Bind all listeners, or none: a bind that fails releases what was bound before it.
+
+    With `taken`, an address in use is told to it and left out, as long as another one can be had.
+    """
     bound = Bound()
+    missing: AddressInUse | None = None
     try:
         for listener in listeners:
-            await bound.add(listener)
+            try:
+                await bound.add(listener)
+            except AddressInUse as error:
+                if taken is None:
+                    raise
+                missing = error
+                taken(error)
+        if missing is not None and not bound.endpoints:
+            raise missing
     except BaseException:
         bound.stop_accepting()
         bound.close_datagrams()

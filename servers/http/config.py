@@ -27,8 +27,8 @@ class Serving:
     """Where to listen; port 0 takes a free one."""
     tls: bool = False
     """Serve TLS as well, with certificates of the local CA (see `netlab ca`)."""
-    tls_listen: Address = Address("127.0.0.1", 8443)
-    """Where to serve TLS; a free port when --listen has port 0."""
+    tls_listen: Address | None = None
+    """Where to serve TLS; 127.0.0.1:8443, or a free port when --listen has port 0."""
     expose: bool = False
     """Let other machines reach it: without this, only loopback is listened on."""
     root: Path | None = None
@@ -133,10 +133,17 @@ class Config(Connections, AdmissionSettings, FileSettings, Serving):
     """What can be set for the http server; the order of the help is from the last base to the first."""
 
     def __post_init__(self) -> None:
-        for flag, address in (("--listen", self.listen), ("--tls-listen", self.tls_listen)):
+        for flag, address in (("--listen", self.listen), ("--tls-listen", self.tls_address)):
             if not self.expose and not address.here_only:
                 words = "would let other machines reach this server; say --expose if that is meant"
                 raise UsageError(f"{flag} {address} {words}")
+        if self.root is None and not self.host and (self.writable or self.spa):
+            raise UsageError(f"{'--writable' if self.writable else '--spa'} needs --root DIR, the folder it is about")
+
+    @property
+    def tls_address(self) -> Address:
+        """Where TLS is served."""
+        return self.tls_listen or Address("127.0.0.1", 8443 if self.listen.port else 0)
 
     def http_settings(self, on_answered: Callable[[Exchange], None] | None) -> HttpSettings:
         """What of it the HTTP engine is told."""

@@ -73,8 +73,8 @@ class Server:
         return Listener(
             name="http",
             scheme="https",
-            host=config.tls_listen.host,
-            port=config.tls_listen.port if config.listen.port else 0,
+            host=config.tls_address.host,
+            port=config.tls_address.port,
             factory=lambda: TlsLayer(
                 self.http.connection(self.gate), contexts, server_side=True, keep_hello=config.endpoints
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -239,7 +240,8 @@ def test_addresses_of_two_families_meet_in_mapped_form() -> None:
     assert Segment(next(synthesize(conversation([], peers=mixed)))).source == ("127.0.0.1", 1)
     mixed = ("127.0.0.1", 1), ("fe80::1%lo", 2)
     first = Segment(next(synthesize(conversation([], peers=mixed))))
-    assert (first.source[0], first.destination[0]) == ("::ffff:7f00:1", "fe80::1")
+    mapped = str(ipaddress.ip_address("::ffff:127.0.0.1"))  # Python 3.13 spells it otherwise
+    assert (first.source[0], first.destination[0]) == (mapped, "fe80::1")
 
 
 sides: st.SearchStrategy[Side] = st.sampled_from(["client", "server"])
