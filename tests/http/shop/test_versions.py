@@ -6,7 +6,14 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from netlab.cores.fields import Fields
+from netlab.cores.http1 import encode_fields
+from netlab.http.shop.idempotency import Keys
+from netlab.http.shop.problems import Problem
+from netlab.http.shop.versions import Farewell, meant
 from tests.http.shop.client import shop
 
 DAY = 86_400
@@ -68,3 +75,27 @@ async def test_the_index_leads_to_the_documents(tmp_path: Path) -> None:
             assert document["servers"] == [{"url": entry["url"]}]
             deprecated = document["paths"]["/products"]["get"].get("deprecated", False)
             assert deprecated is entry["deprecated"]
+
+
+@given(st.text(max_size=30) | st.from_regex(r"/v[0-9]{0,3}(/.*)?", fullmatch=True), st.none() | st.text(max_size=6))
+def test_any_path_means_a_version_or_none(rest: str, asked: str | None) -> None:
+    fields = Fields([] if asked is None else [("Accept-Version", asked)])
+    try:
+        version, path, _ = meant(f"/api{rest}", fields, {"version": "2"})
+    except Problem:
+        return
+    assert version in (1, 2)
+    assert path
+    for name, value in Farewell(0.0).fields(1, path):
+        assert encode_fields([(name, value)])
+
+
+@given(st.text(max_size=120))
+def test_any_key_is_one_or_none(key: str) -> None:
+    keys = Keys()
+    try:
+        entry = keys.begin("ada", key, 0.0)
+    except Problem:
+        return
+    keys.abandon("ada", key, entry)
+    assert keys.begin("ada", key, 0.0) is not entry
