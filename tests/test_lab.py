@@ -21,9 +21,6 @@ from netlab.lab_options import Options
 from servers import http
 from tests.netlab_process import Place, Process, place
 
-READY = 0.6
-"""Seconds from the start of the process to the first line."""
-
 
 @pytest.fixture
 def here() -> Iterator[Place]:
@@ -50,20 +47,6 @@ def test_serve_prints_its_endpoint_answers_and_ends(here: Place, loop: str) -> N
         assert here.sockets == [f"{process.pid}.sock"]
         assert process.end() == (0, "", "")
         assert here.sockets == []
-
-
-def test_ready_is_soon(here: Place) -> None:
-    """The best of a few, for the machine may be busy with something else; the first also compiles the modules."""
-    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(here.folder / "compiled")}
-    times = []
-    for _ in range(6):
-        began = time.perf_counter()
-        with here.serve(**compiled) as process:
-            times.append(time.perf_counter() - began)
-            process.end()
-        if times[-1] < READY:
-            return
-    pytest.fail(f"not ready within {READY} s: {times}")
 
 
 def test_quiet_prints_no_flows(here: Place) -> None:
