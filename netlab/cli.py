@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import os
 import sys
@@ -19,6 +20,7 @@ FINE, FAILED, WRONG_USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code: 0 fine, 1 what was asked about failed, 2 wrong usage."""
+    open_standard_streams()
     try:
         code = run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
@@ -33,8 +35,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # the reader (`head`) has what it wanted; without this, the interpreter's own flush at exit would complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _confess(error)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  what is still to be said has no place to go
+        return _say(NetlabError("what was to be printed could not be written: no space left"), FAILED)
     except Exception as error:  # the edge of the program: a bug becomes one sentence, its traceback only on demand
         return _confess(error)
+
+
+def open_standard_streams() -> None:
+    """Whoever starts us may have closed 0, 1 or 2 (`>&-`): a socket must not get one of these numbers."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  open as long as we are
 
 
 def _confess(error: Exception) -> int:

@@ -127,6 +127,22 @@ def test_a_reader_that_has_enough_ends_it_quietly(here: Place) -> None:
     assert (result.stdout, result.stderr) == ("Usage: netlab serve http [flags]\n", "")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(here: Place, closed: str) -> None:
+    command = f"{sys.executable} -m netlab list {closed}"
+    done = subprocess.run(["sh", "-c", command], env=dict(here.environment), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    full = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m netlab list > /dev/full"],
+        env=dict(here.environment),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (full.returncode, full.stderr) == (1, "netlab: what was to be printed could not be written: no space left\n")
+
+
 def test_a_bug_is_one_sentence_too(here: Place) -> None:
     breaks = here.folder / "breaks"
     breaks.mkdir()

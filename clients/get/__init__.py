@@ -17,10 +17,10 @@ Addresses = Callable[[], Awaitable[Mapping[str, Mapping[str, Mapping[str, str]]]
 
 EXAMPLES = (
     ("netlab get http://127.0.0.1:8080/hello", "the content, as it comes"),
-    ("netlab get -v https://www.shop.test/", "heads, TLS, certificates, and where the time went"),
+    ("netlab get -v https://localhost:8443/hello", "heads, TLS, certificates, and where the time went"),
     ('netlab get -d \'{"a": 1}\' -H "Content-Type: application/json" http://127.0.0.1:8080/anything', "a POST"),
     ("netlab get -d @photo.jpg -X PUT http://127.0.0.1:8080/photo", "a file, streamed"),
-    ("netlab get --proxy http://127.0.0.1:3128 https://www.shop.test/", "through a proxy, by CONNECT"),
+    ("netlab get --proxy http://127.0.0.1:3128 https://localhost:8443/", "through a proxy, by CONNECT"),
     ("netlab get --json http://127.0.0.1:8080/hello", "the whole exchange for a program"),
 )
 
