@@ -11,11 +11,11 @@ from netlab.http.authentication import Work
 from netlab.http.cors import Shared
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Route, Routes
-from netlab.http.shop import openapi, orders, products, shapes, versions
+from netlab.http.shop import openapi, orders, people, products, shapes, versions
+from netlab.http.shop.accounts import Accounts
 from netlab.http.shop.idempotency import FIELD, Entry, Keys
 from netlab.http.shop.model import seeded, with_orders
 from netlab.http.shop.operations import JSON, Call, Operation, Reply, etag_of
-from netlab.http.shop.people import People, operations
 from netlab.http.shop.problems import PATH as PROBLEMS
 from netlab.http.shop.problems import PROBLEM, Problem, explained, invalid
 from netlab.http.shop.schema import Checker, from_text, parse_json
@@ -36,15 +36,14 @@ class Api:
     """One shop, all its versions."""
 
     def __init__(self, context: Context, seed: int) -> None:
-        self.clock, self._key = context.clock, own_key(context.state)
+        self.clock, self._accounts = context.clock, Accounts(own_key(context.state))
         now = context.clock.now()
-        people = People(self._key)
         self._stock = seeded(seed, now)
-        people.settle(self._stock, now)
+        self._accounts.settle(self._stock, now)
         with_orders(self._stock, seed, now)
         self._farewell = versions.Farewell(now)
         self._keys = Keys()
-        self._operations = (*products.OPERATIONS, *orders.OPERATIONS, *operations(people))
+        self._operations = (*products.OPERATIONS, *orders.OPERATIONS, *people.OPERATIONS)
         self._routes = Routes()
         for operation in self._operations:
             self._routes.add(operation.method, operation.path, _handler(operation))
@@ -56,9 +55,9 @@ class Api:
 
     def _answer(self, exchange: Exchange) -> Work:
         path, _, text = exchange.request.path.partition("?")
-        call = Call(
-            self._stock, versions.NEWEST, exchange.request.method, exchange.request.fields, path, self.clock.now()
-        )
+        request = exchange.request
+        now, newest = self.clock.now(), versions.NEWEST
+        call = Call(self._stock, self._accounts, newest, request.method, request.fields, path, now)
         try:
             query = _query(text)
             if path.rstrip("/") == versions.BASE:
@@ -91,7 +90,7 @@ class Api:
     def _check_head(self, exchange: Exchange, call: Call, operation: Operation, query: dict[str, str]) -> None:
         """All that can be said before the content is there."""
         if operation.roles is not None:
-            identify(call, (self._key,), operation.roles)
+            identify(call, (self._accounts.key,), operation.roles)
             exchange.user = call.user
         for name, value in call.caught.items():
             schema = shapes.PATH_PARAMETERS[name]

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from netlab.cores.fields import Fields
+from netlab.http.shop.accounts import Accounts
 from netlab.http.shop.model import Stock
 from netlab.http.shop.problems import Problem
 from netlab.http.shop.schema import Schema
@@ -34,6 +35,7 @@ class Call:
     """One request, checked as far as its operation says: what a handler needs to know."""
 
     stock: Stock
+    accounts: Accounts
     version: int
     method: str
     fields: Fields

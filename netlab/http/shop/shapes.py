@@ -13,6 +13,7 @@ from netlab.http.shop.schema import Schema
 
 CURRENCY = "EUR"
 
+TEXT: Schema = {"type": "string"}
 SKU: Schema = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 40, "minLength": 1}
 USER_NAME: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{1,30}$", "maxLength": 31}
 AMOUNT: Schema = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,4})\\.[0-9]{2}$", "maxLength": 8}
@@ -74,50 +75,55 @@ def nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def components(version: int) -> dict[str, Schema]:
     """The schemas of a version by name."""
+    return {**of_products(version), **of_orders(version), **OF_PEOPLE, "Problem": PROBLEM_SCHEMA}
+
+
+def of_products(version: int) -> dict[str, Schema]:
     money = MONEY[version]
     described: dict[str, Schema] = {"name": NAME, "category": CATEGORY, "price": money, "stock": STOCK, "tags": TAGS}
-    item: dict[str, Schema] = {"sku": SKU, "quantity": QUANTITY}
-    person: dict[str, Schema] = {"name": USER_NAME, "email": EMAIL, "role": ROLE}
+    patch = closed({**described, "stock": nullable(STOCK), "tags": nullable(TAGS)}, optional=tuple(described))
     return {
         "Product": closed({"sku": SKU, **described, "created": DATE, "updated": DATE}),
         "NewProduct": closed({"sku": SKU, **described}, optional=("stock", "tags")),
         "ProductContent": closed(described, optional=("stock", "tags")),
-        "ProductPatch": {
-            **closed({**described, "stock": nullable(STOCK), "tags": nullable(TAGS)}, optional=tuple(described)),
-            "minProperties": 1,
-        },
-        "Order": closed(
-            {
-                "id": {"type": "integer", "minimum": 1},
-                "user": {"type": "string"},
-                "status": STATUS,
-                "items": {"type": "array", "items": closed({**item, "price": money}), "minItems": 1},
-                "total": MONEY_TOTAL[version],
-                "created": DATE,
-                "updated": DATE,
-            }
-        ),
+        "ProductPatch": {**patch, "minProperties": 1},
+    }
+
+
+def of_orders(version: int) -> dict[str, Schema]:
+    item: dict[str, Schema] = {"sku": SKU, "quantity": QUANTITY}
+    order: dict[str, Schema] = {
+        "id": {"type": "integer", "minimum": 1},
+        "user": TEXT,
+        "status": STATUS,
+        "items": {"type": "array", "items": closed({**item, "price": MONEY[version]}), "minItems": 1},
+        "total": MONEY_TOTAL[version],
+        "created": DATE,
+        "updated": DATE,
+    }
+    return {
+        "Order": closed(order),
         "NewOrder": closed({"items": {"type": "array", "items": closed(item), "minItems": 1, "maxItems": 20}}),
         "OrderPatch": closed({"status": STATUS}),
-        "User": closed({**person, "created": DATE, "updated": DATE}),
-        "NewUser": closed({**person, "password": PASSWORD}, optional=("role",)),
-        "UserContent": closed({"email": EMAIL, "role": ROLE, "password": PASSWORD}, optional=("role", "password")),
-        "Login": closed(
-            {"user": {"type": "string", "maxLength": 100}, "password": {"type": "string", "maxLength": 100}}
-        ),
-        "Token": closed(
-            {
-                "access_token": {"type": "string"},
-                "token_type": {"type": "string", "enum": ["Bearer"]},
-                "expires_in": {"type": "integer"},
-                "roles": {"type": "array", "items": {"type": "string"}},
-            }
-        ),
-        "Me": closed(
-            {"user": {"type": "string"}, "roles": {"type": "array", "items": {"type": "string"}}, "expires": DATE}
-        ),
-        "Problem": PROBLEM_SCHEMA,
     }
+
+
+PERSON: dict[str, Schema] = {"name": USER_NAME, "email": EMAIL, "role": ROLE}
+OF_PEOPLE: dict[str, Schema] = {
+    "User": closed({**PERSON, "created": DATE, "updated": DATE}),
+    "NewUser": closed({**PERSON, "password": PASSWORD}, optional=("role",)),
+    "UserContent": closed({"email": EMAIL, "role": ROLE, "password": PASSWORD}, optional=("role", "password")),
+    "Login": closed({"user": {**TEXT, "maxLength": 100}, "password": {**TEXT, "maxLength": 100}}),
+    "Token": closed(
+        {
+            "access_token": TEXT,
+            "token_type": {**TEXT, "enum": ["Bearer"]},
+            "expires_in": {"type": "integer"},
+            "roles": {"type": "array", "items": TEXT},
+        }
+    ),
+    "Me": closed({"user": TEXT, "roles": {"type": "array", "items": TEXT}, "expires": DATE}),
+}
 
 
 # -- out and in --------------------------------------------------------------------------------------------------
