@@ -26,6 +26,10 @@ class Admission:
         self.user_quotas = quotas(context, [rule for rule in config.limit if rule.key == "user"])
         self.authenticator = authenticator(config, context) if config.users is not None else None
 
+    @property
+    def all_quotas(self) -> tuple[Quotas | None, Quotas | None]:
+        return self.quotas, self.user_quotas
+
     def denied(self, client: str, host: str, port: int, method: str) -> Failure | None:
         """By the rules, as far as the name tells."""
         refusal = self.permission.refusal(client, host, port, method)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from netlab.config import Address, Count, Duration, Kind, Size
+from netlab.config import Address, Count, Duration, Flag, Kind, Size
 from netlab.errors import UsageError
 from netlab.http.connections import Connections
 from netlab.http.gateway import GatewaySettings
@@ -27,6 +28,12 @@ def ports(text: str) -> str:
     """Ports as rules write them."""
     parse_rule(f"allow port {text}")
     return text
+
+
+def host_pattern(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._*:-]+", text):
+        raise ValueError
+    return text.lower()
 
 
 def quota(text: str) -> LimitRule:
@@ -56,6 +63,9 @@ Quota = Annotated[
         metavar="COUNT/TIME[:KEY][:ALGORITHM]",
     ),
 ]
+HostPattern = Annotated[
+    str, Kind(parse=host_pattern, allowed="a host, with * for any characters, such as *.shop.test", metavar="HOST")
+]
 Realm = Annotated[str, Kind(parse=parse_realm, allowed="1 to 64 printable ASCII characters", metavar="REALM")]
 
 
@@ -83,6 +93,14 @@ class Admission:
     """Allow so many requests: 100/s for each client, 20/s:host, 1000/s:all, 5:client:concurrency …; else 429."""
     bandwidth: Size = 0
     """Bytes a second for each client, down and up alike; 0 is no cap."""
+    intercept: tuple[HostPattern, ...] = ()
+    """Open TLS to such hosts here, with certificates of the local CA: `*` for all, `*.shop.test` …"""
+    pass_through: Annotated[tuple[HostPattern, ...], Flag("--pass")] = ()
+    """Leave TLS to such hosts alone, even if --intercept says otherwise."""
+    upstream_cacert: Path | None = None
+    """The authorities (PEM) that intercepted upstreams must be vouched for by; else the system's and the local CA."""
+    upstream_insecure: bool = False
+    """Take any certificate from intercepted upstreams."""
     tell: Literal["nothing", "forwarded", "x-forwarded", "both"] = "nothing"
     """What the origin is told about the client, in Forwarded or X-Forwarded-For; Via is always there."""
 

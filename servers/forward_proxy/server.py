@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from netlab.errors import UsageError
 from netlab.http.connect import Tunnels
 from netlab.http.destination import Destination, bad_target, destination
-from netlab.http.engine import HttpConnection, HttpService
+from netlab.http.engine import HttpService
 from netlab.http.entrance import Entrance
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
 from netlab.http.hops import answer_here, hops_left, loop, one_less
+from netlab.http.proxy_connection import ProxyConnection, Within
 from netlab.http.proxy_page import ProxyPage
 from netlab.http.rules import Guard
 from netlab.http.socks import SocksService
 from netlab.net.dial import Dialer, Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
+from netlab.net.secure import TlsOptions
 from netlab.net.tasks import Tasks
 from netlab.policy.forwarding import Hop
 from netlab.policy.gateway_errors import Failure
 from netlab.service import Context
 from servers.forward_proxy.admission import Admission
 from servers.forward_proxy.config import Config
+
+if TYPE_CHECKING:
+    from netlab.http.interception import Interception
 
 Work = Coroutine[Any, Any, None] | None
 
@@ -42,10 +48,17 @@ class Server:
             context.flows, timeouts=Timeouts(connect=config.connect_timeout), service="forward-proxy"
         )
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
-        self.tunnels = Tunnels(self.gateway, idle=config.tunnel_timeout, past_us=not config.bandwidth)
+        self.tunnels = Tunnels(
+            self.gateway,
+            idle=config.tunnel_timeout,
+            past_us=not config.bandwidth,
+            interception=interception(config, context, self.gateway) if config.intercept else None,
+        )
         self.admission = Admission(config, context, dialer.addresses)
         self.guard = Guard("/", config.auth)
-        self.page = ProxyPage()
+        self.page = ProxyPage(
+            ca=self.tunnels.interception.authority.certificate_pem if self.tunnels.interception is not None else ""
+        )
         self.log = config.open_access_log()
         self.http = HttpService("forward-proxy", self.handle, config.http_settings(self.log), context.flows, self.tasks)
         self.socks = SocksService(self.tunnels, self.tasks, self.admission.permit, self.admission.recognise)
@@ -55,16 +68,20 @@ class Server:
     def handle(self, exchange: Exchange) -> Work:
         """The order of things: our own page, loops, the last hop; where to; whether and how often; the way."""
         request = exchange.request
-        if request.form in ("origin", "asterisk"):
+        connection = exchange.connection
+        within = connection.within if isinstance(connection, ProxyConnection) else None
+        if within is None and request.form in ("origin", "asterisk"):
             self.page.answer(exchange)
             return None
-        if request.method == "CONNECT" and exchange.connection.core.buffered:
-            exchange.connection.core.will_close()  # sent ahead for the far end: without a tunnel it is no request
+        if request.method == "CONNECT" and connection.core.buffered:
+            connection.core.will_close()  # sent ahead for the far end: without a tunnel it is no request
         if (looped := loop(request, self.hop)) is not None:
             return self.refuse(exchange, looped)
         if hops_left(request) == 0:
             answer_here(exchange)
             return None
+        if within is not None:
+            return self.handle_inside(exchange, within)
         try:
             to, target = destination(request)
         except UsageError as error:
@@ -74,6 +91,20 @@ class Server:
             exchange.refuse(501, only_http(to))
             return None
         return self.admit(exchange, to, target)
+
+    def handle_inside(self, exchange: Exchange, within: Within) -> Work:
+        """Inside of intercepted TLS: as if we were the origin. Who the client is was asked at the door."""
+        request, to = exchange.request, within.to
+        if request.form not in ("origin", "asterisk"):
+            exchange.refuse(400, f"inside of TLS with {to.authority}, targets begin with / (RFC 9112 3.2.1)")
+            return None
+        exchange.flow.label = f"{request.method} https://{request.authority or to.authority}{request.target}"
+        denied = self.admission.denied(client_of(exchange), to.host, to.port, request.method)
+        if denied is not None:
+            return self.refuse(exchange, denied)
+        if not all(limits is None or limits.admit(exchange, to.host) for limits in self.admission.all_quotas):
+            return None
+        return self.pass_on(exchange, to, request.target, within.tls)
 
     def admit(self, exchange: Exchange, to: Destination, target: str) -> Work:
         """Rules, limits by client and host, the user, limits by user."""
@@ -93,7 +124,7 @@ class Server:
             return None
         return self.pass_on(exchange, to, target)
 
-    def pass_on(self, exchange: Exchange, to: Destination, target: str) -> Work:
+    def pass_on(self, exchange: Exchange, to: Destination, target: str, tls: TlsOptions | None = None) -> Work:
         """A tunnel, or the request itself on its way to the origin."""
         request = exchange.request
         allow = self.admission.permission.check(client_of(exchange), to.host, to.port, request.method)
@@ -101,8 +132,9 @@ class Server:
             return self.tunnels.connect(exchange, to, allow)
         left = hops_left(request)
         change = None if left is None else one_less(left)
-        fields = self.gateway.onward(exchange, to.authority, scheme="http", change=change)
-        self.gateway.forward(exchange, Way(origin=to.origin, target=target, fields=fields, allow=allow))
+        host = to.authority if tls is None else request.authority or to.authority
+        fields = self.gateway.onward(exchange, host, scheme=to.scheme, change=change)
+        self.gateway.forward(exchange, Way(origin=to.origin, target=target, fields=fields, tls=tls, allow=allow))
         return None
 
     def refuse(self, exchange: Exchange, why: Failure) -> Work:
@@ -127,7 +159,7 @@ class Server:
             )
         ]
 
-    def connections(self) -> Callable[[], HttpConnection]:
+    def connections(self) -> Callable[[], ProxyConnection]:
         """What is made of every client's connection."""
         contexts = None
         if self.config.tls:
@@ -135,17 +167,14 @@ class Server:
             from netlab.net.tls_context import ServerContexts
 
             contexts = ServerContexts(Authority.load(self.context.state))
-        make = self.http.connection
+        make: Callable[[Gate, HttpService], ProxyConnection] = ProxyConnection
         if self.config.bandwidth:
             from netlab.http.throttle import Paces, ThrottledConnection
 
-            paces = Paces(self.config.bandwidth)
+            make = partial(ThrottledConnection, paces=Paces(self.config.bandwidth))
 
-            def make(gate: Gate) -> HttpConnection:
-                return ThrottledConnection(gate, self.http, paces)
-
-        def connection() -> HttpConnection:
-            entering = make(self.gate)
+        def connection() -> ProxyConnection:
+            entering = make(self.gate, self.http)
             Entrance(entering, self.socks.client, contexts)
             return entering
 
@@ -158,6 +187,17 @@ class Server:
         self.admission.close()
         if self.log is not None:
             self.log.close()
+
+
+def interception(config: Config, context: Context, gateway: Gateway) -> Interception:
+    """Set up where hosts to intercept were named; the authority is made if there is none yet."""
+    from netlab.http.interception import Interception
+    from netlab.http.trust import tls_options
+    from netlab.net.certs import Authority
+
+    authority = Authority.load(context.state)
+    trust = tls_options(context.state, cafile=config.upstream_cacert, insecure=config.upstream_insecure)
+    return Interception(config.intercept, config.pass_through, authority, trust, gateway)
 
 
 def client_of(exchange: Exchange) -> str:

@@ -123,5 +123,12 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.write(b"bye")
 
 
+async def when(happened: Callable[[], bool]) -> None:
+    """Wait for something that no flow tells of."""
+    async with asyncio.timeout(SECONDS):
+        while not happened():
+            await asyncio.sleep(0.001)
+
+
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))

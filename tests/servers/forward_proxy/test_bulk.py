@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from netlab.flow import Flow, Level, Outcome
 from netlab.net import splice
 from tests.http.serving import SECONDS, Client, connected
-from tests.servers.forward_proxy.proxying import Proxied, Talk, descriptors, listening, proxying
+from tests.servers.forward_proxy.proxying import Proxied, Talk, descriptors, listening, proxying, when
 from tests.servers.forward_proxy.test_tunnels import tunnel
 
 pytestmark = pytest.mark.skipif(not splice.AVAILABLE, reason="os.splice is Linux's")
@@ -31,11 +31,12 @@ async def pour(writer: asyncio.StreamWriter, size: int = SIZE) -> None:
 async def drink(reader: asyncio.StreamReader, size: int) -> str:
     """The digest of so many bytes."""
     digest = hashlib.sha256()
-    while size:
-        data = await reader.read(min(size, 1 << 18))
-        assert data
-        digest.update(data)
-        size -= len(data)
+    async with asyncio.timeout(3 * SECONDS):
+        while size:
+            data = await reader.read(min(size, 1 << 18))
+            assert data
+            digest.update(data)
+            size -= len(data)
     return digest.hexdigest()
 
 
@@ -78,12 +79,6 @@ def leg(proxy: Proxied) -> Flow:
 
 def spliced(proxy: Proxied) -> bool:
     return any(isinstance(connection.transport, splice.Handle) for connection in proxy.server.gate.connections)
-
-
-async def when(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not happened():
-            await asyncio.sleep(0.001)
 
 
 async def test_a_download_and_half_closes() -> None:

@@ -1,0 +1,253 @@
+"""TLS interception: a tunnel's ClientHello is looked at, and where wanted both sides get TLS with us instead."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import ssl
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from netlab.cores.tls_hello import ClientHello, HelloReader
+from netlab.errors import NetlabError, UsageError
+from netlab.flow import Flow, Outcome
+from netlab.http.destination import Destination
+from netlab.http.gateway import Gateway
+from netlab.http.proxy_connection import ProxyConnection, Within
+from netlab.http.tunnel import Tunnel
+from netlab.http.upstream import FarEnd, Upstream
+from netlab.net.certs import LEAVES, Authority, Leaf, canonical
+from netlab.net.pool import Origin
+from netlab.net.secure import TlsOptions, secure
+from netlab.net.tls import TlsLayer
+from netlab.net.tls_context import leaf_context
+
+SPOKEN = frozenset(("http/1.1", "http/1.0", "h2"))
+"""Application protocols that mean HTTP; a client that offers others alone is not speaking it."""
+MOST_NAMES = 100
+"""Names of an upstream's certificate that ours takes over; real ones have some dozens at most."""
+
+
+class Interception:
+    """What intercepted connections share: which are, who vouches for us, and whom we trust.
+
+    patterns   hosts (with wildcards) whose TLS is opened here
+    passed     hosts among them that are left alone
+    authority  issues our certificates
+    trust      how upstreams are verified
+    """
+
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        passed: Sequence[str],
+        authority: Authority,
+        trust: TlsOptions,
+        gateway: Gateway,
+    ) -> None:
+        self.patterns, self.passed = tuple(patterns), tuple(passed)
+        self.authority, self.trust, self.gateway = authority, trust, gateway
+        self._contexts: OrderedDict[tuple[str, ...], tuple[Leaf, ssl.SSLContext]] = OrderedDict()
+
+    def wants(self, host: str) -> bool:
+        """Whether a tunnel to this host is looked into."""
+        return any(map(_pattern(host), self.patterns)) and not self.passes(host)
+
+    def passes(self, host: str) -> bool:
+        return any(map(_pattern(host), self.passed))
+
+    def context(self, names: Sequence[str]) -> ssl.SSLContext:
+        """Ours, with a certificate for these names; those that no certificate can hold are left out."""
+        fit = tuple(dict.fromkeys(name for name in map(_certified, names) if name))[:MOST_NAMES]
+        leaf = self.authority.leaf(fit) if fit else self.authority.leaf_for(None)
+        known = self._contexts.get(leaf.names)
+        if known is not None and known[0] is leaf:
+            self._contexts.move_to_end(leaf.names)
+            return known[1]
+        context = leaf_context(leaf)
+        self._contexts[leaf.names] = leaf, context
+        if len(self._contexts) > LEAVES:
+            self._contexts.popitem(last=False)
+        return context
+
+    def look_into(self, far: FarEnd, to: Destination, asked: Flow, otherwise: Tunnel) -> Peek:
+        """Who has the client's connection from here on; `asked` is the flow of the request for the tunnel."""
+        return Peek(self, far, to, asked, otherwise)
+
+
+class Peek:
+    """Holds a new tunnel until the client's first message is known, then opens it, or leaves it to be a tunnel."""
+
+    __slots__ = (
+        "_asked",
+        "_calls",
+        "_connection",
+        "_far",
+        "_hello",
+        "_otherwise",
+        "_said",
+        "_shared",
+        "_to",
+        "_work",
+    )
+
+    def __init__(self, shared: Interception, far: FarEnd, to: Destination, asked: Flow, otherwise: Tunnel) -> None:
+        self._shared, self._far, self._to, self._asked, self._otherwise = shared, far, to, asked, otherwise
+        self._connection: ProxyConnection
+        self._hello = HelloReader()
+        self._said = b""
+        self._work: asyncio.Task[Any] | None = None
+        self._calls: list[Callable[[], None]] = []
+
+    def when_over(self, call: Callable[[], None]) -> None:
+        """Call this when the tunnel is over, or when it is none any more: what is inside then counts for itself."""
+        self._calls.append(call)
+
+    # -- what the client's connection says -----------------------------------------------------------------------
+
+    def begin(self, connection: Any, said: bytes = b"") -> None:
+        far = self._far
+        self._connection, far.waiting = connection, self
+        connection.release()
+        connection.set_deadline("header", connection.http.settings.header_timeout)
+        if heard := far.rest():
+            self._leave_alone([heard])
+        elif said := said or connection.core.rest():
+            self.feed(said)
+        elif connection.peer_ended or far.peer_ended:
+            self._leave_alone()
+        far.go_on()
+
+    def feed(self, data: bytes) -> None:
+        self._said += data
+        found = self._hello.receive(data) if data else None
+        if isinstance(found, ClientHello) and self._is_wanted(found):
+            self._connection.hold()
+            self._connection.set_deadline("", 0)  # the handshake with the upstream has a time of its own
+            tasks = self._shared.gateway.tasks
+            self._work = tasks.start(self._open(found), f"interception of {self._to.authority}", self._opened)
+        elif not data or found is not None:
+            self._leave_alone()
+
+    def writable(self) -> None:
+        """Nothing was written."""
+
+    def timed_out(self, stage: str) -> None:
+        self._leave_alone()  # a protocol in which the client waits
+
+    def drain(self) -> None:
+        self._connection.close()
+
+    def ended(self, error: Exception | None) -> None:
+        if self._work is not None:
+            self._work.cancel()
+        self._far.waiting = None
+        self._far.flow.outcome = self._far.flow.outcome or Outcome.CANCELLED
+        self._far.abort()
+        self._over()
+
+    # -- what the upstream says ----------------------------------------------------------------------------------
+
+    def answered(self, events: list[Any]) -> None:
+        """It speaks first: whatever that is, it is not TLS."""
+        self._leave_alone(events)
+
+    def upstream_lost(self, error: Exception | None) -> None:
+        self._connection.close()
+
+    def upstream_writable(self) -> None:
+        """Nothing was written."""
+
+    # -- either way ----------------------------------------------------------------------------------------------
+
+    def _is_wanted(self, hello: ClientHello) -> bool:
+        if hello.alpn and not SPOKEN.intersection(hello.alpn):
+            return False
+        return hello.server_name is None or not self._shared.passes(hello.server_name)
+
+    def _leave_alone(self, heard: Sequence[bytes] = ()) -> None:
+        """Nothing for us: a tunnel, with what was said so far at its front."""
+        connection, tunnel = self._connection, self._otherwise
+        connection.delegate = tunnel
+        for call in self._calls:
+            tunnel.when_over(call)
+        tunnel.begin(connection, self._said)
+        if heard:
+            tunnel.answered(list(heard))
+
+    async def _open(self, hello: ClientHello) -> None:
+        """TLS with the upstream first, so that ours can show the same names; what fails there is shown to the client
+        inside of its own TLS, when its request asks for it again.
+        """
+        connection, shared, to = self._connection, self._shared, self._to
+        name = hello.server_name or to.host
+        secured = Destination("https", to.host, to.port, _authority(to), Origin("https", to.host, to.port, name))
+        tls = TlsOptions(context=shared.trust.context, server_name=name)
+        flow = connection.flows.open("tcp", connection.service, self._asked)
+        flow.client, flow.server = self._asked.client, self._far.flow.server
+        flow.detail(intercepted=to.authority)
+        names = [name]
+        try:
+            names += await self._secure_upstream(secured, tls)
+        except NetlabError as error:
+            flow.note("interception.unverified", "server", reason=str(error))
+        except BaseException:
+            flow.end(Outcome.CANCELLED)
+            raise
+        self._work = None
+        connection.descend(Within(to=secured, tls=tls), shared.context(names), flow, self._said)
+        self._over()
+
+    def _opened(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:  # no certificate of ours can be had
+            self._connection.abort()
+
+    def _over(self) -> None:
+        calls, self._calls = self._calls, []
+        for call in calls:
+            call()
+
+    async def _secure_upstream(self, to: Destination, tls: TlsOptions) -> list[str]:
+        """Leave the verified connection with the pool, for the first request; the names of its certificate."""
+        far, gateway = self._far, self._shared.gateway
+        upstream = Upstream(far.flow, gateway.settings.limits)
+
+        async def begin(layer: TlsLayer) -> asyncio.Transport:
+            layer.take_over(far.transport)
+            transport: asyncio.Transport = far.transport
+            return transport
+
+        started = far.flow.log.now()
+        try:
+            transport = await secure(upstream, to.host, tls, far.flow, begin, seconds=gateway.dialer.timeouts.tls)
+        except BaseException as error:
+            failed = isinstance(error, NetlabError)
+            far.flow.end(Outcome.UNREACHABLE if failed else Outcome.CANCELLED, str(error))
+            raise
+        if far.flow.details is not None and "timings" in far.flow.details:
+            far.flow.details["timings"]["tls"] = far.flow.log.now() - started
+        if gateway.pool.reserve(to.origin):
+            gateway.pool.release(to.origin, upstream)
+        else:
+            upstream.close()
+        certificate = transport.get_extra_info("peercert") or {}
+        return [value for _, value in certificate.get("subjectAltName", ())]
+
+
+def _pattern(host: str) -> Any:
+    name = host.lower().rstrip(".")
+    return lambda pattern: fnmatch.fnmatchcase(name, pattern)
+
+
+def _authority(to: Destination) -> str:
+    """As it stands in a Host field, where 443 goes without saying."""
+    return to.authority.removesuffix(":443") if to.port == 443 else to.authority
+
+
+def _certified(name: str) -> str:
+    """The name as a certificate has it, or nothing."""
+    try:
+        return canonical(name)
+    except UsageError:
+        return ""
