@@ -358,8 +358,8 @@ class HttpConnection(PacedConnection):
         self.exchange = None
         if not exchange.answered:
             exchange.flow.note("connection.lost", "client")
-        exchange.end(Outcome.CUT, str(exchange.status or ""))
         exchange.lost(ConnectionLost("the client is gone"))
+        exchange.end(Outcome.CUT, str(exchange.status or ""))
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:
         exchange = self.exchange

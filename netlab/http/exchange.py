@@ -370,6 +370,7 @@ class Exchange:
         flow = self.flow
         flow.received, flow.sent = self.received, self.sent
         flow.end(flow.outcome or outcome, result)
+        self._sink = None  # it knows us: so both are free at once, without a collector of garbage
         if self._when_over is not None:
             for call in self._when_over:
                 call()
