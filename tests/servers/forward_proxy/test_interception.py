@@ -50,7 +50,8 @@ async def secure_origin(context: ssl.SSLContext, answer: Answer = ok) -> AsyncIt
     finally:
         server.close()
         for writer in writers:
-            writer.transport.abort()
+            if not writer.is_closing():  # TLS that has ended by itself cannot be aborted (Python 3.11.2)
+                writer.transport.abort()
 
 
 def lab_context(state: Path, *names: str) -> ssl.SSLContext:
