@@ -27,12 +27,17 @@ def destination(request: Request) -> tuple[Destination, str]:
     """
     if request.method == "CONNECT":
         return _tunnelled(request.target), ""
-    scheme, _, rest = request.target.partition("://")
+    return destination_of(request.target, asterisk=request.method == "OPTIONS")
+
+
+def destination_of(url: str, *, asterisk: bool = False) -> tuple[Destination, str]:
+    """Of a URL: where it is, and the target it is asked for with."""
+    scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     if "?" in authority:
         authority, slash, path = rest.partition("?")
         return _named(scheme, authority), f"/?{path}"
-    if not slash and request.method == "OPTIONS":
+    if not slash and asterisk:
         return _named(scheme, authority), "*"
     return _named(scheme, authority), f"/{path}"
 

@@ -19,9 +19,9 @@ from netlab.http.tunnel import Tunnel
 from netlab.http.upstream import FarEnd, Upstream
 from netlab.net.certs import LEAVES, Authority, Leaf, canonical
 from netlab.net.pool import Origin
-from netlab.net.secure import TlsOptions, secure
-from netlab.net.tls import TlsLayer
+from netlab.net.secure import TlsOptions
 from netlab.net.tls_context import leaf_context
+from netlab.net.within import secure_within
 
 SPOKEN = frozenset(("http/1.1", "http/1.0", "h2"))
 """Application protocols that mean HTTP; a client that offers others alone is not speaking it."""
@@ -211,22 +211,14 @@ class Peek:
     async def _secure_upstream(self, to: Destination, tls: TlsOptions) -> list[str]:
         """Leave the verified connection with the pool, for the first request; the names of its certificate."""
         far, gateway = self._far, self._shared.gateway
-        upstream = Upstream(far.flow, gateway.settings.limits)
-
-        async def begin(layer: TlsLayer) -> asyncio.Transport:
-            layer.take_over(far.transport)
-            transport: asyncio.Transport = far.transport
-            return transport
-
-        started = far.flow.log.now()
-        try:
-            transport = await secure(upstream, to.host, tls, far.flow, begin, seconds=gateway.dialer.timeouts.tls)
-        except BaseException as error:
-            failed = isinstance(error, NetlabError)
-            far.flow.end(Outcome.UNREACHABLE if failed else Outcome.CANCELLED, str(error))
-            raise
-        if far.flow.details is not None and "timings" in far.flow.details:
-            far.flow.details["timings"]["tls"] = far.flow.log.now() - started
+        transport, upstream, _ = await secure_within(
+            far.transport,
+            far.flow,
+            lambda flow: Upstream(flow, gateway.settings.limits),
+            to.host,
+            tls,
+            seconds=gateway.dialer.timeouts.tls,
+        )
         if gateway.pool.reserve(to.origin):
             gateway.pool.release(to.origin, upstream)
         else:

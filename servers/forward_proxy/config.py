@@ -11,9 +11,11 @@ from netlab.config import Address, Count, Duration, Flag, Kind, Size
 from netlab.errors import UsageError
 from netlab.http.connections import Connections
 from netlab.http.gateway import GatewaySettings
+from netlab.http.parents import Parent
 from netlab.http.rules import LimitRule
 from netlab.policy.access import Rule, parse_rule
 from netlab.policy.auth.names import parse_realm
+from netlab.policy.rewrite import Rewrite, parse_rewrite
 
 
 def access_rule(text: str) -> Rule:
@@ -22,6 +24,14 @@ def access_rule(text: str) -> Rule:
         return parse_rule(text)
     except ValueError as error:
         raise ValueError("has a mistake: " + str(error).removeprefix(f"{text!r}: ")) from None
+
+
+def rewrite_rule(text: str) -> Rewrite:
+    """Likewise."""
+    try:
+        return parse_rewrite(text)
+    except ValueError as error:
+        raise ValueError(f"has a mistake: {error}") from None
 
 
 def ports(text: str) -> str:
@@ -66,6 +76,15 @@ Quota = Annotated[
 HostPattern = Annotated[
     str, Kind(parse=host_pattern, allowed="a host, with * for any characters, such as *.shop.test", metavar="HOST")
 ]
+RewriteRule = Annotated[
+    Rewrite,
+    Kind(
+        parse=rewrite_rule,
+        allowed="PATTERN ACTION, such as '*.shop.test/* set-request X-Debug: 1' or 'ads.test block'",
+        metavar="'PATTERN ACTION [ARGUMENT]'",
+        write=lambda value: str(value.text),
+    ),
+]
 Realm = Annotated[str, Kind(parse=parse_realm, allowed="1 to 64 printable ASCII characters", metavar="REALM")]
 
 
@@ -101,6 +120,11 @@ class Admission:
     """The authorities (PEM) that intercepted upstreams must be vouched for by; else the system's and the local CA."""
     upstream_insecure: bool = False
     """Take any certificate from intercepted upstreams."""
+    rewrite: tuple[RewriteRule, ...] = ()
+    """Change what passes, by URL: 'PATTERN set-request NAME: VALUE', remove-request NAME, set-response NAME: VALUE,
+    remove-response NAME, to URL, file PATH, block [STATUS], delay TIME."""
+    parent: tuple[Parent, ...] = ()
+    """Go through another proxy for such hosts; the first that fits counts."""
     tell: Literal["nothing", "forwarded", "x-forwarded", "both"] = "nothing"
     """What the origin is told about the client, in Forwarded or X-Forwarded-For; Via is always there."""
 

@@ -14,12 +14,13 @@ from netlab.http.engine import HttpService
 from netlab.http.entrance import Entrance
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
-from netlab.http.hops import answer_here, hops_left, loop, one_less
+from netlab.http.hops import answer_here, hops_left, loop
 from netlab.http.proxy_connection import ProxyConnection, Within
 from netlab.http.proxy_page import ProxyPage
+from netlab.http.rewriting import Rewriting, Turn
 from netlab.http.rules import Guard
 from netlab.http.socks import SocksService
-from netlab.net.dial import Dialer, Timeouts
+from netlab.net.dial import Check, Dialer, Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.secure import TlsOptions
@@ -29,6 +30,7 @@ from netlab.policy.gateway_errors import Failure
 from netlab.service import Context
 from servers.forward_proxy.admission import Admission
 from servers.forward_proxy.config import Config
+from servers.forward_proxy.onward import Onward, Trust, dialer_for
 
 if TYPE_CHECKING:
     from netlab.http.interception import Interception
@@ -44,18 +46,22 @@ class Server:
         self.tasks = Tasks("forward-proxy")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell)
-        dialer = context.dialer or Dialer(
+        direct: Dialer = context.dialer or Dialer(
             context.flows, timeouts=Timeouts(connect=config.connect_timeout), service="forward-proxy"
         )
+        trust = Trust(config, context)
+        dialer = dialer_for(config, direct, trust)
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
         self.tunnels = Tunnels(
             self.gateway,
             idle=config.tunnel_timeout,
             past_us=not config.bandwidth,
-            interception=interception(config, context, self.gateway) if config.intercept else None,
+            interception=interception(config, context, self.gateway, trust) if config.intercept else None,
         )
         self.admission = Admission(config, context, dialer.addresses)
         self.guard = Guard("/", config.auth)
+        self.onward = Onward(self.gateway, trust)
+        self.rewriting = Rewriting(config.rewrite) if config.rewrite else None
         self.page = ProxyPage(
             ca=self.tunnels.interception.authority.certificate_pem if self.tunnels.interception is not None else ""
         )
@@ -125,17 +131,31 @@ class Server:
         return self.pass_on(exchange, to, target)
 
     def pass_on(self, exchange: Exchange, to: Destination, target: str, tls: TlsOptions | None = None) -> Work:
-        """A tunnel, or the request itself on its way to the origin."""
-        request = exchange.request
-        allow = self.admission.permission.check(client_of(exchange), to.host, to.port, request.method)
-        if request.method == "CONNECT":
-            return self.tunnels.connect(exchange, to, allow)
-        left = hops_left(request)
-        change = None if left is None else one_less(left)
-        host = to.authority if tls is None else request.authority or to.authority
-        fields = self.gateway.onward(exchange, host, scheme=to.scheme, change=change)
-        self.gateway.forward(exchange, Way(origin=to.origin, target=target, fields=fields, tls=tls, allow=allow))
-        return None
+        """A tunnel, or the request itself as the rules for rewriting leave it."""
+        if exchange.request.method == "CONNECT":
+            return self.connect(exchange, to)
+        if self.rewriting is None:
+            return self.forward(exchange, Turn(to, target), tls)
+        return self.rewriting.apply(exchange, to, target, lambda known, turn: self.forward(known, turn, tls))
+
+    def connect(self, exchange: Exchange, to: Destination) -> Work:
+        looked_into = self.tunnels.interception is not None and self.tunnels.interception.wants(to.host)
+        if self.rewriting is not None and not looked_into and self.rewriting.blocks(exchange, to):
+            return None
+        return self.tunnels.connect(exchange, to, self.allow(exchange, to))
+
+    def forward(self, exchange: Exchange, turn: Turn, tls: TlsOptions | None) -> Work:
+        """To the origin, to where a rule sends it, or to a parent proxy."""
+        allow = None if turn.moved else self.allow(exchange, turn.to)
+        way = self.onward.way(exchange, turn, tls, allow)
+        if isinstance(way, Way):
+            self.gateway.forward(exchange, way)
+            return None
+        return self.refuse(exchange, Failure(403, "http_request_denied", way.reason))
+
+    def allow(self, exchange: Exchange, to: Destination) -> Check:
+        method = exchange.request.method
+        return self.admission.permission.check(client_of(exchange), to.host, to.port, method)
 
     def refuse(self, exchange: Exchange, why: Failure) -> Work:
         if exchange.request.method == "CONNECT":
@@ -189,15 +209,13 @@ class Server:
             self.log.close()
 
 
-def interception(config: Config, context: Context, gateway: Gateway) -> Interception:
+def interception(config: Config, context: Context, gateway: Gateway, trust: Trust) -> Interception:
     """Set up where hosts to intercept were named; the authority is made if there is none yet."""
     from netlab.http.interception import Interception
-    from netlab.http.trust import tls_options
     from netlab.net.certs import Authority
 
     authority = Authority.load(context.state)
-    trust = tls_options(context.state, cafile=config.upstream_cacert, insecure=config.upstream_insecure)
-    return Interception(config.intercept, config.pass_through, authority, trust, gateway)
+    return Interception(config.intercept, config.pass_through, authority, trust.options, gateway)
 
 
 def client_of(exchange: Exchange) -> str:
