@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from netlab.cores.fields import EMPTY, Fields
+from netlab.cores.fields import Fields
 from netlab.cores.http1_endpoint import CONTENT, DONE, ENDED, HEAD, IDLE, Endpoint
-from netlab.cores.http1_events import Data, End, Event, Frame, Informational, Response
+from netlab.cores.http1_events import Event, Frame, Informational, Response
 from netlab.cores.http1_framing import Refused, frame_response
 from netlab.cores.http1_grammar import STATUS_REST, Limits, parse_fields, unfold
 from netlab.cores.http1_output import TARGET, encode_fields, request_line
@@ -26,10 +27,17 @@ Meaning = tuple[int, str, str, Fields, Frame]
 """Status, reason, version, fields and frame of a response: all that its head spells."""
 
 
+class Whole(NamedTuple):
+    """A response and all of its content."""
+
+    response: Response
+    content: bytes
+
+
 class ClientCore(Endpoint):
     """Writes requests, one at a time, and reads what is answered. Every violation has status 502, for a gateway."""
 
-    __slots__ = ("_informed", "_known", "_memo", "_method", "_offered_upgrade")
+    __slots__ = ("_asked", "_informed", "_known", "_memo", "_method", "_offered_upgrade")
 
     HEAD_NAME, UNFOLDS = "response", True
 
@@ -39,20 +47,21 @@ class ClientCore(Endpoint):
         self._informed = 0
         self._offered_upgrade = False
         self._memo: tuple[bytes, str, Meaning] | None = None  # the last head, to which method, and what it meant
-        self._known: tuple[str, bytes, bytes] | None = None  # the last method and block, and what stands behind a line
+        self._known: tuple[bytes, Response, str] | None = None  # the last head with content, what it meant, to what
+        self._asked: tuple[str, bytes, bytes] | None = None  # the last method and block, and what stands behind a line
 
     # -- requests out --------------------------------------------------------------------------------------------
 
     def ask(self, method: str, target: str, block: bytes) -> None:
         """A request without content, as `request` writes it; quick for one who repeats the fields and the method."""
-        known = self._known
-        if known is None or known[0] != method or known[1] != block or not self.idle:
+        asked = self._asked
+        if asked is None or asked[0] != method or asked[1] != block or not self.idle:
             self.request(method, target, block)
-            self._known = (method, block, self._out[-1][len(f"{method} {target} HTTP/1.1\r\n") :])
+            self._asked = (method, block, self._out[-1][len(f"{method} {target} HTTP/1.1\r\n") :])
             return
         if not TARGET.fullmatch(target):
             raise LocalProtocolError(f"{target[:60]!r} is not a request target; percent-encode it")
-        self._out.append(f"{method} {target} HTTP/1.1\r\n".encode("ascii") + known[2])
+        self._out.append(f"{method} {target} HTTP/1.1\r\n".encode("ascii") + asked[2])
         self._method, self._informed, self._offered_upgrade = method, 0, False
         self._writing = DONE
 
@@ -97,23 +106,23 @@ class ClientCore(Endpoint):
 
     # -- responses in --------------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes) -> list[Event]:
-        """As for every endpoint. A whole response with the head that came last is not taken to pieces again."""
-        memo = self._memo
-        if memo is None or self._reading is not HEAD or self._writing is not DONE or self._buffer:
-            return super().receive(data)
-        head, method, (status, reason, version, fields, frame) = memo
-        begin = self._base
-        middle, end = begin + len(head), begin + len(data)
-        whole = frame.has_body and frame.length == end - middle and frame.keep_alive
-        if not whole or method != self._method or self.closing or self._ended or not data.startswith(head):
-            return super().receive(data)
-        self._base, self._writing = end, IDLE
-        return [
-            Response(status, reason, version, fields, frame, begin, middle),
-            Data(data[len(head) :], middle, end),
-            End(EMPTY, end, end),
-        ]
+    def repeated(self, data: bytes) -> Whole | None:
+        """The response and its content, where these bytes are one whole message with the head that came last, and
+        nothing is behind it: servers repeat themselves within a second. Else None, and nothing has happened; the
+        response's span is that of the first with this head.
+        """
+        known = self._known
+        if known is None or self._reading is not HEAD or self._writing is not DONE or self._buffer:
+            return None
+        head, response, method = known
+        stop = len(head)
+        if len(data) - stop != response.frame.length or not data.startswith(head) or method != self._method:
+            return None
+        if self.closing or self._ended:
+            return None
+        self._base += len(data)
+        self._writing = IDLE
+        return Whole(response, data[stop:])
 
     def _read_head(self, events: list[Event]) -> bool:
         buffer, at = self._buffer, self._at
@@ -168,9 +177,11 @@ class ClientCore(Endpoint):
         except Refused as refused:
             return self._refused(refused, head)
         version = "1.1" if minor else "1.0"
+        response = Response(status, reason, version, fields, frame, start, end)
         if len(head) <= limits.memo and status != 101:
             self._memo = (head, self._method, (status, reason, version, fields, frame))
-        return Response(status, reason, version, fields, frame, start, end)
+            self._known = (head, response, self._method) if frame.keep_alive and frame.has_body else None
+        return response
 
     def _refuse_interim(self, status: int) -> RemoteProtocolError | None:
         """Too many interim responses, or a switch that cannot be now; the status stands at index 9 of its line."""

@@ -152,17 +152,15 @@ class Exchange:
 
         A client that expects 100 is not told to go on: the one who answers at the far end says so.
         """
-        self._sink = sink
-        self.wanted = True
-        self._relaying = ready
-        if not ready:
+        self._sink, self._relaying, self.wanted = sink, ready, True
+        if not ready or not self.request.frame.has_body:
             return
         pieces, self._pieces, self._waiting_size = self._pieces, None, 0
         for piece in pieces or ():
             sink.content(piece)
         if pieces:
             self.connection.content_taken(self, 0)
-        if self.complete and self.request.frame.has_body:
+        if self.complete:
             sink.content_complete(self.trailers)
 
     # -- the response --------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import PHRASES, Data, End, Frame, Informational, Response, encode_fields
+from netlab.cores.http1 import PHRASES, Data, End, Frame, Informational, Response, Whole, encode_fields
 from netlab.errors import (
     ConnectionLost,
     DeadlineExceeded,
@@ -52,19 +52,32 @@ class Forwarding:
         "way",
     )
 
+    gateway: Gateway
+    exchange: Exchange
+    way: Way
+    leg: Flow
+    upstream: Upstream | None
+    responding: bool  # the upstream's final response has begun
+    deadline: float
+    _dialing: asyncio.Task[Any] | None
+    _fresh: bool  # the connection was made for this request
+    _began: int  # what the upstream had said on this connection before the request
+    _held: bool  # the upstream waits for the client to read
+    _asked: bool  # an upstream has been told of the request
+    _sent_content: bool  # and of some of its content
+    _ended: bool
+    _patience: float
+
     def __init__(self, gateway: Gateway, exchange: Exchange, way: Way) -> None:
         self.gateway, self.exchange, self.way = gateway, exchange, way
-        self.upstream: Upstream | None = None
-        self.leg: Flow = gateway.flows.open("http", exchange.flow.service, exchange.flow)
-        self.leg.label = exchange.flow.label
-        self.responding = False  # the upstream's final response has begun
-        self.deadline = NEVER
-        self._dialing: asyncio.Task[Any] | None = None
-        self._fresh = True
-        self._began = 0  # what the upstream had said on this connection before the request
-        self._held = self._ended = False
-        self._asked = self._sent_content = False  # whether an upstream has been told of the request, and of its content
-        self._patience = gateway.settings.response_timeout if way.timeout is None else way.timeout
+        self.upstream = self._dialing = None
+        flow = exchange.flow
+        leg = self.leg = gateway.flows.open("http", flow.service, flow)
+        leg.label = flow.label
+        self.responding = self._held = self._ended = self._asked = self._sent_content = False
+        self._fresh, self._began, self.deadline = True, 0, NEVER
+        timeout = way.timeout
+        self._patience = gateway.settings.response_timeout if timeout is None else timeout
 
     # -- towards the upstream ------------------------------------------------------------------------------------
 
@@ -96,26 +109,31 @@ class Forwarding:
             self.fail(error)
             return
         self._dialing = None
-        self.begin(upstream, fresh=not upstream.core.received)  # one that was kept may have come back meanwhile
+        if upstream.reusable:
+            self.begin(upstream, fresh=not upstream.core.received)  # one that was kept may have come back meanwhile
+        else:
+            self.upstream = upstream
+            self.fail(ConnectionLost("the upstream closed the connection, or spoke, before it was asked"))
 
     def begin(self, upstream: Upstream, *, fresh: bool) -> None:
         """Send the request on a leased connection."""
-        exchange, way, request = self.exchange, self.way, self.exchange.request
-        self.upstream, self._fresh, self._began = upstream, fresh, upstream.core.received
-        if (objection := self._objection(upstream)) is not None:
+        exchange, way, leg, core = self.exchange, self.way, self.leg, upstream.core
+        self.upstream, self._fresh, self._began = upstream, fresh, core.received
+        if way.allow is not None and (objection := self._objection(upstream)) is not None:
             self._release()
             self.fail(PeerUnreachable(objection.reason, stage="policy"))
             return
         upstream.waiting = self
-        self.leg.client, self.leg.server = upstream.flow.client, upstream.flow.server
+        leg.client, leg.server = upstream.flow.client, upstream.flow.server
+        request = exchange.request
         frame = request.frame
         if frame.has_body or frame.upgrade:
             self._ask_with_more(upstream, frame)
         else:
-            upstream.core.ask(request.method, way.target, way.fields)
+            core.ask(request.method, way.target, way.fields)
         self._asked = True
-        if self.leg.events is not None:
-            recording.request_forwarded(self.leg, upstream)
+        if leg.events is not None:
+            recording.request_forwarded(leg, upstream)
         self.gateway.sweep.add(self)
         self._await_response()
         exchange.relay(self, ready=True)
@@ -167,50 +185,52 @@ class Forwarding:
     # -- towards the client --------------------------------------------------------------------------------------
 
     def answered(self, events: list[Any]) -> None:
-        whole = len(events) == 3 and type(events[0]) is Response and type(events[2]) is End
-        self.exchange.connection.in_turn(self._answered_whole if whole else self._answered, events)
-
-    def _answered_whole(self, events: list[Any]) -> None:
-        """The whole response in one read: it goes on in one write."""
-        response, content, _ = events
-        exchange, upstream, leg = self.exchange, self.upstream, self.leg
-        status, data = response.status, content.data
-        plain = upstream is not None and not response.frame.chunked and status != 205
-        if upstream is None or not plain or response.reason != PHRASES.get(status):
-            self._answered(events)
-            return
-        self.responding = True
-        if leg.events is not None:
-            recording.response_received(leg, response)
-        block = self.gateway.back(upstream, response, self.way)
-        self._release()
-        leg.received, leg.sent = exchange.received, len(data)
-        leg.end(Outcome.OK if status < 400 else Outcome.REFUSED, str(status))
-        exchange.respond(status, block, data, own=False)
-        self._over(None)
+        self.exchange.connection.in_turn(self._answered, events)
 
     def _answered(self, events: list[Any]) -> None:
         exchange = self.exchange
-        self._await_response()
         for event in events:
-            if type(event) is Data:
+            kind = type(event)
+            if kind is Whole:
+                self._whole(event)
+            elif kind is Data:
                 exchange.send(event.data)
-            elif type(event) is Response:
+            elif kind is Response:
                 self._head(event)
                 if self.upstream is None:
                     return  # that was all, or must not be all
-            elif type(event) is End:
+            elif kind is End:
                 self._complete(event.trailers)
-            elif type(event) is Informational:
+            elif kind is Informational:
                 exchange.inform(event.status, self._interim(event))
             elif isinstance(event, RemoteProtocolError):
                 silent = isinstance(event, Truncated) and event.offset == self._began
                 self.fail(ConnectionLost("the upstream closed the connection without an answer") if silent else event)
                 return
-        if exchange.connection.writing_paused and self.upstream is not None:
+        if self.upstream is None:
+            return
+        self._await_response()
+        if exchange.connection.writing_paused:
             self._held = True
             self.upstream.hold()
             exchange.connection.source = self
+
+    def _whole(self, whole: Whole) -> None:
+        """It came in one read, and goes on in one write."""
+        exchange, upstream, leg, way, gateway = self.exchange, self.upstream, self.leg, self.way, self.gateway
+        response, content = whole
+        status = response.status
+        if upstream is None or status == 205 or response.reason != PHRASES.get(status):
+            self._answered([response, Data(content), End()])
+            return
+        self.responding, self.upstream, upstream.waiting = True, None, None
+        gateway.sweep.discard(self)
+        block = gateway.back(upstream, response, way)
+        gateway.pool.release(way.origin, upstream)
+        leg.received, leg.sent = exchange.received, len(content)
+        leg.end(Outcome.OK if status < 400 else Outcome.REFUSED, str(status))
+        exchange.respond(status, block, content, own=False)
+        self._over(None)
 
     def _interim(self, event: Informational) -> list[Pair]:
         return response_fields(event.fields, event.fields.tokens("connection"), self.gateway.hop, "1.1")
@@ -232,7 +252,6 @@ class Forwarding:
         fields, length = self.gateway.back(upstream, response, self.way), response.frame.length
         if length is None and (response.fields.get("content-type") or "").startswith("text/event-stream"):
             self._patience = self.gateway.settings.tunnel_timeout  # events come when they come
-            self._await_response()
         exchange.start(response.status, fields, length=length, reason=response.reason, own=False)
         if not response.frame.has_body:
             self._complete(())
@@ -241,6 +260,7 @@ class Forwarding:
         """Another protocol speaks from here on, through a tunnel."""
         self.upstream = None
         self._leave_upstream(upstream)
+        upstream.switched = True
         idle = self.gateway.settings.tunnel_timeout
         tunnel = Tunnel(upstream, self.leg, idle=idle, on_end=lambda: self._over(None))
         fields = self.way.returned(response, self.gateway.returned(response))
@@ -337,10 +357,10 @@ class Forwarding:
     def _await_response(self) -> None:
         """The upstream's time runs while it is its turn: not while the client is slow to read, or to send."""
         exchange, upstream = self.exchange, self.upstream
-        if not self._patience or self._held or upstream is None:
+        if upstream is None or self._held or not self._patience:
             self.deadline = NEVER
         elif exchange.complete or self.responding or upstream.writing_paused or self._awaits_continue():
-            self.deadline = exchange.connection.loop.time() + self._patience
+            self.deadline = upstream.loop.time() + self._patience
         else:
             self.deadline = NEVER
 

@@ -114,10 +114,9 @@ class Gateway:
         is the request's, where it is not the connection's; `change` has the last word on the fields.
         """
         connection, request = exchange.connection, exchange.request
-        # of an origin-form target the fields name the authority, so that it need not be looked at to know the block
-        authority = "" if request.target[0] == "/" else request.authority
         fields, blocks = connection.onward
-        facts = (host, authority, scheme, change)
+        # of an origin-form target the fields name the authority, so that it need not be looked at to know the block
+        facts = (host, scheme, change) if request.target[0] == "/" else (host, scheme, change, request.authority)
         if fields is request.fields and (known := blocks.get(facts)) is not None:
             return known
         block = self._onward(exchange, host, scheme, change)

@@ -14,7 +14,7 @@ class Waiting(Protocol):
     """Who sent the request under way."""
 
     def answered(self, events: list[Any]) -> None:
-        """Events of the response, in their order, as they come."""
+        """Events of the response, in their order, as they come; or a `Whole`, where it came so."""
 
     def upstream_lost(self, error: Exception | None) -> None:
         """The connection is gone before the response was complete."""
@@ -68,26 +68,36 @@ class FarEnd(Outgoing):
 class Upstream(FarEnd):
     """A connection that a pool keeps and a gateway leases; between exchanges nobody waits, and any byte ends it."""
 
-    __slots__ = ("_flushing", "back", "core")
+    __slots__ = ("_flushing", "back", "core", "switched")
 
     def __init__(self, flow: Flow, limits: Limits | None = None) -> None:
         super().__init__(flow)
         self.core = ClientCore(limits)
         # the last response's fields, as they travel back, and the fields a Way concerns that are not among them
         self.back: tuple[Fields | None, bytes, frozenset[str]] = (None, b"", frozenset())
+        self.switched = False  # bytes have no meaning here any more
         self._flushing = False
 
     @property
     def reusable(self) -> bool:
         """Whether the next request may be sent on it."""
-        return self.core.idle and not self.peer_ended and self.transport is not None and not self.transport.is_closing()
+        return not self.peer_ended and self.core.idle and not self.transport.is_closing()
+
+    def data_received(self, data: bytes) -> None:
+        waiting = self.waiting
+        if waiting is None or self.switched or self.tape is not None:
+            super().data_received(data)
+        elif (known := self.core.repeated(data)) is not None:
+            waiting.answered([known])
+        else:
+            waiting.answered(self.core.receive(data))
 
     def feed(self, data: bytes) -> None:
         waiting = self.waiting
         if waiting is None:
             self.abort()  # an answer nobody asked for, or the upstream's end
             return
-        waiting.answered(self.core.receive(data) if not self.core.switched else [data])
+        waiting.answered([data] if self.switched else self.core.receive(data))
 
     def rest(self) -> bytes:
         return self.core.rest()

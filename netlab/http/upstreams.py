@@ -70,11 +70,12 @@ class Upstreams:
         self.members, self.gateway, self.clock, self.budget = tuple(members), gateway, clock, budget
         self.balance, self._balancer = balance, BALANCERS[balance]()
         self.everyone = range(len(self.members))
+        self._alone = self.members[0].breaker if len(self.members) == 1 else None
 
     def forward(self, exchange: Exchange, onward: Onward, target: str, change: Change | None = None) -> None:
         """Send a request to one of the members, with this path and query; `change` has the last word on its fields."""
         self.budget.count()
-        index = self.pick(self.everyone)
+        index = 0 if self._alone is not None and self._alone.state is CLOSED else self.pick(self.everyone)
         if index is None:
             self.gateway.refuse(exchange, self.unavailable())
         else:
@@ -149,8 +150,12 @@ class Call(Way):
 
     def ended(self, failed: Failure | None) -> None:
         """The request is over, as far as this member is concerned."""
-        self._member.active -= 1
-        self._record(failed)
+        member = self._member
+        member.active -= 1
+        if failed is None and self._trial is False and member.breaker.state is CLOSED and self._exchange.status < 500:
+            member.breaker.record(True)  # as it should be
+        else:
+            self._record(failed)
 
     def another(self, failed: Failure) -> Way | None:
         """The request to a member that was not tried, if it may be tried at all."""

@@ -60,8 +60,8 @@ class Breaker:
         self._running += 1
         return True
 
-    def record(self, ok: bool, now: float) -> None:
-        """How a request that was allowed ended."""
+    def record(self, ok: bool, now: float = 0.0) -> None:
+        """How a request that was allowed ended; of a success it does not matter when."""
         if self.state is CLOSED:
             self._history.append(not ok)
             if ok:

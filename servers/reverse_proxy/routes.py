@@ -59,7 +59,7 @@ class Routes:
         self.otherwise = self._route(RouteRule(text="--to")) if config.to else None
         self.all = [*routes, *([self.otherwise] if self.otherwise is not None else [])]
         self._table = Table((route.rule.match, route) for route in self.all)
-        self.plain = not routes
+        self.only = None if routes else self.otherwise  # where there is nothing to choose
 
     def find(self, exchange: Exchange) -> Route | None:
         """The route of a request; None: it was refused, for no route takes it, or two do by what its path may mean."""

@@ -43,6 +43,7 @@ class Server:
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
         self.routes = Routes(config, context, self.gateway, self.pass_on)
         self.compression = compression(config) if any(route.compress for route in self.routes.all) else None
+        self.maintenance, self.only = config.maintenance, self.routes.only
         self.log = config.open_access_log()
         handler = admitting(self.handle, config, context)
         if config.trust:
@@ -59,14 +60,14 @@ class Server:
         request = exchange.request
         if (request.method in UNUSUAL or "via" in request.fields) and self.answers_itself(exchange):
             return None
-        routes = self.routes
-        route = routes.otherwise if routes.plain else routes.find(exchange)
+        if self.maintenance:
+            return closed(exchange)
+        if self.only is not None:
+            return self.pass_on(exchange, self.only)
+        route = self.routes.find(exchange)
         if route is None:
             return None  # it was refused
-        if self.config.maintenance or route.rule.maintenance:
-            exchange.refuse(503, "closed for maintenance", [("Retry-After", "60")])
-            return None
-        return self.pass_on(exchange, route) if routes.plain else route.handler(exchange)
+        return closed(exchange) if route.rule.maintenance else route.handler(exchange)
 
     def answers_itself(self, exchange: Exchange) -> bool:
         """Whether a request must not go further: it has been here, this was its last hop, or it cannot be passed on."""
@@ -94,13 +95,14 @@ class Server:
 
     def forward(self, exchange: Exchange, route: Route) -> None:
         """To one of the route's upstreams, by the path that they know."""
-        request, upstreams = exchange.request, route.upstreams
+        request, upstreams, change = exchange.request, route.upstreams, None
         assert upstreams is not None  # a route without any is in maintenance
         target = request.target if request.target[0] == "/" else request.path
         if route.rewrites and target != "*":
             target = route.onward.rewrite.onward(target, caught(route.rule.match.pattern, target))
-        left = hops_left(request) if request.method in UNUSUAL else None
-        upstreams.forward(exchange, route.onward, target, None if left is None else one_less(left))
+        if request.method in UNUSUAL and (left := hops_left(request)) is not None:
+            change = one_less(left)
+        upstreams.forward(exchange, route.onward, target, change)
 
     # -- connections ---------------------------------------------------------------------------------------------
 
@@ -143,6 +145,11 @@ class Server:
         self.gateway.close()
         if self.log is not None:
             self.log.close()
+
+
+def closed(exchange: Exchange) -> Work:
+    exchange.refuse(503, "closed for maintenance", [("Retry-After", "60")])
+    return None
 
 
 def compression(config: Config) -> Compression:
