@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,6 +20,15 @@ class Destination(NamedTuple):
     port: int
     authority: str  # as it stands in a Host field; of a tunnel always with the port
     origin: Origin  # whose connections may serve it
+
+
+class Turn(NamedTuple):
+    """What a request has become: where it goes, as what, and how its fields change on the way."""
+
+    to: Destination
+    target: str
+    change: Callable[[list[tuple[str, str]]], list[tuple[str, str]]] | None = None
+    moved: bool = False  # a rule of the user's sends it there, and not its client
 
 
 def destination(request: Request) -> tuple[Destination, str]:

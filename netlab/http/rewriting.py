@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from netlab.cores.http1 import encode_fields, phrase
 from netlab.errors import UsageError
-from netlab.http.destination import Destination, destination_of
+from netlab.http.destination import Destination, Turn, destination_of
 from netlab.http.exchange import Exchange
 from netlab.http.files import FileOptions, Files
 from netlab.policy.rewrite import Elsewhere, Pair, Plan, Rewrite, Rewrites
 
 Work = Coroutine[Any, Any, None] | None
-
-
-class Turn(NamedTuple):
-    """What a request has become: where it goes, as what, and how its fields change."""
-
-    to: Destination
-    target: str
-    change: Callable[[list[Pair]], list[Pair]] | None = None
-    moved: bool = False  # the user's rule sends it there, and not its client
 
 
 PassOn = Callable[[Exchange, Turn], Work]

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import cached_property
 
 from netlab.cores.http1 import Response, encode_fields
+from netlab.http.destination import Turn
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
 from netlab.http.hops import hops_left, one_less
 from netlab.http.parents import Parent, ParentDialer
-from netlab.http.rewriting import Turn
 from netlab.net.addresses import SocketAddress
 from netlab.net.dial import Check, Dialer, Objection
 from netlab.net.pool import Origin

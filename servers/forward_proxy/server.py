@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from netlab.errors import UsageError
 from netlab.http.connect import Tunnels
-from netlab.http.destination import Destination, bad_target, destination
+from netlab.http.destination import Destination, Turn, bad_target, destination
 from netlab.http.engine import HttpService
 from netlab.http.entrance import Entrance
 from netlab.http.exchange import Exchange
@@ -17,7 +17,6 @@ from netlab.http.gateway import Gateway, Way
 from netlab.http.hops import answer_here, hops_left, loop
 from netlab.http.proxy_connection import ProxyConnection, Within
 from netlab.http.proxy_page import ProxyPage
-from netlab.http.rewriting import Rewriting, Turn
 from netlab.http.rules import Guard
 from netlab.http.socks import SocksService
 from netlab.net.dial import Check, Dialer, Timeouts
@@ -34,6 +33,7 @@ from servers.forward_proxy.onward import Onward, Trust, dialer_for
 
 if TYPE_CHECKING:
     from netlab.http.interception import Interception
+    from netlab.http.rewriting import Rewriting
 
 Work = Coroutine[Any, Any, None] | None
 
@@ -61,7 +61,7 @@ class Server:
         self.admission = Admission(config, context, dialer.addresses)
         self.guard = Guard("/", config.auth)
         self.onward = Onward(self.gateway, trust)
-        self.rewriting = Rewriting(config.rewrite) if config.rewrite else None
+        self.rewriting = rewriting(config) if config.rewrite else None
         self.page = ProxyPage(
             ca=self.tunnels.interception.authority.certificate_pem if self.tunnels.interception is not None else ""
         )
@@ -207,6 +207,12 @@ class Server:
         self.admission.close()
         if self.log is not None:
             self.log.close()
+
+
+def rewriting(config: Config) -> Rewriting:
+    from netlab.http.rewriting import Rewriting
+
+    return Rewriting(config.rewrite)
 
 
 def interception(config: Config, context: Context, gateway: Gateway, trust: Trust) -> Interception:
