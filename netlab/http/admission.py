@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -60,8 +61,7 @@ def admitting(inner: Handler, settings: AdmissionSettings, context: Context) -> 
 
         refuse_twice("--auth", (guard.path for guard in settings.auth))
         asked = {mechanism for guard in settings.auth for mechanism in guard.mechanisms}
-        judge = authenticator(settings, context, asked)
-        handler = with_keys(judge, key_set(settings, context), Guarded(settings.auth, judge, handler))
+        handler = Guarded(settings.auth, authenticator(settings, context, asked), handler)
     handler = limited(handler, before, context)
     return shared(handler, settings) if settings.cors else handler
 
@@ -87,7 +87,12 @@ def authenticator(settings: AdmissionSettings, context: Context, asked: Set[str]
     wants_users = asked & {"basic", "digest"}
     if wants_users and settings.users is None:
         raise UsageError(f"--auth with {' and '.join(sorted(wants_users))} needs --users FILE (see netlab passwd)")
-    return Authenticator(
+    make: Callable[..., Authenticator] = Authenticator
+    if "bearer" in asked and settings.jwks is not None:
+        from netlab.http.key_set import WithKeySet
+
+        make = partial(WithKeySet, key_set(settings, settings.jwks, context))
+    return make(
         settings.realm,
         context.clock,
         users=Users(settings.users) if settings.users is not None and wants_users else None,
@@ -106,10 +111,8 @@ def authenticator(settings: AdmissionSettings, context: Context, asked: Set[str]
     )
 
 
-def key_set(settings: AdmissionSettings, context: Context) -> KeySet | None:
+def key_set(settings: AdmissionSettings, where: str, context: Context) -> KeySet:
     """The issuer's keys, fetched through the lab's Dialer."""
-    if settings.jwks is None:
-        return None
     from netlab.http.key_set import KeySet
     from netlab.http.trust import tls_options
     from netlab.http.url import Url
@@ -117,18 +120,9 @@ def key_set(settings: AdmissionSettings, context: Context) -> KeySet | None:
 
     if settings.token_key is not None:
         raise UsageError("--jwks and --token-key both say whose tokens are good: give one of them")
-    url = Url.parse(settings.jwks)
+    url = Url.parse(where)
     tls = tls_options(context.state) if url.scheme == "https" else None
     return KeySet(url, context.dialer or Dialer(context.flows), context.clock, tls=tls)
-
-
-def with_keys(judge: Authenticator, keys: KeySet | None, handler: Handler) -> Handler:
-    """The handler behind the fetching of what its authenticator needs."""
-    if keys is None:
-        return handler
-    from netlab.http.key_set import WithKeys
-
-    return WithKeys(keys, judge, handler)
 
 
 def shared(handler: Handler, settings: AdmissionSettings) -> Handler:

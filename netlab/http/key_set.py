@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netlab.clock import Clock
 from netlab.errors import DeadlineExceeded, NetlabError
 from netlab.http.authentication import Authenticator, Handler, Work
 from netlab.http.client import ClientConnection, ClientSettings
 from netlab.http.exchange import Exchange
+from netlab.http.rules import Guard
 from netlab.http.url import Url
 from netlab.net.dial import Dialer
 from netlab.net.secure import TlsOptions
@@ -103,30 +104,34 @@ class KeySet:
         return Answer(public_keys(content), lifetime(response.fields.get("cache-control")))
 
 
-class WithKeys:
-    """A handler whose authenticator judges tokens by a key set: what has to be fetched is waited for."""
+class WithKeySet(Authenticator):
+    """An authenticator that judges tokens by a key set: what has to be fetched is waited for."""
 
-    def __init__(self, keys: KeySet, authenticator: Authenticator, inner: Handler) -> None:
-        self._keys, self._authenticator, self._inner = keys, authenticator, inner
+    def __init__(self, key_set: KeySet, realm: str, clock: Clock, **options: Any) -> None:
+        super().__init__(realm, clock, **options)
+        self.key_set = key_set
 
-    def __call__(self, exchange: Exchange) -> Work:
-        value = exchange.request.fields.get(self._authenticator.side.presents)
+    def admit(self, exchange: Exchange, guard: Guard, inner: Handler) -> Work:
+        value = exchange.request.fields.get(self.side.presents)
         given = parse_credentials(value) if value is not None else None
-        if not isinstance(given, Credentials) or given.scheme != "bearer":
-            return self._inner(exchange)
+        if "bearer" not in guard.mechanisms or not isinstance(given, Credentials) or given.scheme != "bearer":
+            return super().admit(exchange, guard, inner)
         kid = key_id(given.token)
-        return self._inner(exchange) if self._keys.suffices(kid) else self._fetched(exchange, kid)
+        if self.key_set.suffices(kid):
+            return super().admit(exchange, guard, inner)
+        return self._admit_later(exchange, guard, inner, kid)
 
-    async def _fetched(self, exchange: Exchange, kid: str | None) -> None:
+    async def _admit_later(self, exchange: Exchange, guard: Guard, inner: Handler, kid: str | None) -> None:
+        key_set, flow = self.key_set, exchange.flow
         try:
-            await self._keys.fetch(kid)
+            await key_set.fetch(kid)
         except Unavailable as error:
-            exchange.flow.note("keys.unavailable", url=str(self._keys.url), why=str(error))
+            flow.note("keys.unavailable", url=str(key_set.url), why=str(error))
             exchange.refuse(503, f"nobody can be known now: {error}", [("Retry-After", "10")])
             return
-        self._authenticator.keys = self._keys.keys
-        exchange.flow.note("keys.fetched", url=str(self._keys.url), keys=[key.kid for key in self._keys.keys])
-        work = self._inner(exchange)
+        self.keys = key_set.keys
+        flow.note("keys.fetched", url=str(key_set.url), keys=[key.kid for key in self.keys])
+        work = super().admit(exchange, guard, inner)
         if work is not None:
             await work
 

@@ -101,11 +101,12 @@ def response_fields(pairs: Iterable[Pair], connection: Sequence[str], hop: Hop, 
 
 def x_forwarded(before: dict[str, list[str]], arrival: Arrival) -> list[Pair]:
     """X-Forwarded-For grows at each hop; -Proto and -Host keep what the first one saw."""
-    return [
+    host = before.get("x-forwarded-host", [arrival.host])[0]
+    fields = [
         ("X-Forwarded-For", _joined(before.get("x-forwarded-for"), arrival.client)),
         ("X-Forwarded-Proto", before.get("x-forwarded-proto", [arrival.scheme])[0]),
-        ("X-Forwarded-Host", before.get("x-forwarded-host", [arrival.host])[0]),
     ]
+    return [*fields, ("X-Forwarded-Host", host)] if host else fields  # an HTTP/1.0 client may have named none
 
 
 def forwarded_element(hop: Hop, arrival: Arrival) -> str:

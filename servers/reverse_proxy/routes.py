@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from netlab.http.admission import authenticator, key_set, limited, with_keys
+from netlab.http.admission import authenticator, limited
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
 from netlab.http.prefixes import ODD, canonical
@@ -23,7 +23,6 @@ from servers.reverse_proxy.config import Config
 
 if TYPE_CHECKING:
     from netlab.http.authentication import Authenticator, Handler
-    from netlab.http.key_set import KeySet
     from netlab.http.target import Target
 
 Work = Coroutine[Any, Any, None] | None
@@ -54,7 +53,7 @@ class Routes:
         self._config, self._context, self._gateway, self._pass_on = config, context, gateway, pass_on
         self.members = self._all_members()
         self._groups: dict[tuple[Target, ...], Upstreams] = {}
-        self._judge, self._keys = self._authentication()
+        self._judge = self._authenticator()
         routes = [self._route(rule) for rule in config.route]
         self.otherwise = self._route(RouteRule(text="--to")) if config.to else None
         self.all = [*routes, *([self.otherwise] if self.otherwise is not None else [])]
@@ -141,15 +140,12 @@ class Routes:
         def admit(exchange: Exchange) -> Work:
             return judge.admit(exchange, guard, inner)
 
-        return with_keys(judge, self._keys, admit) if "bearer" in rule.mechanisms else admit
+        return admit
 
-    def _authentication(self) -> tuple[Authenticator | None, KeySet | None]:
+    def _authenticator(self) -> Authenticator | None:
         """For what the routes ask for, and no more."""
         asked = {mechanism for rule in self._config.route for mechanism in rule.mechanisms} - {"none"}
-        if not asked:
-            return None, None
-        keys = key_set(self._config, self._context) if "bearer" in asked else None
-        return authenticator(self._config, self._context, asked), keys
+        return authenticator(self._config, self._context, asked) if asked else None
 
 
 def _not_ready(exchange: Exchange) -> Work:

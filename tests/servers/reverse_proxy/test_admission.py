@@ -181,6 +181,13 @@ async def test_without_any_keys_nobody_is_let_in() -> None:
         assert not upstream.calls
 
 
+async def test_what_is_open_asks_no_issuer() -> None:
+    issuer = Issuer()
+    async with guarded(issuer, "path=/in auth=jwt") as (proxy, _):
+        assert (await enter(proxy, "the-upstreams-own", "/"))[0] == 200
+        assert issuer.asked == 0
+
+
 async def test_passwords(tmp_path: Path) -> None:
     users = users_file(tmp_path, user("ada", "secret", "staff"), user("bob", "secret"))
     route = "path=/staff auth=basic roles=staff"
