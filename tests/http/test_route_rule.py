@@ -20,7 +20,8 @@ def test_every_key() -> None:
     text = (
         "host=api.*,API.test path=/v1/ pattern=/v1/{id} method=GET,POST field=X-Beta:1 field='X-Two: a b' "
         "field=X-Three version=v2,3.1 to=http://127.0.0.1:9102,:9103 to=https://up.test/base strip=/v1 "
-        "add=/api timeout=500ms retries=3 auth=jwt,basic roles=admin,staff limit=100/s limit=5:user:concurrency compress preserve-host"
+        "add=/api timeout=500ms retries=3 auth=jwt,basic roles=admin,staff "
+        "limit=100/s limit=5:user:concurrency compress preserve-host"
     )
     rule = RouteRule.parse(text)
     assert rule.match == Match(
