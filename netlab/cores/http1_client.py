@@ -11,7 +11,7 @@ from netlab.cores.http1_endpoint import CONTENT, DONE, ENDED, HEAD, IDLE, Endpoi
 from netlab.cores.http1_events import Event, Frame, Informational, Response
 from netlab.cores.http1_framing import Refused, frame_response
 from netlab.cores.http1_grammar import STATUS_REST, Limits, parse_fields, unfold
-from netlab.cores.http1_output import TARGET, encode_fields, request_line
+from netlab.cores.http1_output import encode_fields, request_line
 from netlab.cores.http1_refusals import refuse_response_head
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
@@ -34,6 +34,16 @@ class Whole(NamedTuple):
     content: bytes
 
 
+class Asked(NamedTuple):
+    """A head without content, and what of it the next one may have in common with it."""
+
+    method: str
+    block: bytes
+    target: str
+    head: bytes
+    rest: bytes  # behind the request line
+
+
 class ClientCore(Endpoint):
     """Writes requests, one at a time, and reads what is answered. Every violation has status 502, for a gateway."""
 
@@ -48,20 +58,19 @@ class ClientCore(Endpoint):
         self._offered_upgrade = False
         self._memo: tuple[bytes, str, Meaning] | None = None  # the last head, to which method, and what it meant
         self._known: tuple[bytes, Response, str] | None = None  # the last head with content, what it meant, to what
-        self._asked: tuple[str, bytes, bytes] | None = None  # the last method and block, and what stands behind a line
+        self._asked: Asked | None = None  # the last request that had no content
 
     # -- requests out --------------------------------------------------------------------------------------------
 
     def ask(self, method: str, target: str, block: bytes) -> None:
         """A request without content, as `request` writes it; quick for one who repeats the fields and the method."""
-        asked = self._asked
-        if asked is None or asked[0] != method or asked[1] != block or not self.idle:
+        known = self._asked
+        if known is None or known.method != method or known.block != block or not self.idle:
             self.request(method, target, block)
-            self._asked = (method, block, self._out[-1][len(f"{method} {target} HTTP/1.1\r\n") :])
+            head = self._out[-1]
+            self._asked = Asked(method, block, target, head, head[head.index(b"\r\n") + 2 :])
             return
-        if not TARGET.fullmatch(target):
-            raise LocalProtocolError(f"{target[:60]!r} is not a request target; percent-encode it")
-        self._out.append(f"{method} {target} HTTP/1.1\r\n".encode("ascii") + asked[2])
+        self._out.append(known.head if known.target == target else request_line(method, target, "1.1") + known.rest)
         self._method, self._informed, self._offered_upgrade = method, 0, False
         self._writing = DONE
 

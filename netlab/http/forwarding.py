@@ -230,7 +230,8 @@ class Forwarding:
         leg.received, leg.sent = exchange.received, len(content)
         leg.end(Outcome.OK if status < 400 else Outcome.REFUSED, str(status))
         exchange.respond(status, block, content, own=False)
-        self._over(None)
+        self._ended = True
+        way.ended(None)
 
     def _interim(self, event: Informational) -> list[Pair]:
         return response_fields(event.fields, event.fields.tokens("connection"), self.gateway.hop, "1.1")
