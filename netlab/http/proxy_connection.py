@@ -14,6 +14,10 @@ from netlab.net.secure import TlsOptions
 from netlab.net.tls import TlsLayer
 
 
+OURS = frozenset((Outcome.TIMEOUT, Outcome.CANCELLED))
+"""Ends of a handshake that are not the client's doing."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Within:
     """The tunnel that an intercepted connection is in: to whom, and how that one is called."""
@@ -56,7 +60,7 @@ class ProxyConnection(HttpConnection):
     def connection_lost(self, error: Exception | None) -> None:
         carrier, self._carrier = self._carrier, None
         if carrier is not None and self.flow is not None:
-            if not self._settled:
+            if not self._settled and self.flow.outcome not in OURS:
                 self._not_believed(self.flow, error)
             carrier.end(Outcome.OK if error is None else Outcome.CUT)
         super().connection_lost(error)

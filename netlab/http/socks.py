@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from netlab.cores.socks import Connect, Credentials, Reply, ServerCore
-from netlab.errors import NetlabError, PeerUnreachable, RemoteProtocolError
+from netlab.errors import NetlabError, PeerUnreachable, RemoteProtocolError, Truncated
 from netlab.flow import Flow, Outcome
 from netlab.http.connect import Tunnels
 from netlab.http.destination import tunnelled
@@ -102,7 +102,7 @@ class SocksClient:
                 case RemoteProtocolError():
                     self._flow.note("protocol.violated", "client", reason=event.reason, rule=event.rule)
                     self._answer()
-                    self._end(Outcome.VIOLATION, event.reason)
+                    self._end(Outcome.CUT if isinstance(event, Truncated) else Outcome.VIOLATION, event.reason)
                     return
         self._answer()
 

@@ -159,6 +159,7 @@ class _Direction:
     def begin(self, *, ended: bool) -> None:
         if ended:
             self.done = True
+            self._end_destination()  # a transport may have been asked to, and was aborted before it did
         else:
             self._watch("source")
 
@@ -220,11 +221,14 @@ class _Direction:
         self.done = True
         self._watch("")
         self._let_go()
+        self._end_destination()
+        self._splice.loop.call_soon(self._splice.half_done)
+
+    def _end_destination(self) -> None:
         try:
             self._out.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # its peer is gone, which the other direction finds out
-        self._splice.loop.call_soon(self._splice.half_done)
 
     # -- pipes and watching --------------------------------------------------------------------------------------
 

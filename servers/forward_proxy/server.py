@@ -101,16 +101,17 @@ class Server:
     def handle_inside(self, exchange: Exchange, within: Within) -> Work:
         """Inside of intercepted TLS: as if we were the origin. Who the client is was asked at the door."""
         request, to = exchange.request, within.to
-        if request.form not in ("origin", "asterisk"):
-            exchange.refuse(400, f"inside of TLS with {to.authority}, targets begin with / (RFC 9112 3.2.1)")
+        if request.method == "CONNECT" or (request.form == "absolute" and request.target[:8].lower() != "https://"):
+            exchange.connection.core.will_close()
+            exchange.refuse(400, f"inside of TLS with {to.authority}, only its own resources can be asked for")
             return None
-        exchange.flow.label = f"{request.method} https://{request.authority or to.authority}{request.target}"
+        exchange.flow.label = f"{request.method} https://{request.authority or to.authority}{request.path}"
         denied = self.admission.denied(client_of(exchange), to.host, to.port, request.method)
         if denied is not None:
             return self.refuse(exchange, denied)
         if not all(limits is None or limits.admit(exchange, to.host) for limits in self.admission.all_quotas):
             return None
-        return self.pass_on(exchange, to, request.target, within.tls)
+        return self.pass_on(exchange, to, request.path, within.tls)
 
     def admit(self, exchange: Exchange, to: Destination, target: str) -> Work:
         """Rules, limits by client and host, the user, limits by user."""

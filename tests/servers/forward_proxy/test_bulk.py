@@ -241,3 +241,20 @@ async def test_recorded_in_full_nothing_goes_past_us() -> None:
         tape = leg(proxy).wire
         assert tape is not None
         assert tape.offsets["server"] == SIZE
+
+
+@pytest.mark.parametrize("size", [70_000, 200_000, 600_000])
+async def test_an_end_right_behind_the_first_bulk(size: int) -> None:
+    """The far end is told of it, whoever has the socket at that moment."""
+
+    async def takes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        data = await reader.read()
+        writer.write(b"%d" % len(data))
+
+    async with listening(takes) as port, proxying(level=Level.SUMMARY) as proxy:
+        for _ in range(20):
+            async with connected(proxy.port) as client:
+                await tunnel(client, port)
+                client.writer.write(b"x" * size)
+                client.end()
+                assert await client.all() == b"%d" % size

@@ -358,3 +358,47 @@ async def test_the_page_offers_the_certificate(tmp_path: Path) -> None:
         assert await curl(f"http://{proxy.address}/ca.pem") == (tmp_path / "ca" / "ca.pem").read_bytes()
     async with proxying(state=tmp_path) as proxy:
         assert b" 404 " in await curl("-i", f"http://{proxy.address}/ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET https://localhost/x HTTP/1.1", b"200"),  # RFC 9112 3.2.2: to be accepted by every server
+        (b"OPTIONS * HTTP/1.1", b"200"),
+        (b"GET http://localhost/x HTTP/1.1", b"400"),
+        (b"CONNECT localhost:443 HTTP/1.1", b"400"),
+    ],
+)
+async def test_targets_inside(tmp_path: Path, line: bytes, status: bytes) -> None:
+    async with (
+        secure_origin(lab_context(tmp_path)) as (port, heads),
+        proxying(state=tmp_path, intercept=("*",)) as proxy,
+        connected(proxy.port) as client,
+    ):
+        await tunnel(client, port)
+        context = client_context(authority=Authority.load(tmp_path))
+        await asyncio.wait_for(client.writer.start_tls(context, server_hostname="localhost"), SECONDS)
+        inside = Client(client.reader, client.writer)
+        await inside.send(line + b"\r\nHost: localhost\r\n\r\n")
+        head, body = await inside.response()
+        assert head.startswith(b"HTTP/1.1 %b " % status)
+        if status == b"200":
+            assert body.startswith(line.replace(b"https://localhost", b""))
+        assert len(heads) == (status == b"200")
+
+
+async def test_a_handshake_that_does_not_go_on_is_no_refusal(tmp_path: Path) -> None:
+    """Too slow is not the same as unwilling."""
+    context = client_context(authority=Authority.load(tmp_path))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+    async with (
+        secure_origin(lab_context(tmp_path)) as (port, _),
+        proxying(state=tmp_path, intercept=("*",), header_timeout=0.2) as proxy,
+        connected(proxy.port) as client,
+    ):
+        await tunnel(client, port, early=outgoing.read())
+        await client.all()
+        await proxy.until(lambda: bool(inner_flows(proxy)) and inner_flows(proxy)[0].ended > 0)
+        assert inner_flows(proxy)[0].outcome == Outcome.TIMEOUT
