@@ -13,7 +13,6 @@ from netlab.net.gate import Gate
 from netlab.net.secure import TlsOptions
 from netlab.net.tls import TlsLayer
 
-
 OURS = frozenset((Outcome.TIMEOUT, Outcome.CANCELLED))
 """Ends of a handshake that are not the client's doing."""
 
