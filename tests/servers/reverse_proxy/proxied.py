@@ -75,12 +75,16 @@ class Proxied:
 
 @asynccontextmanager
 async def proxied(
-    *to: int | str, state: Path | None = None, routes: tuple[str, ...] = (), **options: Any
+    *to: int | str,
+    state: Path | None = None,
+    routes: tuple[str, ...] = (),
+    level: Level = Level.FULL,
+    **options: Any,
 ) -> AsyncIterator[Proxied]:
     """A reverse proxy to these ports or URLs, its clock frozen; afterwards no task, lease or count is left."""
     clock = LabClock()
     clock.freeze()
-    context = Context(flows=FlowLog(Level.FULL), clock=clock, random=random.Random(1), state=state)
+    context = Context(flows=FlowLog(level), clock=clock, random=random.Random(1), state=state)
     targets = tuple(Target.parse(f"127.0.0.1:{port}" if isinstance(port, int) else port) for port in to)
     rules = tuple(map(RouteRule.parse, routes))
     server = Server(Config(listen=Address("127.0.0.1", 0), to=targets, route=rules, **options), context)

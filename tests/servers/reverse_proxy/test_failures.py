@@ -35,6 +35,17 @@ async def two(first: Script, second: Script, **options: Any) -> AsyncIterator[tu
         yield one, other, proxy
 
 
+async def shut(called: Called) -> None:
+    """Resets every connection as soon as it stands."""
+    called.reset()
+
+
+async def eager(called: Called) -> None:
+    """Speaks before it is asked, as servers of other protocols do."""
+    await called.say(b"220 mail.test ESMTP\r\n")
+    await called.reader.read(-1)
+
+
 LIES = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -42,8 +53,9 @@ LIES = [
     b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
     b"HTTP/1.1 200 OK\r\nContent-Length",
     b"HTTP/1.1 103 Early\r\n\r\n" * 40,
+    b"HTTP/1.1 205 Reset Content\r\nContent-Length: 2\r\n\r\nno",
 ]
-BROKEN: list[Script] = [dying, closing, silent, *(saying(lie) for lie in LIES)]
+BROKEN: list[Script] = [dying, closing, silent, shut, eager, *(saying(lie) for lie in LIES)]
 
 
 @pytest.mark.parametrize("broken", BROKEN)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+from netlab.flow import Level
+from tests.http.serving import Client, connected
 from tests.http.upstreams import scripted
 from tests.servers.reverse_proxy.proxied import named, proxied, saying
 
@@ -168,3 +171,47 @@ async def test_maintenance_of_a_route_and_of_all() -> None:
             assert name_of(await proxy.get("/")) == "one"
         async with proxied(one.port, maintenance=True) as proxy:
             assert (await proxy.get("/")).startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.parametrize("level", [Level.SUMMARY, Level.FULL])
+async def test_who_repeats_himself_is_answered_the_same(level: Level) -> None:
+    """At level summary a repeated exchange takes short ways: they must lead where the long one does."""
+    body = b"word " * 300
+    head = (
+        b'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nETag: "x"\r\nSet-Cookie: a=b; Path=/api\r\n'
+        b"Content-Location: /api/x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    async with scripted(saying(*[head + body] * 12)) as up:
+        routes = (f"path=/v1 to=127.0.0.1:{up.port} strip=/v1 add=/api limit=100/s compress preserve-host",)
+        async with proxied(routes=routes, level=level) as proxy, connected(proxy.port) as client:
+            for fields in (b"", b"Accept-Encoding: gzip\r\n"):
+                answers = []
+                for _ in range(4):
+                    await client.send(b"GET /v1/x?y HTTP/1.1\r\nHost: shop.test\r\n%b\r\n" % fields)
+                    answer, content = await answer_of(client)
+                    assert (gzip.decompress(content) if fields else content) == body
+                    answers.append(
+                        [line for line in answer if not line.startswith((b"RateLimit:", b"Content-Length:"))]
+                    )
+                assert answers == answers[:1] * 4
+                assert b"Set-Cookie: a=b; Path=/v1" in answers[0]
+                assert b"Content-Location: /v1/x" in answers[0]
+            heads = up.calls[0].heard.split(b"\r\n\r\n")
+            assert len(up.calls) == 1
+            assert (len(set(heads[:4])), len(set(heads[4:8]))) == (1, 1)
+            assert heads[0].startswith(b"GET /api/x?y HTTP/1.1\r\nHost: shop.test\r\n")
+
+
+async def answer_of(client: Client) -> tuple[list[bytes], bytes]:
+    """A head's lines but for its framing, and the content, however framed."""
+    lines = (await client.until(b"\r\n\r\n")).split(b"\r\n")
+    for line in lines:
+        if line.startswith(b"Content-Length: "):
+            lines.remove(line)
+            return lines, await client.exactly(int(line.partition(b" ")[2]))
+    lines.remove(b"Transfer-Encoding: chunked")
+    content = b""
+    while size := int(await client.until(b"\r\n"), 16):
+        content += (await client.exactly(size + 2))[:-2]
+    await client.until(b"\r\n")
+    return lines, content
