@@ -21,7 +21,6 @@ from netlab.service import Context
 from servers.http.config import Config
 
 if TYPE_CHECKING:
-    from netlab.http.access_log import AccessLog
     from netlab.http.files import Files
 
 HELLO = b"Hello, World!"
@@ -38,7 +37,7 @@ class Server:
         self.tasks = Tasks("http")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.files = files_of(config.root, config) if config.root is not None else None
-        self.log = access_log(config) if config.access_log else None
+        self.log = config.open_access_log()
         self.hosts = (
             Hosts({host.name: files_of(host.root, config) for host in config.host}, self.files) if config.host else None
         )
@@ -145,9 +144,3 @@ def files_of(root: Path, config: Config) -> Files:
     from netlab.http.files import Files
 
     return Files(root, config.file_options())
-
-
-def access_log(config: Config) -> AccessLog:
-    from netlab.http.access_log import AccessLog
-
-    return AccessLog(config.access_log_form, config.access_log)
