@@ -11,6 +11,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
+from netlab.errors import UsageError
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
@@ -153,6 +155,11 @@ class Address:
             return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    def refuse_exposure(self, flag: str, what: str) -> None:
+        """UsageError where other machines could reach it, and nobody has said that they may."""
+        if not self.here_only:
+            raise UsageError(f"{flag} {self} would let other machines use {what}; say --expose if that is meant")
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

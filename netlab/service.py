@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from netlab.clock import Clock, SystemClock
 from netlab.errors import AddressInUse
@@ -16,6 +16,9 @@ from netlab.flow import FlowLog
 from netlab.net.addresses import AddressMap
 from netlab.net.listen import DatagramListener, Endpoint, Listener, listen
 from netlab.net.tasks import Tasks
+
+if TYPE_CHECKING:
+    from netlab.net.dial import Dialer, Timeouts
 
 
 @dataclass(kw_only=True, slots=True)
@@ -27,8 +30,13 @@ class Context:
     random: random.Random = field(default_factory=random.Random)
     state: Path | None = None  # where the CA and what must survive live; None: the user's state directory
     reuse_port: bool = False  # several workers share one port
-    dialer: Any = None
     addresses: AddressMap = field(default_factory=AddressMap)  # the lab's names, and where their ports really are
+
+    def dialer(self, service: str, timeouts: Timeouts | None = None) -> Dialer:
+        """The way out for one service, which knows the lab's names."""
+        from netlab.net.dial import Dialer  # a server that calls nobody does without it
+
+        return Dialer(self.flows, addresses=self.addresses, timeouts=timeouts, service=service)
 
 
 @runtime_checkable

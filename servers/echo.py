@@ -43,6 +43,8 @@ class Config:
 
     listen: Address = Address("127.0.0.1", 7007)
     """Where to listen, over TCP and UDP; port 0 takes a free one."""
+    expose: bool = False
+    """Let other machines reach it: without this, only loopback is listened on."""
     mode: Literal["echo", "discard", "daytime", "chargen"] = "echo"
     """What to do: send it back (RFC 862), drop it (RFC 863), tell the time (RFC 867), send characters (RFC 864)."""
     size: Size = 1 << 20
@@ -51,6 +53,10 @@ class Config:
     """Connections open at once; 0 is no limit."""
     idle_timeout: Duration = 300.0
     """How long a connection may stay without a byte."""
+
+    def __post_init__(self) -> None:
+        if not self.expose:
+            self.listen.refuse_exposure("--listen", "this server")
 
 
 class Server:

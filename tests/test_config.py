@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +17,7 @@ from netlab.config_help import help_text
 from netlab.config_sources import Toml, build, from_environment
 from netlab.config_values import kind_of, parse_duration, parse_size, write_duration, write_size
 from netlab.errors import UsageError
+from netlab.rooms import services
 
 
 class Mode(Enum):
@@ -323,3 +324,14 @@ def test_every_setting_has_a_kind() -> None:
     assert [setting.name for setting in settings(Config)][:3] == ["url", "listen", "to"]
     with pytest.raises(TypeError, match="no kind for a setting of type"):
         kind_of(dict[str, int])
+
+
+@pytest.mark.parametrize("name", services())
+def test_other_machines_are_let_in_only_on_purpose(name: str) -> None:
+    """By none of the addresses that a service listens on."""
+    config = services()[name].load().Config
+    flags = [field.name for field in fields(config) if field.name.endswith("listen")]
+    assert flags
+    for flag in flags:
+        with pytest.raises(UsageError, match="--expose"):
+            config(**{flag: Address("0.0.0.0", 0)})

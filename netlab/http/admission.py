@@ -116,13 +116,12 @@ def key_set(settings: AdmissionSettings, where: str, context: Context) -> KeySet
     from netlab.http.key_set import KeySet
     from netlab.http.trust import tls_options
     from netlab.http.url import Url
-    from netlab.net.dial import Dialer
 
     if settings.token_key is not None:
         raise UsageError("--jwks and --token-key both say whose tokens are good: give one of them")
     url = Url.parse(where)
     tls = tls_options(context.state) if url.scheme == "https" else None
-    return KeySet(url, context.dialer or Dialer(context.flows), context.clock, tls=tls)
+    return KeySet(url, context.dialer("jwks"), context.clock, tls=tls)
 
 
 def shared(handler: Handler, settings: AdmissionSettings) -> Handler:

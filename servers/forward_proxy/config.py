@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from netlab.config import Address, Count, Duration, Flag, Kind, Size
-from netlab.errors import UsageError
 from netlab.http.connections import Connections
 from netlab.http.gateway import GatewaySettings
 from netlab.http.parents import Parent
@@ -151,9 +150,8 @@ class Config(Connections, Waiting, Admission):
     """Bytes of content a request may have (413 above); it is passed on as it comes, so this costs no memory."""
 
     def __post_init__(self) -> None:
-        if not self.expose and not self.listen.here_only:
-            words = "would let other machines use this proxy; say --expose if that is meant"
-            raise UsageError(f"--listen {self.listen} {words}")
+        if not self.expose:
+            self.listen.refuse_exposure("--listen", "this proxy")
 
     def gateway_settings(self) -> GatewaySettings:
         return GatewaySettings(

@@ -19,7 +19,7 @@ from netlab.http.proxy_connection import ProxyConnection, Within
 from netlab.http.proxy_page import ProxyPage
 from netlab.http.rules import Guard
 from netlab.http.socks import SocksService
-from netlab.net.dial import Check, Dialer, Timeouts
+from netlab.net.dial import Check, Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.secure import TlsOptions
@@ -46,9 +46,7 @@ class Server:
         self.tasks = Tasks("forward-proxy")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell)
-        direct: Dialer = context.dialer or Dialer(
-            context.flows, timeouts=Timeouts(connect=config.connect_timeout), service="forward-proxy"
-        )
+        direct = context.dialer("forward-proxy", Timeouts(connect=config.connect_timeout))
         trust = Trust(config, context)
         dialer = dialer_for(config, direct, trust)
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())

@@ -96,10 +96,9 @@ class Config(Connections, AdmissionSettings, FileSettings, Serving):
     """What can be set for the http server; the order of the help is from the last base to the first."""
 
     def __post_init__(self) -> None:
-        for flag, address in (("--listen", self.listen), ("--tls-listen", self.tls_address)):
-            if not self.expose and not address.here_only:
-                words = "would let other machines reach this server; say --expose if that is meant"
-                raise UsageError(f"{flag} {address} {words}")
+        if not self.expose:
+            self.listen.refuse_exposure("--listen", "this server")
+            self.tls_address.refuse_exposure("--tls-listen", "this server")
         if self.root is None and not self.host and (self.writable or self.spa):
             raise UsageError(f"{'--writable' if self.writable else '--spa'} needs --root DIR, the folder it is about")
 

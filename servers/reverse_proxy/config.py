@@ -45,6 +45,8 @@ class Routing:
     """Serve TLS as well, with a certificate of the local CA for each name that is asked for (see `netlab ca`)."""
     tls_listen: Address = Address("127.0.0.1", 8453)
     """Where to serve TLS; a free port when --listen has port 0."""
+    expose: bool = False
+    """Let other machines reach it: without this, only loopback is listened on."""
     client_certificates: Literal["none", "optional", "required"] = "none"
     """Whether clients on TLS have to show a certificate."""
     client_ca: Path | None = None
@@ -107,6 +109,9 @@ class Config(Connections, AdmissionSettings, Upstream, Routing):
     """What can be set for the reverse proxy; the order of the help is from the last base to the first."""
 
     def __post_init__(self) -> None:
+        if not self.expose:
+            self.listen.refuse_exposure("--listen", "this proxy")
+            self.tls_listen.refuse_exposure("--tls-listen", "this proxy")
         if not self.to and (not self.route or not all(rule.to or rule.maintenance for rule in self.route)):
             which = next((f"route {rule} " for rule in self.route if not rule.to and not rule.maintenance), "")
             raise UsageError(f"{which or 'reverse-proxy '}needs --to URL, such as --to http://127.0.0.1:9101")

@@ -12,7 +12,7 @@ from netlab.http.error_pages import read_pages
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
 from netlab.http.hops import answer_here, hops_left, loop, one_less
-from netlab.net.dial import Dialer, Timeouts
+from netlab.net.dial import Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
@@ -37,9 +37,7 @@ class Server:
         self.tasks = Tasks("reverse-proxy")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell, trusted=config.trust)
-        dialer = context.dialer or Dialer(
-            context.flows, timeouts=Timeouts().within(config.timeout or 10.0), service="reverse-proxy"
-        )
+        dialer = context.dialer("reverse-proxy", Timeouts().within(config.timeout or 10.0))
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
         self.routes = Routes(config, context, self.gateway, self.pass_on)
         self.compression = compression(config) if any(route.compress for route in self.routes.all) else None

@@ -18,7 +18,6 @@ from netlab.clock import LabClock
 from netlab.config import Address
 from netlab.flow import Flow, FlowLog, Level
 from netlab.net.addresses import AddressMap
-from netlab.net.dial import Dialer
 from netlab.service import Context, running
 from servers.forward_proxy import Config, Server
 from tests.http.serving import SECONDS
@@ -67,7 +66,7 @@ async def proxying(
     clock = LabClock()
     context = Context(flows=FlowLog(level), clock=clock, random=random.Random(1), state=state)
     if lab is not None:
-        context.dialer = Dialer(context.flows, addresses=lab)
+        context.addresses = lab
     options.setdefault("listen", Address("127.0.0.1", 0))
     server = Server(Config(**options), context)
     server.gate._sweep.interval = server.gateway.sweep.interval = 0.01
