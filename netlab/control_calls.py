@@ -13,8 +13,8 @@ import netlab
 from netlab.config_sources import nearest
 from netlab.control_server import Calls
 from netlab.errors import UsageError
+from netlab.filter import Filter, compile_filter
 from netlab.flow import Flow, Level
-from netlab.inspect.filter import Filter, compile_filter
 from netlab.inspect.record import Record, event_record, to_record
 from netlab.inspect.terminal import worth_a_line
 from netlab.net.listen import Endpoint

@@ -16,7 +16,6 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, cont
 from pathlib import Path
 from typing import Any
 
-from netlab.config_values import write_duration
 from netlab.control import own_folder
 from netlab.control_calls import LabCalls, endpoint_record
 from netlab.control_server import ControlServer
@@ -27,6 +26,7 @@ from netlab.lab_options import Options
 from netlab.net.listen import Endpoint
 from netlab.net.tasks import Tasks
 from netlab.service import Context, Service, running
+from netlab.units import write_duration
 
 Factory = Callable[[Context], Service]
 

@@ -15,7 +15,7 @@ from netlab.control import connect
 from netlab.control_calls import level_named
 from netlab.control_server import Calls
 from netlab.errors import NetlabError, UsageError
-from netlab.inspect.filter import compile_filter
+from netlab.filter import compile_filter
 from netlab.inspect.record import Record
 from netlab.net.tasks import Tasks
 

@@ -15,9 +15,10 @@ from netlab.config import Address, Count, Duration, Flag, Port, Size, UnixAddres
 from netlab.config_flags import CommandLine, Part, read, wants_help
 from netlab.config_help import help_text
 from netlab.config_sources import Toml, build, from_environment
-from netlab.config_values import kind_of, parse_duration, parse_size, write_duration, write_size
+from netlab.config_values import kind_of
 from netlab.errors import UsageError
 from netlab.rooms import services
+from netlab.units import parse_duration, parse_size, write_duration, write_size
 
 
 class Mode(Enum):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO
 from netlab.config import Flag, positional
 from netlab.control import Control, OneLab, reach
 from netlab.errors import NetlabError, UsageError
-from netlab.inspect.filter import Filter, compile_filter
+from netlab.filter import Filter, compile_filter
 from netlab.inspect.redact import redacted
 
 EXAMPLES = (

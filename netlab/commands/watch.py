@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from netlab.config import Flag
 from netlab.control import Control, OneLab, reach
 from netlab.errors import ConnectionLost
-from netlab.inspect.filter import Filter, compile_filter
+from netlab.filter import Filter, compile_filter
 from netlab.inspect.redact import redacted
 from netlab.inspect.terminal import line
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from netlab.config_values import Kind, parse_duration
+from netlab.config_values import Kind
 from netlab.http.rules import MECHANISMS, LimitRule
 from netlab.http.target import Target
 from netlab.policy.auth.names import parse_roles
 from netlab.policy.rewriting import Rewrite, check_template
 from netlab.policy.routing import PLACEHOLDER, Match, check_methods, is_version, path_pattern
+from netlab.units import parse_duration
 
 NAMES = {"jwt": "bearer"}
 FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from netlab.units import parse_duration
+
 Pair = tuple[str, str]
 Action = Literal["set-request", "remove-request", "set-response", "remove-response", "to", "file", "block", "delay"]
 ACTIONS: tuple[Action, ...] = (
@@ -186,7 +188,7 @@ def _check_field(action: Action, argument: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", text)
-    if match is None:
-        raise ValueError(f"delay takes a time such as 500ms or 2s, not {text!r}")
-    return float(match[1]) * (0.001 if match[2] == "ms" else 1.0)
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ValueError(f"delay takes a time such as 500ms or 2s, not {text!r}") from None

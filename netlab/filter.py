@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from netlab.config_values import parse_duration, parse_size
 from netlab.errors import UsageError
+from netlab.units import parse_duration, parse_size
 
 Test = Callable[[Mapping[str, Any], bool | None], bool]
 """From a record, and what to answer for a regular expression that must not be run here (None: run it)."""
@@ -34,6 +34,7 @@ DERIVED: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "method": lambda record: record["label"].partition(" ")[0],
     "target": lambda record: record["label"].partition(" ")[2],
 }
+WITHOUT_EVENTS = OWN | DERIVED.keys()
 OPERATORS = ("==", "!=", "<=", ">=", "<", ">", "contains", "matches")
 MAX_LENGTH, MAX_DEPTH = 2000, 50
 
@@ -50,11 +51,16 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A compiled expression. `needs_events` says whether a record must bring its events along to be judged."""
+    """A compiled expression, and the names it asks for, each without the kind before it."""
 
     expression: str
-    needs_events: bool
+    names: frozenset[str]
     _test: Test
+
+    @property
+    def needs_events(self) -> bool:
+        """Whether a record must bring its events along to be judged."""
+        return not self.names <= WITHOUT_EVENTS
 
     def __call__(self, record: Mapping[str, Any]) -> bool:
         return self._test(record, None)
@@ -69,11 +75,11 @@ def compile_filter(expression: str) -> Filter:
     if len(expression) > MAX_LENGTH:
         raise UsageError(f"a filter has at most {MAX_LENGTH} characters, this one {len(expression)}")
     if not expression.strip():
-        return Filter(expression, False, lambda record, assumed: True)
+        return Filter(expression, frozenset(), lambda record, assumed: True)
     parser = _Parser(expression)
     test = parser.expression()
     parser.expect_end()
-    return Filter(expression, parser.needs_events, test)
+    return Filter(expression, frozenset(parser.names), test)
 
 
 class _Parser:
@@ -83,7 +89,7 @@ class _Parser:
         self._expression = expression
         self._tokens = list(self._tokenize())
         self._depth = 0
-        self.needs_events = False
+        self.names: set[str] = set()
 
     def _tokenize(self) -> Iterator[Token]:
         position, end = 0, len(self._expression.rstrip())
@@ -158,7 +164,7 @@ class _Parser:
         if value.kind in ("mark", "end"):
             raise self._error(f"expected a value after {operator.value}", value.column)
         kind, _, rest = name.rpartition(".")
-        self.needs_events |= rest not in OWN and rest not in DERIVED
+        self.names.add(rest)
         compare = self._compare(operator.value, value)
         wanted_kind = kind if kind != "details" else ""
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlab.errors import UsageError
-from netlab.inspect.filter import MAX_LENGTH, compile_filter
+from netlab.filter import MAX_LENGTH, compile_filter
 
 FLOW: dict[str, Any] = {
     "id": "w1.17",
