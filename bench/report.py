@@ -32,6 +32,7 @@ COLUMNS: dict[str, Column] = {
     "core": ("its core", _share),
     "load_cpu": ("load CPU", _share),
     "load_core": ("its core", _share),
+    "upstream_cpu": ("upstream CPU", _share),
     "p50": ("p50", _milliseconds),
     "p99": ("p99", _milliseconds),
     "growth": ("grew by", lambda value: f"{value:.1f} MB"),

@@ -151,10 +151,12 @@ def sample(case: Case, target: Target, seconds: int) -> dict[str, float]:
 
     The network's interrupts on a core are counted to its server or load: nothing else there sends as much.
     """
-    started, members = time.perf_counter(), target.family()
-    cores_before, cpu_before = [meter.core(number) for number in cores()], meter.cpu_seconds(members)
+    parties = target.family(), target.upstream.family() if target.upstream is not None else []
+    started, cores_before = time.perf_counter(), [meter.core(number) for number in cores()]
+    before = [meter.cpu_seconds(members) for members in parties]
     done = case.load.run(target, seconds)
-    cpu, wall = meter.cpu_seconds(members) - cpu_before, time.perf_counter() - started
+    cpu, upstream = (meter.cpu_seconds(members) - was for members, was in zip(parties, before, strict=True))
+    wall = time.perf_counter() - started
     server, load = (meter.core(number) - before for number, before in zip(cores(), cores_before, strict=True))
     return {
         "rate": done.units / done.seconds,
@@ -164,6 +166,7 @@ def sample(case: Case, target: Target, seconds: int) -> dict[str, float]:
         "load_cpu": done.load_cpu / wall,
         "load_core": 1 - load.idle / wall,
         "others": max(0.0, (server.processes + server.stolen - cpu) / wall),
-        "load_others": max(0.0, (load.processes + load.stolen - done.load_cpu) / wall),
+        "load_others": max(0.0, (load.processes + load.stolen - done.load_cpu - upstream) / wall),
+        **({"upstream_cpu": upstream / wall} if target.upstream is not None else {}),
         **done.values,
     }

@@ -37,9 +37,21 @@ class Target:
     scheme: str = "http"
     host: str = "127.0.0.1"
     processes: tuple[int, ...] = ()  # whose CPU and memory are counted; their children come with them
+    upstream: Target | None = None  # what it asks, or is to be asked for, if it is a proxy
 
     def url(self, path: str) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}{path}"
+        return f"{self.scheme}://{self.authority}{path}"
+
+    @property
+    def authority(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def behind(self) -> Target:
+        """The upstream of a proxy."""
+        if self.upstream is None:
+            raise StartFailed("this load is for a proxy, and the server has no upstream")
+        return self.upstream
 
     def family(self) -> list[int]:
         return [pid for process in self.processes for pid in meter.family(process)]
@@ -74,9 +86,11 @@ def free_port() -> int:
 class Stage:
     """The processes of one server (and of what stands behind it), and their folder; leaving ends and removes all."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, core: int | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="netlab-bench-"))
+        self.core = cores()[0] if core is None else core
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._behind: list[Stage] = []
 
     def __enter__(self) -> Stage:
         return self
@@ -85,6 +99,11 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self.close()
+
+    def behind(self) -> Stage:
+        """A stage for what stands behind the server: on the load's core, ended with this one."""
+        self._behind.append(Stage(core=cores()[1]))
+        return self._behind[-1]
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -102,12 +121,12 @@ class Stage:
                 file.write(os.urandom(content) if isinstance(content, int) else content)
         return path
 
-    def start(self, command: list[str], *, core: int | None = None, environment: dict[str, str] | None = None) -> int:
-        """Start a process on the servers' core; its output goes to a log in the folder. Returns its id."""
+    def start(self, command: list[str], *, environment: dict[str, str] | None = None) -> int:
+        """Start a process on the stage's core; its output goes to a log in the folder. Returns its id."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("NETLAB_")}
         with (self.folder / f"log.{len(self._processes)}").open("wb") as log:
             process = subprocess.Popen(
-                pinned(cores()[0] if core is None else core, command),
+                pinned(self.core, command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -147,6 +166,8 @@ class Stage:
         try:
             while self._processes:
                 _end(self._processes.pop())
+            while self._behind:
+                self._behind.pop().close()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
             signal.signal(signal.SIGINT, held)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.peers.behind import named
 from bench.stage import Stage, Target, free_port
 from netlab import __version__
 
 
 @dataclass(frozen=True, kw_only=True)
 class Netlab:
-    """`netlab serve SERVICE`; `files` are made in a folder given as --root: names, and sizes or contents."""
+    """`netlab serve SERVICE`; `files` are made in a folder given as --root: names, and sizes or contents.
+
+    `{upstream}` in a flag stands for the host and port of what is behind it.
+    """
 
     service: str = "http"
     record: str = "summary"
@@ -24,9 +28,10 @@ class Netlab:
     def version(self) -> str:
         return f"netlab {__version__}"
 
-    def start(self, stage: Stage) -> Target:
+    def start(self, stage: Stage, upstream: Target | None = None) -> Target:
         port = free_port()
-        command = ["-m", "netlab", "serve", self.service, "-q", "--record", self.record, *self.flags]
+        flags = [named(flag, upstream) for flag in self.flags]
+        command = ["-m", "netlab", "serve", self.service, "-q", "--record", self.record, *flags]
         command += ["--listen", f"127.0.0.1:{port}"]
         if self.tls:
             port = free_port()

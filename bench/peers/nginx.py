@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 
+from bench.peers.behind import named
 from bench.stage import Stage, Target, free_port
 
 CONFIGURATION = """\
@@ -39,7 +40,10 @@ http {{
 
 @dataclass(frozen=True, kw_only=True)
 class Nginx:
-    """`server` and `http` are lines of those blocks; `files` (names, and sizes or contents) are made in its root."""
+    """`server` and `http` are lines of those blocks; `files` (names, and sizes or contents) are made in its root.
+
+    `{upstream}` in those lines stands for the host and port of what is behind it.
+    """
 
     server: str = ""
     http: str = ""
@@ -52,7 +56,7 @@ class Nginx:
     def version(self) -> str:
         return _described().splitlines()[0].partition(": ")[2].replace("nginx/", "nginx ")
 
-    def start(self, stage: Stage) -> Target:
+    def start(self, stage: Stage, upstream: Target | None = None) -> Target:
         port = free_port()
         for name, content in self.files:
             stage.file(f"root/{name}", content)
@@ -62,16 +66,17 @@ class Nginx:
 
             chain, key = chain_and_key(stage)
             certificate = f"ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;"
+        http, server = named(self.http, upstream), named(self.server, upstream)
         configuration = CONFIGURATION.format(
             user="user root;" if os.geteuid() == 0 else "",
             descriptors=20_000,
             connections=18_000,
             temporary=" ".join(f"{name}_temp_path temporary;" for name in _gateways()),
-            http=self.http,
+            http=http,
             port=port,
             ssl=" ssl" if self.tls else "",
             certificate=certificate,
-            server=f"root {stage.folder / 'root'};\n{self.server}" if self.files else self.server,
+            server=f"root {stage.folder / 'root'};\n{server}" if self.files else server,
         )
         path = stage.write("nginx.conf", configuration)
         process = stage.start(["nginx", "-e", "error.log", "-p", str(stage.folder), "-c", str(path)])
