@@ -69,14 +69,14 @@ async def proxying(
         context.addresses = lab
     options.setdefault("listen", Address("127.0.0.1", 0))
     server = Server(Config(**options), context)
-    server.gate._sweep.interval = server.gateway.sweep.interval = 0.01
+    server.proxy.gate._sweep.interval = server.gateway.sweep.interval = 0.01
     async with running(server, grace=0.5) as endpoints:
         yield Proxied(server, endpoints[0].port, context.flows, clock)
     assert not server.tasks
-    assert not server.gate.connections
+    assert not server.proxy.gate.connections
     assert len(server.gateway.pool) == 0
     assert len(server.gateway.sweep) == 0
-    assert server.tunnels.pipes is None or server.tunnels.pipes.leased == 0
+    assert server.proxy.tunnels.pipes is None or server.proxy.tunnels.pipes.leased == 0
     async with asyncio.timeout(SECONDS):  # transports say that they are closed in the loop's next turns
         while not all(flow.ended for flow in context.flows):
             await asyncio.sleep(0)

@@ -12,8 +12,8 @@ from netlab.config_sources import parse
 from netlab.config_values import kind_of
 from netlab.errors import UsageError
 from netlab.flow import Level, Outcome
+from netlab.http.proxy_settings import AccessRule, Ports, Quota, quota
 from netlab.policy.access import parse_rule
-from servers.forward_proxy.config import AccessRule, Ports, Quota, quota
 from tests.http.served import user, users_file
 from tests.http.serving import connected
 from tests.http.upstreams import Called, scripted
@@ -191,7 +191,7 @@ async def test_a_capped_tunnel_never_goes_past_us() -> None:
             sending = asyncio.gather(client.send(b"x" * (8 << 20)))
             await client.exactly(8 << 20)
             await sending
-        assert proxy.server.tunnels.pipes is None
+        assert proxy.server.proxy.tunnels.pipes is None
 
 
 # -- settings ----------------------------------------------------------------------------------------------------

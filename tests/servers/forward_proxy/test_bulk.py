@@ -78,7 +78,7 @@ def leg(proxy: Proxied) -> Flow:
 
 
 def spliced(proxy: Proxied) -> bool:
-    return any(isinstance(connection.transport, splice.Handle) for connection in proxy.server.gate.connections)
+    return any(isinstance(connection.transport, splice.Handle) for connection in proxy.server.proxy.gate.connections)
 
 
 async def test_a_download_and_half_closes() -> None:
@@ -144,7 +144,7 @@ async def test_a_reader_that_stops_stops_the_sender() -> None:
             before = sent
             await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.1)
         assert sent < 48 << 20
-        assert proxy.server.tunnels.pipes.leased == 1
+        assert proxy.server.proxy.tunnels.pipes.leased == 1
         client.reader._transport.resume_reading()  # type: ignore[attr-defined]  # likewise
         await drink(client.reader, 64 << 20)
         client.reset()

@@ -253,7 +253,7 @@ async def test_a_tunnel_in_which_nobody_begins(tmp_path: Path) -> None:
         connected(proxy.port) as client,
     ):
         await tunnel(client, port)
-        await when(lambda: all(connection.stage == "idle" for connection in proxy.server.gate.connections))
+        await when(lambda: all(connection.stage == "idle" for connection in proxy.server.proxy.gate.connections))
         await client.send(b"hi")
         assert await client.exactly(2) == b"hi"
 
@@ -322,7 +322,7 @@ async def test_a_client_that_leaves_midway(tmp_path: Path, stage: str) -> None:
                 await client.exactly(100)
             client.reset()
         if stage != "upstream":  # while a client is held back its going is not heard
-            await when(lambda: not proxy.server.gate.connections)
+            await when(lambda: not proxy.server.proxy.gate.connections)
 
 
 @asynccontextmanager

@@ -200,7 +200,7 @@ async def test_a_client_that_leaves_while_the_parent_is_asked(turns: int) -> Non
             for _ in range(turns):
                 await asyncio.sleep(0)
             client.reset()
-        await proxy.until(lambda: not proxy.server.gate.connections and all(flow.ended for flow in proxy.flows))
+        await proxy.until(lambda: not proxy.server.proxy.gate.connections and all(flow.ended for flow in proxy.flows))
 
 
 @pytest.mark.parametrize(

@@ -99,4 +99,4 @@ async def test_a_client_that_leaves_while_it_is_dialled(turns: int) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
         client.reset()
-        await proxy.until(lambda: not proxy.server.gate.connections)
+        await proxy.until(lambda: not proxy.server.proxy.gate.connections)

@@ -1,4 +1,4 @@
-"""Who may use the forward proxy, how often, and where they may go: asked by HTTP and SOCKS alike."""
+"""Who may use a proxy, how often, and where they may go: asked by HTTP and SOCKS alike."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from netlab.http.permission import SOCKS, Names, Permission
+from netlab.http.proxy_settings import Admission as Settings
 from netlab.http.socks import Permitted, Recognise
 from netlab.policy.gateway_errors import Failure
 from netlab.service import Context
-from servers.forward_proxy.config import Config
 
 if TYPE_CHECKING:
     from netlab.http.authentication import Authenticator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Admission:
     """What was set up of it; what was not is None and costs nothing, not even its import."""
 
-    def __init__(self, config: Config, context: Context, lab: Names) -> None:
+    def __init__(self, config: Settings, context: Context, lab: Names) -> None:
         self.permission = Permission(config.rule, connect_ports=config.connect_ports, lab=lab, exposed=config.expose)
         self.quotas = quotas(context, [rule for rule in config.limit if rule.key != "user"])
         self.user_quotas = quotas(context, [rule for rule in config.limit if rule.key == "user"])
@@ -80,7 +80,7 @@ def quotas(context: Context, rules: list[LimitRule]) -> Quotas | None:
     return Quotas(rules, context.clock)
 
 
-def authenticator(config: Config, context: Context) -> Authenticator:
+def authenticator(config: Settings, context: Context) -> Authenticator:
     """Proxy-Authenticate and its answers, by the users of a file."""
     import secrets
 

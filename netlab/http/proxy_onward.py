@@ -1,8 +1,8 @@
-"""How a request leaves the forward proxy: over which connection, as what, and what comes back unchanged or not."""
+"""How a request leaves a proxy: over which connection, as what, and what comes back unchanged or not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from netlab.cores.http1 import Response, encode_fields
@@ -11,12 +11,12 @@ from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
 from netlab.http.hops import hops_left, one_less
 from netlab.http.parents import Parent, ParentDialer
+from netlab.http.proxy_settings import Opening
 from netlab.net.addresses import SocketAddress
 from netlab.net.dial import Check, Dialer, Objection
 from netlab.net.pool import Origin
 from netlab.net.secure import TlsOptions
 from netlab.service import Context
-from servers.forward_proxy.config import Config
 
 Pair = tuple[str, str]
 Change = Callable[[list[Pair]], list[Pair]]
@@ -36,7 +36,7 @@ class ToParent(Way):
 class Trust:
     """Whom the proxy's own calls believe; read when the first of them is made."""
 
-    def __init__(self, config: Config, context: Context) -> None:
+    def __init__(self, config: Opening, context: Context) -> None:
         self._config, self._context = config, context
 
     @cached_property
@@ -92,6 +92,6 @@ def changes(exchange: Exchange, turn: Turn) -> Change | None:
     return fewer if other is None else lambda fields: other(fewer(fields))
 
 
-def dialer_for(config: Config, dialer: Dialer, trust: Trust) -> Dialer:
+def dialer_for(parents: Sequence[Parent], dialer: Dialer, trust: Trust) -> Dialer:
     """The dialer itself, or one that goes through parents."""
-    return ParentDialer(dialer, config.parent, lambda: trust.options) if config.parent else dialer
+    return ParentDialer(dialer, parents, lambda: trust.options) if parents else dialer
