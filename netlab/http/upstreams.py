@@ -12,14 +12,12 @@ from netlab.http.gateway import Change, Gateway, Pair, Way
 from netlab.http.target import Target
 from netlab.net.pool import Origin
 from netlab.net.secure import TlsOptions
-from netlab.policy.balance import Balancer, First, RoundRobin
+from netlab.policy.balance import BALANCERS, Balancer, Latency
 from netlab.policy.breaker import Breaker, BreakerRules, State
 from netlab.policy.forwarding import Hop, is_trusted
 from netlab.policy.gateway_errors import Failure
 from netlab.policy.retry import RetryBudget
 from netlab.policy.rewriting import REDIRECTING, Rewrite, Seen, WayBack
-
-BALANCERS: dict[str, Callable[[], Balancer]] = {"round_robin": RoundRobin, "first": First}
 
 FAILED = frozenset((502, 503, 504))
 """Answers by which an upstream says that it cannot: they count against it as no answer at all would."""
@@ -48,14 +46,14 @@ class Onward:
 class Member:
     """One upstream, as all groups know it: its breaker, and how many requests it has now."""
 
-    __slots__ = ("active", "authority", "breaker", "name", "origin", "path", "seen", "tls")
+    __slots__ = ("active", "authority", "breaker", "latency", "name", "origin", "path", "seen", "tls", "weight")
 
     def __init__(self, target: Target, *, tls: TlsOptions | None = None, rules: BreakerRules | None = None) -> None:
         self.name, self.authority, self.path, self.tls = str(target), target.authority, target.path, tls
         self.origin = Origin(target.scheme, target.host, target.port, tls)
         self.seen = Seen(scheme=target.scheme, authority=target.authority)
         self.breaker = Breaker(rules)
-        self.active = 0
+        self.active, self.weight, self.latency = 0, 1.0, Latency()
 
     def __repr__(self) -> str:
         return f"<Member {self.name} {self.active} active, {self.breaker.state.value}>"
@@ -65,30 +63,37 @@ class Upstreams:
     """Members that can stand in for each other, a balancer that picks, a budget for retries."""
 
     def __init__(
-        self, members: Sequence[Member], gateway: Gateway, clock: Clock, *, balance: str, budget: RetryBudget
+        self,
+        members: Sequence[Member],
+        gateway: Gateway,
+        clock: Clock,
+        random: Callable[[], float],
+        *,
+        balance: str,
+        budget: RetryBudget,
     ) -> None:
         self.members, self.gateway, self.clock, self.budget = tuple(members), gateway, clock, budget
-        self.balance, self._balancer = balance, BALANCERS[balance]()
-        self.everyone = range(len(self.members))
-        self._alone = self.members[0].breaker if len(self.members) == 1 else None
+        self.balance = balance
+        self._balancer: Balancer[Member] = BALANCERS[balance](random)
+        self._alone = self.members[0] if len(self.members) == 1 else None
 
     def forward(self, exchange: Exchange, onward: Onward, target: str, change: Change | None = None) -> None:
         """Send a request to one of the members, with this path and query; `change` has the last word on its fields."""
         self.budget.count()
-        index = 0 if self._alone is not None and self._alone.state is CLOSED else self.pick(self.everyone)
-        if index is None:
+        alone = self._alone
+        member = alone if alone is not None and alone.breaker.state is CLOSED else self.pick(self.members)
+        if member is None:
             self.gateway.refuse(exchange, self.unavailable())
         else:
-            self.gateway.forward(exchange, Call(self, exchange, onward, target, change).to(index))
+            self.gateway.forward(exchange, Call(self, exchange, onward, target, change).to(member))
 
-    def pick(self, candidates: Sequence[int]) -> int | None:
-        """The index of a member whose breaker lets a request through; `record` or `forget` follows."""
+    def pick(self, candidates: tuple[Member, ...]) -> Member | None:
+        """A member whose breaker lets a request through; `record` or `forget` follows."""
         while candidates:
-            index = candidates[0] if len(candidates) == 1 else self._balancer.pick(candidates)
-            breaker = self.members[index].breaker
-            if breaker.state is CLOSED or breaker.allow(self.clock.now()):
-                return index
-            candidates = [other for other in candidates if other != index]
+            member = candidates[0] if len(candidates) == 1 else self._balancer.pick(candidates)
+            if member.breaker.state is CLOSED or member.breaker.allow(self.clock.now()):
+                return member
+            candidates = tuple(other for other in candidates if other is not member)
         return None
 
     def unavailable(self) -> Failure:
@@ -106,7 +111,7 @@ class Upstreams:
 class Call(Way):
     """One request on its way through a group: which member has it, which had it, what its end says of that one."""
 
-    __slots__ = ("_change", "_exchange", "_group", "_index", "_left", "_member", "_onward", "_target", "_trial")
+    __slots__ = ("_change", "_exchange", "_group", "_left", "_member", "_onward", "_target", "_trial")
 
     concerns = REDIRECTING
 
@@ -115,14 +120,13 @@ class Call(Way):
     ) -> None:
         self._group, self._exchange, self._onward = group, exchange, onward
         self._target, self._change = target, change
-        self._left: Sequence[int] = group.everyone  # those that may still be tried
+        self._left = group.members  # those that may still be tried
         self.source, self.allow, self.timeout = None, None, onward.timeout
 
-    def to(self, index: int) -> Way:
+    def to(self, member: Member) -> Way:
         """The way to one of the members, whose breaker has let the request through."""
         group, exchange, onward, target = self._group, self._exchange, self._onward, self._target
-        member = self._member = group.members[index]
-        self._index = index
+        self._member = member
         self._trial: bool | None = member.breaker.state is not CLOSED
         member.active += 1
         if exchange.flow.events is not None:
@@ -162,18 +166,18 @@ class Call(Way):
         group, before = self._group, self._member
         if len(self._left) < 2:
             return None
-        left = self._left = [index for index in self._left if index != self._index]
+        left = self._left = tuple(member for member in self._left if member is not before)
         if len(group.members) - len(left) > self._onward.retries or failed.error in ANYWHERE:
             return None
-        index = group.pick(left)
-        if index is None:
+        member = group.pick(left)
+        if member is None:
             return None
         if not group.budget.spend():
-            group.members[index].breaker.forget()
+            member.breaker.forget()
             self._exchange.flow.note("retry.refused", reason="retries are too large a share of all requests already")
             return None
-        way = self.to(index)
-        self._exchange.flow.note("request.retried", failed=before.name, why=failed.reason, upstream=self._member.name)
+        way = self.to(member)
+        self._exchange.flow.note("request.retried", failed=before.name, why=failed.reason, upstream=member.name)
         return way
 
     # -- what is recorded ----------------------------------------------------------------------------------------

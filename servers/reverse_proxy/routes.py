@@ -103,6 +103,7 @@ class Routes:
                 [self.members[target] for target in targets],
                 self._gateway,
                 self._context.clock,
+                self._context.random.random,
                 balance=config.balance,
                 budget=RetryBudget(config.retry_budget, reserve=RETRIES_AT_ONCE, most=RETRIES_AT_ONCE),
             )

@@ -1,4 +1,4 @@
-"""Breaker, retry budget and the first balancers: tables and properties, no clock."""
+"""Breaker and retry budget: tables and properties, no clock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.policy.balance import First, RoundRobin
 from netlab.policy.breaker import Breaker, BreakerRules, State
 from netlab.policy.retry import RetryBudget, may_retry
 
@@ -90,14 +89,3 @@ def test_retries_are_a_share_of_requests() -> None:
 )
 def test_what_is_tried_again(method: str, sent: bool, begun: bool, may: bool) -> None:
     assert may_retry(method, content_sent=sent, response_begun=begun) is may
-
-
-def test_round_robin_goes_round() -> None:
-    balancer = RoundRobin()
-    assert [balancer.pick([0, 1, 2]) for _ in range(5)] == [0, 1, 2, 0, 1]
-    assert [balancer.pick([0, 2]) for _ in range(3)] == [2, 0, 2]
-    assert [balancer.pick([0, 1, 2]) for _ in range(3)] == [0, 1, 2]
-
-
-def test_first_is_the_first_there_is() -> None:
-    assert [First().pick([0, 1]), First().pick([1, 2])] == [0, 1]
