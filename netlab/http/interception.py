@@ -25,6 +25,7 @@ from netlab.net.within import secure_within
 
 SPOKEN = frozenset(("http/1.1", "http/1.0", "h2"))
 """Application protocols that mean HTTP; a client that offers others alone is not speaking it."""
+SERVER_FIRST = "the server speaks first, which in TLS it does not"
 MOST_NAMES = 100
 """Names of an upstream's certificate that ours takes over; real ones have some dozens at most."""
 
@@ -112,29 +113,34 @@ class Peek:
         connection.release()
         connection.set_deadline("header", connection.http.settings.header_timeout)
         if heard := far.rest():
-            self._leave_alone([heard])
+            self._leave_alone(SERVER_FIRST, [heard])
         elif said := said or connection.core.rest():
             self.feed(said)
         elif connection.peer_ended or far.peer_ended:
-            self._leave_alone()
+            self._leave_alone("one side ended before a word was said")
         far.go_on()
 
     def feed(self, data: bytes) -> None:
         self._said += data
         found = self._hello.receive(data) if data else None
-        if isinstance(found, ClientHello) and self._is_wanted(found):
+        if not data:
+            self._leave_alone("the client ended before it had said that it speaks TLS")
+        elif isinstance(found, ClientHello):
+            if (objection := self._objection(found)) is not None:
+                self._leave_alone(objection)
+                return
             self._connection.hold()
             self._connection.set_deadline("", 0)  # the handshake with the upstream has a time of its own
             tasks = self._shared.gateway.tasks
             self._work = tasks.start(self._open(found), f"interception of {self._to.authority}", self._opened)
-        elif not data or found is not None:
-            self._leave_alone()
+        elif found is not None:
+            self._leave_alone("what the client says is no TLS")
 
     def writable(self) -> None:
         """Nothing was written."""
 
     def timed_out(self, stage: str) -> None:
-        self._leave_alone()  # a protocol in which the client waits
+        self._leave_alone("the client waits for the server to speak")
 
     def drain(self) -> None:
         self._connection.close()
@@ -151,7 +157,7 @@ class Peek:
 
     def answered(self, events: list[Any]) -> None:
         """It speaks first: whatever that is, it is not TLS."""
-        self._leave_alone(events)
+        self._leave_alone(SERVER_FIRST, events)
 
     def upstream_lost(self, error: Exception | None) -> None:
         self._connection.close()
@@ -161,14 +167,18 @@ class Peek:
 
     # -- either way ----------------------------------------------------------------------------------------------
 
-    def _is_wanted(self, hello: ClientHello) -> bool:
+    def _objection(self, hello: ClientHello) -> str | None:
+        """Why this TLS is not opened."""
         if hello.alpn and not SPOKEN.intersection(hello.alpn):
-            return False
-        return hello.server_name is None or not self._shared.passes(hello.server_name)
+            return f"the client speaks {', '.join(hello.alpn)} inside of TLS, and not HTTP"
+        if hello.server_name is not None and self._shared.passes(hello.server_name):
+            return f"{hello.server_name}, which the client asks for, is to be left alone"
+        return None
 
-    def _leave_alone(self, heard: Sequence[bytes] = ()) -> None:
+    def _leave_alone(self, reason: str, heard: Sequence[bytes] = ()) -> None:
         """Nothing for us: a tunnel, with what was said so far at its front."""
         connection, tunnel = self._connection, self._otherwise
+        self._asked.note("interception.declined", reason=reason)
         connection.delegate = tunnel
         for call in self._calls:
             tunnel.when_over(call)

@@ -8,9 +8,7 @@ import pytest
 
 from netlab.flow import Outcome
 from tests.http.serving import connected, ended
-from tests.http.upstreams import Called, gateway_to, scripted
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+from tests.http.upstreams import OK, Called, always_ok, gateway_to, scripted
 
 
 async def ask(port: int, data: bytes) -> bytes:
@@ -18,12 +16,6 @@ async def ask(port: int, data: bytes) -> bytes:
         await client.send(data)
         client.end()
         return await client.all()
-
-
-async def always_ok(called: Called) -> None:
-    while True:
-        await called.head()
-        await called.say(OK)
 
 
 async def test_a_request_travels_with_the_fields_of_an_intermediary() -> None:

@@ -48,6 +48,49 @@ class Called:
         self.writer.transport.abort()
 
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def always_ok(called: Called) -> None:
+    while True:
+        await called.head()
+        await called.say(OK)
+
+
+def named(name: str, *, status: int = 200) -> Script:
+    """An upstream that answers with its name and the head it was sent."""
+
+    async def script(called: Called) -> None:
+        while True:
+            head = await called.head()
+            body = name.encode() + b"\n" + head
+            await called.say(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+
+    return script
+
+
+def saying(*answers: bytes) -> Script:
+    """An upstream with these answers, one after the other on each connection, which it closes behind the last."""
+
+    async def script(called: Called) -> None:
+        for answer in answers:
+            await called.head()
+            await called.say(answer)
+
+    return script
+
+
+async def silent(called: Called) -> None:
+    """Takes requests and says nothing."""
+    await called.reader.read(-1)
+
+
+async def dying(called: Called) -> None:
+    """Takes a request's head and resets the connection."""
+    await called.head()
+    called.reset()
+
+
 class Scripted:
     """An upstream whose every connection follows a script; `calls` are the connections so far."""
 

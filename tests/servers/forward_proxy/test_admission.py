@@ -16,11 +16,11 @@ from netlab.http.proxy_settings import AccessRule, Ports, Quota, quota
 from netlab.policy.access import parse_rule
 from tests.http.served import user, users_file
 from tests.http.serving import connected
-from tests.http.upstreams import Called, scripted
-from tests.servers.forward_proxy.proxying import curl, echo, listening, proxying
-from tests.servers.forward_proxy.test_requests import always_ok, ask
+from tests.http.upstreams import Called, always_ok, scripted
+from tests.servers.forward_proxy.proxying import proxying
 from tests.servers.forward_proxy.test_socks import page
 from tests.servers.forward_proxy.test_tunnels import tunnel
+from tests.servers.proxies import curl, echo, listening
 
 ADA = ("--proxy-user", "ada:lovelace")
 
@@ -47,7 +47,7 @@ async def test_curl_shows_who_it_is(users: Path, scheme: str, how: tuple[str, ..
 async def test_nobody_and_wrong_passwords_are_407(users: Path) -> None:
     async with scripted(always_ok) as upstream, proxying(users=users) as proxy:
         target = f"http://127.0.0.1:{upstream.port}/"
-        answer = await ask(proxy.port, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = await proxy.ask(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert answer.startswith(b"HTTP/1.1 407 ")
         assert b'\r\nProxy-Authenticate: Basic realm="netlab", charset="UTF-8"\r\n' in answer
         assert b"\r\nProxy-Authenticate: Digest " in answer
@@ -96,7 +96,7 @@ async def test_rules() -> None:
         proxied = ("-x", f"http://{proxy.address}", "-o", "/dev/null", "-w", "%{http_code}")
         assert await curl(*proxied, f"http://127.0.0.1:{port}/") == b"200"
         assert await curl(*proxied, f"http://localhost:{port}/") == b"403"
-        answer = await ask(proxy.port, b"CONNECT localhost:9 HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await proxy.ask(b"CONNECT localhost:9 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"error=destination_ip_prohibited" in answer  # what the name has for addresses is refused
         assert b"deny to 127.0.0.0/8,::1 port 9" in answer
         out = await curl("--socks5-hostname", proxy.address, "http://localhost:9/", check=False)
@@ -126,7 +126,7 @@ async def test_limits_by_client_host_and_all() -> None:
         proxy.clock.freeze()
 
         async def get(host: bytes) -> bytes:
-            return await ask(proxy.port, b"GET http://%b:%d/ HTTP/1.1\r\nHost: x\r\n\r\n" % (host, upstream.port))
+            return await proxy.ask(b"GET http://%b:%d/ HTTP/1.1\r\nHost: x\r\n\r\n" % (host, upstream.port))
 
         answers = [await get(host) for host in (b"127.0.0.1", b"localhost", b"127.0.0.1", b"127.0.0.1", b"localhost")]
         assert [answer[9:12] for answer in answers] == [b"200", b"200", b"200", b"429", b"429"]
@@ -144,7 +144,7 @@ async def test_tunnels_at_the_same_time() -> None:
             assert await curl("--socks5", proxy.address, f"http://127.0.0.1:{port}/", check=False) == b""
             first.end()
             await first.all()
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         async with connected(proxy.port) as third:
             assert (await tunnel(third, port)).startswith(b"HTTP/1.1 200 ")
 

@@ -7,14 +7,16 @@ import errno
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from netlab.flow import Flow, Level, Outcome
 from netlab.net import splice
 from tests.http.serving import SECONDS, Client, connected
-from tests.servers.forward_proxy.proxying import Proxied, Talk, descriptors, listening, proxying, when
+from tests.servers.forward_proxy.proxying import Forward, proxying
 from tests.servers.forward_proxy.test_tunnels import tunnel
+from tests.servers.proxies import Talk, descriptors, listening
 
 pytestmark = pytest.mark.skipif(not splice.AVAILABLE, reason="os.splice is Linux's")
 
@@ -58,7 +60,7 @@ async def echoes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 @asynccontextmanager
-async def bulk(talk: Talk, **options: float) -> AsyncIterator[tuple[Proxied, Client]]:
+async def bulk(talk: Talk, **options: float) -> AsyncIterator[tuple[Forward, Client]]:
     """A tunnel to a server, before its first byte; afterwards as many descriptors as before."""
     before = descriptors()
     async with (
@@ -73,12 +75,26 @@ async def bulk(talk: Talk, **options: float) -> AsyncIterator[tuple[Proxied, Cli
             await asyncio.sleep(0)
 
 
-def leg(proxy: Proxied) -> Flow:
+def leg(proxy: Forward) -> Flow:
     return next(flow for flow in proxy.of_kind("tcp") if flow.label)
 
 
-def spliced(proxy: Proxied) -> bool:
+def spliced(proxy: Forward) -> bool:
     return any(isinstance(connection.transport, splice.Handle) for connection in proxy.server.proxy.gate.connections)
+
+
+@pytest.fixture
+def joined(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set as soon as the kernel relays."""
+    happened = asyncio.Event()
+
+    class Watched(splice.Splice):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            happened.set()
+
+    monkeypatch.setattr(splice, "Splice", Watched)
+    return happened
 
 
 async def test_a_download_and_half_closes() -> None:
@@ -89,7 +105,7 @@ async def test_a_download_and_half_closes() -> None:
         assert await client.all() == b"yes"
         await client.send(b"still")
         client.end()
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         assert (leg(proxy).received, leg(proxy).sent, leg(proxy).outcome) == (8, SIZE + 3, Outcome.OK)
 
 
@@ -101,7 +117,7 @@ async def test_both_ways_at_once() -> None:
         assert spliced(proxy)
         client.end()
         assert await client.all() == b""
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         assert (leg(proxy).received, leg(proxy).sent, leg(proxy).outcome) == (SIZE, SIZE, Outcome.OK)
 
 
@@ -120,12 +136,12 @@ async def test_an_upload_that_began_before_it_was_heard() -> None:
         client.end()
         assert await got == EXPECTED
         await client.all()
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         assert leg(proxy).received == SIZE
     assert descriptors() <= before + 2
 
 
-async def test_a_reader_that_stops_stops_the_sender() -> None:
+async def test_a_reader_that_stops_stops_the_sender(joined: asyncio.Event) -> None:
     sent = 0
 
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,7 +153,7 @@ async def test_a_reader_that_stops_stops_the_sender() -> None:
 
     async with bulk(endless) as (proxy, client):
         await drink(client.reader, 8 << 20)
-        await when(lambda: spliced(proxy))
+        await asyncio.wait_for(joined.wait(), SECONDS)
         client.reader._transport.pause_reading()  # type: ignore[attr-defined]  # the stream API has no word for it
         before = -1
         while sent != before:  # until nothing moves any more
@@ -148,12 +164,12 @@ async def test_a_reader_that_stops_stops_the_sender() -> None:
         client.reader._transport.resume_reading()  # type: ignore[attr-defined]  # likewise
         await drink(client.reader, 64 << 20)
         client.reset()
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         assert leg(proxy).outcome == Outcome.CUT
 
 
 @pytest.mark.parametrize("who", ["client", "server"])
-async def test_a_reset_is_a_reset_on_the_other_side(who: str) -> None:
+async def test_a_reset_is_a_reset_on_the_other_side(who: str, joined: asyncio.Event) -> None:
     other: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -166,7 +182,7 @@ async def test_a_reset_is_a_reset_on_the_other_side(who: str) -> None:
 
     async with bulk(talk) as (proxy, client):
         await drink(client.reader, 4 << 20)
-        await when(lambda: spliced(proxy))
+        await asyncio.wait_for(joined.wait(), SECONDS)
         if who == "client":
             client.reset()
             assert isinstance(await asyncio.wait_for(other, SECONDS), ConnectionResetError)
@@ -174,7 +190,7 @@ async def test_a_reset_is_a_reset_on_the_other_side(who: str) -> None:
             await client.send(b"x")
             with pytest.raises(ConnectionResetError):
                 await client.all()
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         assert leg(proxy).outcome == Outcome.CUT
 
 
@@ -186,18 +202,18 @@ async def test_idle_after_bulk() -> None:
     async with bulk(talk, tunnel_timeout=0.2) as (proxy, client):
         await drink(client.reader, 4 << 20)
         assert await client.all() == b""
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         assert (leg(proxy).outcome, leg(proxy).sent) == (Outcome.TIMEOUT, 4 << 20)
 
 
-async def test_the_server_ends_in_the_middle() -> None:
+async def test_the_server_ends_in_the_middle(joined: asyncio.Event) -> None:
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             await pour(writer)
 
     async with bulk(endless) as (proxy, client):
         await drink(client.reader, 4 << 20)
-        await when(lambda: spliced(proxy))
+        await asyncio.wait_for(joined.wait(), SECONDS)
     assert leg(proxy).outcome == Outcome.CANCELLED
 
 

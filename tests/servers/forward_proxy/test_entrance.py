@@ -9,8 +9,9 @@ from netlab.flow import Outcome
 from netlab.net.certs import Authority
 from netlab.net.tls_context import client_context
 from tests.http.serving import Client, connected
-from tests.servers.forward_proxy.proxying import curl, echo, listening, proxying
+from tests.servers.forward_proxy.proxying import proxying
 from tests.servers.forward_proxy.test_socks import page
+from tests.servers.proxies import curl, echo, listening
 
 
 async def test_curl_over_tls_to_the_proxy(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ async def test_socks_inside_of_tls(tmp_path: Path) -> None:
 async def test_a_client_that_says_nothing_is_let_go() -> None:
     async with proxying(header_timeout=0.05) as proxy, connected(proxy.port) as client:
         assert await client.all() == b""
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
 
 
 async def test_a_client_that_ends_at_once() -> None:
@@ -60,4 +61,4 @@ async def test_a_handshake_that_stops_midway(tmp_path: Path) -> None:
     async with proxying(tls=True, state=tmp_path, header_timeout=0.05) as proxy, connected(proxy.port) as client:
         await client.send(bytes.fromhex("16030100"))
         assert await client.all() == b""
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()

@@ -16,8 +16,9 @@ from netlab.flow import Flow, Level, Outcome
 from netlab.net.certs import Authority
 from netlab.net.tls_context import client_context, leaf_context
 from tests.http.serving import SECONDS, Client, connected
-from tests.servers.forward_proxy.proxying import Proxied, curl, listening, proxying, when
+from tests.servers.forward_proxy.proxying import Forward, proxying
 from tests.servers.forward_proxy.test_tunnels import tunnel
+from tests.servers.proxies import curl, listening
 
 Answer = Callable[[bytes], bytes]
 
@@ -88,11 +89,11 @@ def foreign_context(folder: Path) -> ssl.SSLContext:
     return context
 
 
-def trusting(state: Path, proxy: Proxied) -> tuple[str, ...]:
+def trusting(state: Path, proxy: Forward) -> tuple[str, ...]:
     return ("-x", f"http://{proxy.address}", "--cacert", str(state / "ca" / "ca.pem"))
 
 
-def inner_flows(proxy: Proxied) -> list[Flow]:
+def inner_flows(proxy: Forward) -> list[Flow]:
     return [flow for flow in proxy.of_kind("tcp") if flow.details is not None and "intercepted" in flow.details]
 
 
@@ -253,7 +254,7 @@ async def test_a_tunnel_in_which_nobody_begins(tmp_path: Path) -> None:
         connected(proxy.port) as client,
     ):
         await tunnel(client, port)
-        await when(lambda: all(connection.stage == "idle" for connection in proxy.server.proxy.gate.connections))
+        await proxy.until(lambda: bool(proxy.notes("interception.declined")))
         await client.send(b"hi")
         assert await client.exactly(2) == b"hi"
 
@@ -322,7 +323,7 @@ async def test_a_client_that_leaves_midway(tmp_path: Path, stage: str) -> None:
                 await client.exactly(100)
             client.reset()
         if stage != "upstream":  # while a client is held back its going is not heard
-            await when(lambda: not proxy.server.proxy.gate.connections)
+            await asyncio.wait_for(proxy.server.proxy.gate.emptied(), SECONDS)
 
 
 @asynccontextmanager

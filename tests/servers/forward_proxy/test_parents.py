@@ -15,12 +15,12 @@ from netlab.http.parents import Parent
 from netlab.policy.access import parse_rule
 from tests.http.served import user, users_file
 from tests.http.serving import connected
-from tests.http.upstreams import Called, scripted
-from tests.servers.forward_proxy.proxying import curl, echo, listening, proxying
+from tests.http.upstreams import Called, always_ok, scripted
+from tests.servers.forward_proxy.proxying import proxying
 from tests.servers.forward_proxy.test_bulk import SIZE, drink, pour
 from tests.servers.forward_proxy.test_interception import lab_context, secure_origin
-from tests.servers.forward_proxy.test_requests import always_ok, ask
 from tests.servers.forward_proxy.test_tunnels import tunnel
+from tests.servers.proxies import curl, echo, listening
 
 SCHEMES = ["http", "https", "socks5"]
 LOCALHOST = (parse_rule("allow to localhost"),)
@@ -85,10 +85,10 @@ async def test_what_the_parent_is_asked() -> None:
         await called.say(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     async with scripted(script) as parent, proxying(parent=via(f"*=http://ada:pw@127.0.0.1:{parent.port}")) as proxy:
-        answer = await ask(proxy.port, b"GET http://a.example/x?y HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await proxy.ask(b"GET http://a.example/x?y HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"\r\nX-Kept: 1\r\n" in answer
         assert b"Proxy-Authenticate" not in answer  # our credentials are no business of the client's
-        answer = await ask(proxy.port, b"OPTIONS http://a.example HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await proxy.ask(b"OPTIONS http://a.example HTTP/1.1\r\nHost: x\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 ")
 
 
@@ -97,7 +97,7 @@ async def test_the_first_that_fits() -> None:
         parents = via("localhost=direct", f"*=http://127.0.0.1:{1}")
         async with proxying(parent=parents) as proxy:
             assert await curl("-x", f"http://{proxy.address}", f"http://localhost:{upstream.port}/") == b"ok"
-            answer = await ask(proxy.port, b"GET http://a.example/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = await proxy.ask(b"GET http://a.example/ HTTP/1.1\r\nHost: x\r\n\r\n")
             assert b"error=connection_refused" in answer
 
 
@@ -140,10 +140,10 @@ async def test_a_parent_that_will_not(
         listening(talk) as port,
         proxying(parent=via(f"*={scheme}://127.0.0.1:{port}"), connect_timeout=0.2) as proxy,
     ):
-        answer = await ask(proxy.port, b"CONNECT a.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await proxy.ask(b"CONNECT a.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 %b " % status)
         assert words in answer or (talk is leaves and b"broke its protocol" in answer)
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         (leg,) = [flow for flow in proxy.of_kind("tcp") if flow.label]
         assert leg.outcome == Outcome.UNREACHABLE
 
@@ -164,16 +164,16 @@ async def test_a_far_end_that_speaks_and_ends_with_the_grant() -> None:
         assert await client.all() == b"220 hello"
         await client.send(b"bye")
         client.end()
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
 
 
 async def test_rules_hold_for_names_that_parents_look_up() -> None:
     denied = (parse_rule("deny to *.ads.example"), parse_rule("deny to 10.0.0.0/8"))
     async with proxying(parent=via("*=http://127.0.0.1:1"), rule=denied) as proxy:
         for target in (b"x.ads.example:443", b"10.0.0.1:443", b"192.168.0.1:443", b"a.example:25"):
-            answer = await ask(proxy.port, b"CONNECT %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+            answer = await proxy.ask(b"CONNECT %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
             assert answer.startswith(b"HTTP/1.1 403 "), target
-        answer = await ask(proxy.port, b"GET http://x.ads.example/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await proxy.ask(b"GET http://x.ads.example/ HTTP/1.1\r\nHost: x\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 403 ")
 
 

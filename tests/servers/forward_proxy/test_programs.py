@@ -18,19 +18,11 @@ from netlab.net.addresses import AddressMap
 from netlab.net.certs import Authority
 from netlab.net.certs_x509 import public_key_info
 from tests.http.serving import connected
-from tests.http.upstreams import Called, scripted
+from tests.http.upstreams import Called, always_ok, scripted
 from tests.netlab_process import place
-from tests.servers.forward_proxy.proxying import curl, proxying
+from tests.servers.forward_proxy.proxying import proxying
 from tests.servers.forward_proxy.test_interception import lab_context, secure_origin, trusting
-from tests.servers.forward_proxy.test_requests import always_ok
-
-
-async def run(*command: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
-    async with asyncio.timeout(60):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+from tests.servers.proxies import curl, run
 
 
 async def test_urllib(tmp_path: Path) -> None:

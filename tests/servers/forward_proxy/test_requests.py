@@ -8,24 +8,9 @@ from netlab.config import Address
 from netlab.errors import UsageError
 from netlab.flow import Outcome
 from servers.forward_proxy import Config
-from tests.http.serving import connected
-from tests.http.upstreams import Called, scripted
-from tests.servers.forward_proxy.proxying import curl, proxying
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-async def always_ok(called: Called) -> None:
-    while True:
-        await called.head()
-        await called.say(OK)
-
-
-async def ask(port: int, data: bytes) -> bytes:
-    async with connected(port) as client:
-        await client.send(data)
-        client.end()
-        return await client.all()
+from tests.http.upstreams import OK, Called, always_ok, scripted
+from tests.servers.forward_proxy.proxying import proxying
+from tests.servers.proxies import curl
 
 
 async def test_curl_gets_and_posts() -> None:
@@ -50,8 +35,7 @@ async def test_host_is_the_targets_whatever_the_client_says() -> None:
     """RFC 9112 3.2.2."""
     async with scripted(always_ok) as upstream, proxying() as proxy:
         target = f"http://127.0.0.1:{upstream.port}/x"
-        await ask(
-            proxy.port,
+        await proxy.ask(
             f"GET {target} HTTP/1.1\r\nHost: other.test\r\nProxy-Connection: keep-alive\r\n"
             "Proxy-Authorization: Basic c2VjcmV0\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n".encode(),
         )
@@ -66,7 +50,7 @@ async def test_host_is_the_targets_whatever_the_client_says() -> None:
 
 async def test_what_the_origin_is_told() -> None:
     async with scripted(always_ok) as upstream, proxying(tell="both") as proxy:
-        await ask(proxy.port, f"GET http://127.0.0.1:{upstream.port}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        await proxy.ask(f"GET http://127.0.0.1:{upstream.port}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
         heard = upstream.calls[0].heard.decode()
         assert "\r\nX-Forwarded-For: 127.0.0.1\r\n" in heard
         assert f'\r\nForwarded: for=127.0.0.1;host="127.0.0.1:{upstream.port}";proto=http\r\n' in heard
@@ -74,14 +58,14 @@ async def test_what_the_origin_is_told() -> None:
 
 async def test_http10_client_without_host() -> None:
     async with scripted(always_ok) as upstream, proxying() as proxy:
-        answer = await ask(proxy.port, f"GET http://127.0.0.1:{upstream.port} HTTP/1.0\r\n\r\n".encode())
+        answer = await proxy.ask(f"GET http://127.0.0.1:{upstream.port} HTTP/1.0\r\n\r\n".encode())
         assert answer.endswith(b"\r\n\r\nok")
         assert upstream.calls[0].heard.startswith(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:")
 
 
 async def test_an_ipv6_literal() -> None:
     async with proxying() as proxy:
-        answer = await ask(proxy.port, b"GET http://[::1]:1/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await proxy.ask(b"GET http://[::1]:1/ HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"nothing listens on ::1 port 1 (connection refused)" in answer
 
 
@@ -104,7 +88,7 @@ async def test_an_ipv6_literal() -> None:
 )
 async def test_what_cannot_be_reached(target: bytes, status: bytes, words: bytes) -> None:
     async with proxying() as proxy:
-        answer = await ask(proxy.port, b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+        answer = await proxy.ask(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
         assert answer.startswith(b"HTTP/1.1 %b " % status)
         assert words in answer
 
@@ -113,8 +97,8 @@ async def test_a_request_that_comes_back() -> None:
     """RFC 9110 7.6.3: the origin is the proxy itself, by another name."""
     async with proxying() as proxy:
         own = proxy.server.hop.name
-        answer = await ask(
-            proxy.port, f"GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nVia: 1.0 fred, 1.1 {own} (x)\r\n\r\n".encode()
+        answer = await proxy.ask(
+            f"GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nVia: 1.0 fred, 1.1 {own} (x)\r\n\r\n".encode()
         )
         assert answer.startswith(b"HTTP/1.1 508 ")
         assert b"error=proxy_loop_detected" in answer
@@ -125,28 +109,28 @@ async def test_max_forwards_counts_down() -> None:
     async with scripted(always_ok) as upstream, proxying() as proxy:
         for method in ("TRACE", "OPTIONS", "GET"):
             target = f"http://127.0.0.1:{upstream.port}/"
-            await ask(proxy.port, f"{method} {target} HTTP/1.1\r\nHost: x\r\nMax-Forwards: 7\r\n\r\n".encode())
+            await proxy.ask(f"{method} {target} HTTP/1.1\r\nHost: x\r\nMax-Forwards: 7\r\n\r\n".encode())
         assert upstream.calls[0].heard.count(b"\r\nMax-Forwards: 6\r\n") == 2
         assert upstream.calls[0].heard.count(b"\r\nMax-Forwards: 7\r\n") == 1
 
 
 async def test_the_last_hop_answers_itself() -> None:
     async with proxying() as proxy:
-        answer = await ask(
-            proxy.port, b"TRACE http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\nMax-Forwards: 0\r\n\r\n"
+        answer = await proxy.ask(
+            b"TRACE http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\nMax-Forwards: 0\r\n\r\n"
         )
         assert b"Content-Type: message/http\r\n" in answer
         assert answer.endswith(b"TRACE http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\n\r\n")
-        answer = await ask(proxy.port, b"OPTIONS http://a.test HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\n\r\n")
+        answer = await proxy.ask(b"OPTIONS http://a.test HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\n\r\n")
         assert b"\r\nAllow: GET, HEAD" in answer
 
 
 async def test_options_for_a_whole_server() -> None:
     """RFC 9112 3.2.4: without a path it becomes an asterisk; to the proxy itself it is answered."""
     async with scripted(always_ok) as upstream, proxying() as proxy:
-        await ask(proxy.port, f"OPTIONS http://127.0.0.1:{upstream.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await proxy.ask(f"OPTIONS http://127.0.0.1:{upstream.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert upstream.calls[0].heard.startswith(b"OPTIONS * HTTP/1.1\r\n")
-        assert (await ask(proxy.port, b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
+        assert (await proxy.ask(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
 
 
 async def test_its_own_page() -> None:
@@ -163,10 +147,10 @@ async def test_its_own_page() -> None:
 
 async def test_what_a_client_calls_the_proxy_cannot_act() -> None:
     async with proxying() as proxy:
-        answer = await ask(proxy.port, b"GET / HTTP/1.1\r\nHost: a'&b.test\r\n\r\n")
+        answer = await proxy.ask(b"GET / HTTP/1.1\r\nHost: a'&b.test\r\n\r\n")
         assert b"http://a&#x27;&amp;b.test:80" in answer
         assert b"a'" not in answer
-        answer = await ask(proxy.port, b"GET /proxy.pac HTTP/1.1\r\nHost: a';alert(1)\r\n\r\n")
+        answer = await proxy.ask(b"GET /proxy.pac HTTP/1.1\r\nHost: a';alert(1)\r\n\r\n")
         assert b'return "PROXY a\';alert(1):80";' in answer
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from netlab.errors import UsageError
 from netlab.policy.rewrite import parse_rewrite
-from tests.http.upstreams import Called, scripted
-from tests.servers.forward_proxy.proxying import curl, listening, proxying
+from tests.http.upstreams import Called, always_ok, scripted
+from tests.servers.forward_proxy.proxying import proxying
 from tests.servers.forward_proxy.test_interception import lab_context, secure_origin, trusting
-from tests.servers.forward_proxy.test_requests import always_ok
 from tests.servers.forward_proxy.test_socks import page
+from tests.servers.proxies import curl, listening
 
 
 def rules(*texts: str) -> tuple[object, ...]:

@@ -10,7 +10,8 @@ import pytest
 from netlab.flow import Outcome
 from netlab.http.entrance import SOCKS_VERSIONS
 from tests.http.serving import connected
-from tests.servers.forward_proxy.proxying import curl, echo, listening, proxying
+from tests.servers.forward_proxy.proxying import proxying
+from tests.servers.proxies import curl, echo, listening
 
 GRANTED = b"\x05\x00\x05\x00\x00\x01"
 
@@ -27,7 +28,7 @@ async def test_curl(flag: str) -> None:
         (flow,) = await proxy.ended("socks")
         host = "127.0.0.1" if flag in ("--socks4", "--socks5") else "localhost"
         assert (flow.label, flow.result, flow.outcome) == (f"SOCKS{flag[7]} {host}:{port}", "granted", Outcome.OK)
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         (leg,) = [leg for leg in proxy.of_kind("tcp") if leg.parent is flow]
         assert leg.sent == 40
 

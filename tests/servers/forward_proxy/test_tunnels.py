@@ -8,7 +8,8 @@ import pytest
 
 from netlab.flow import Level, Outcome
 from tests.http.serving import Client, connected
-from tests.servers.forward_proxy.proxying import Proxied, curl, descriptors, echo, listening, proxying
+from tests.servers.forward_proxy.proxying import Forward, proxying
+from tests.servers.proxies import curl, descriptors, echo, listening
 
 
 async def tunnel(client: Client, port: int, *, host: str = "127.0.0.1", early: bytes = b"") -> bytes:
@@ -26,7 +27,7 @@ async def test_curl_through_a_tunnel() -> None:
         assert await curl("--proxytunnel", "-x", f"http://{proxy.address}", f"http://127.0.0.1:{port}/") == b"ok"
         (flow,) = await proxy.ended("http")
         assert (flow.label, flow.result, flow.outcome) == (f"CONNECT 127.0.0.1:{port}", "200", Outcome.OK)
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         (leg,) = [leg for leg in proxy.of_kind("tcp") if leg.parent is flow]
         assert leg.label == f"127.0.0.1:{port}"
         assert leg.sent == len(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -45,7 +46,7 @@ async def test_bytes_sent_ahead_and_a_half_close(level: Level) -> None:
         assert await client.exactly(5) == b"later"
         client.end()
         assert await client.all() == b"bye"  # the far end had a word after our end
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         leg = next(flow for flow in proxy.of_kind("tcp") if flow.label)
         assert (leg.received, leg.sent, leg.outcome) == (10, 13, Outcome.OK)
 
@@ -68,7 +69,7 @@ async def test_the_far_end_may_speak_first_and_end_first() -> None:
         assert await client.all() == b"220 hello\r\n"
         await client.send(b"QUIT")
         client.end()
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
 
 
 async def test_an_ipv6_literal() -> None:
@@ -102,7 +103,7 @@ async def test_an_idle_tunnel_ends() -> None:
     async with listening(echo) as port, proxying(tunnel_timeout=0.05) as proxy, connected(proxy.port) as client:
         await tunnel(client, port)
         assert await client.all() == b""
-        await proxy.until(lambda: all(flow.ended for flow in proxy.flows))
+        await proxy.all_ended()
         assert [flow.outcome for flow in proxy.of_kind("tcp") if flow.label] == [Outcome.TIMEOUT]
 
 
@@ -133,7 +134,7 @@ async def test_a_client_that_leaves_while_it_is_dialled(turns: int) -> None:
         await settled(proxy, before)
 
 
-async def settled(proxy: Proxied, before: int) -> None:
+async def settled(proxy: Forward, before: int) -> None:
     """Transports close their descriptors in the loop's next turns."""
     async with asyncio.timeout(10):
         while descriptors() > before + 2 or proxy.server.tasks:  # uvloop keeps one or two once it has served

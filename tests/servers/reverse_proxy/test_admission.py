@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from netlab.policy.jwt import Key, secret_key, sign
 from netlab.policy.jwt.keys import asymmetric_key
 from tests.http.served import user, users_file
-from tests.http.upstreams import Called, Scripted, scripted
-from tests.servers.reverse_proxy.proxied import Proxied, named, proxied
+from tests.http.upstreams import Called, Scripted, named, scripted
+from tests.servers.reverse_proxy.proxied import Reverse, proxied
 
 RSA = asymmetric_key(rsa.generate_private_key(65537, 2048), kid="rsa")
 EC = asymmetric_key(ec.generate_private_key(ec.SECP256R1()), kid="ec")
@@ -61,19 +61,19 @@ class Issuer:
 
 
 @asynccontextmanager
-async def guarded(by: Issuer, *routes: str, **options: Any) -> AsyncIterator[tuple[Proxied, Scripted]]:
+async def guarded(by: Issuer, *routes: str, **options: Any) -> AsyncIterator[tuple[Reverse, Scripted]]:
     async with scripted(by.script) as keys, scripted(named("in")) as upstream:
         jwks = f"http://127.0.0.1:{keys.port}/jwks.json"
         async with proxied(upstream.port, routes=routes or ("path=/ auth=jwt",), jwks=jwks, **options) as proxy:
             yield proxy, upstream
 
 
-async def enter(proxy: Proxied, token: str, path: str = "/") -> tuple[int, bytes]:
+async def enter(proxy: Reverse, token: str, path: str = "/") -> tuple[int, bytes]:
     answer = await proxy.get(path, fields=f"Authorization: Bearer {token}\r\n")
     return int(answer.split(b" ", 2)[1]), answer
 
 
-def claims(proxy: Proxied, **more: Any) -> dict[str, Any]:
+def claims(proxy: Reverse, **more: Any) -> dict[str, Any]:
     return {"sub": "ada", "exp": proxy.clock.now() + 60, **more}
 
 

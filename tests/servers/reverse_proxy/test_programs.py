@@ -21,7 +21,7 @@ from tests.http.serving import connected
 from tests.http.upstreams import Called, scripted
 from tests.netlab_process import Place, Process, place
 from tests.servers.reverse_proxy.programs import curl, nginx, reverse, statuses
-from tests.servers.reverse_proxy.proxied import proxied
+from tests.servers.reverse_proxy.proxied import members, proxied
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ async def test_a_websocket_goes_through() -> None:
                 for message in ("hello", b"\x00" * 100_000):
                     await client.send(message)
                     assert await client.recv() == message
-                assert [member.active for member in proxy.members] == [1]
+                assert [member.active for member in members(proxy)] == [1]
             await proxy.until(lambda: all(flow.ended for flow in proxy.flows if flow.kind == "http"))
 
 

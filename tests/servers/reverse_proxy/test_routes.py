@@ -10,8 +10,8 @@ import pytest
 
 from netlab.flow import Level
 from tests.http.serving import Client, connected
-from tests.http.upstreams import scripted
-from tests.servers.reverse_proxy.proxied import named, proxied, saying
+from tests.http.upstreams import named, saying, scripted
+from tests.servers.reverse_proxy.proxied import proxied
 
 
 def line_of(answer: bytes) -> str:
