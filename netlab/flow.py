@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Literal, NamedTuple
 
@@ -216,9 +215,7 @@ class Flow:
             self.result = result
         log = self.log
         self.ended = log.now()
-        log.counters.ended += 1
-        outcomes = log.counters.outcomes
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        log.outcomes[outcome] += 1
         if log.followed and self.level:
             log.finish(self)
 
@@ -226,13 +223,12 @@ class Flow:
         return f"<Flow {self.id} {self.kind} {self.label!r} {self.result} {self.outcome or 'open'}>"
 
 
-@dataclass(slots=True)
-class Counters:
+class Counters(NamedTuple):
     """What is counted at every level."""
 
-    opened: int = 0
-    ended: int = 0
-    outcomes: dict[str, int] = field(default_factory=dict)
+    opened: int
+    ended: int
+    outcomes: dict[str, int]
 
 
 class Subscription:
@@ -287,21 +283,20 @@ class FlowLog:
         self.prefix = prefix  # put before ids when several workers' flows are shown as one log
         self.flow_bytes = flow_bytes
         self.budget = Budget(total_bytes)
-        self.counters = Counters()
+        self.outcomes: dict[str, int] = defaultdict(int)  # how many flows ended how
         self._epoch = time.time() - now()
         self._ring: deque[Flow] = deque(maxlen=ring)
         self._subscriptions: list[Subscription] = []
         self.followed = False  # somebody subscribes
         self._followers: list[Subscription] = []  # those of them that want every step, not only the end
-        self._next_id = 0
+        self._opened = 0
 
     def open(self, kind: str, service: str = "", parent: Flow | None = None, level: Level | None = None) -> Flow:
         """Begin a flow. At level off it is counted and forgotten with its last reference."""
-        self._next_id += 1
-        self.counters.opened += 1
+        self._opened = number = self._opened + 1
         if level is None:
             level = self.level
-        flow = Flow(self, self._next_id, kind, service, parent, level)
+        flow = Flow(self, number, kind, service, parent, level)
         if level:
             self._ring.append(flow)
             if level is Level.FULL:
@@ -353,6 +348,10 @@ class FlowLog:
         self.followed = bool(self._subscriptions)
         self._followers = [subscription for subscription in self._subscriptions if not subscription.ended_only]
         self.level = max([self.base_level, *(s.level for s in self._subscriptions if s.level is not None)])
+
+    @property
+    def counters(self) -> Counters:
+        return Counters(self._opened, sum(self.outcomes.values()), dict(self.outcomes))
 
     def wall(self, monotonic: float) -> float:
         """A flow's monotonic time as seconds since the epoch."""

@@ -1,4 +1,4 @@
-"""What all tests share: both event loops."""
+"""What all tests share: both event loops, and no clock that fails them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says how busy the machine is, not whether the code is right
+settings.register_profile("netlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("netlab")
 
 
 def pytest_asyncio_loop_factories(

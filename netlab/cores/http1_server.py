@@ -23,7 +23,7 @@ Meaning = tuple[Fields, Frame, str]
 class ServerCore(Endpoint):
     """Reads requests, one exchange at a time, and writes the answers in their order."""
 
-    __slots__ = ("_empty_lines", "_known", "_memo")
+    __slots__ = ("_empty_lines", "_known", "_known_head", "_memo")
 
     HEAD_NAME, UNFOLDS = "request", False
 
@@ -31,19 +31,21 @@ class ServerCore(Endpoint):
         super().__init__(limits)
         self._empty_lines = 0
         self._memo: tuple[bytes, Meaning] = NOTHING_KNOWN
-        self._known: tuple[bytes, Request | None] = (b"", None)  # the last whole head, and the request it spelled
+        self._known_head = b""  # the last whole head that may be all of a request, and the request it spelled
+        self._known: Request = NO_REQUEST
 
     # -- requests in ---------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
         """As for every endpoint. Clients repeat themselves: the same bytes again are the same request again."""
-        head, known = self._known
-        if data != head or known is None or self._buffer or self._reading is not HEAD:
+        if data != self._known_head or self._buffer or self._reading is not HEAD or not data:
             return super().receive(data)
-        begin = self._base
+        begin, known = self._base, self._known
         self._base = end = begin + len(data)
-        request = Request(known.method, known.target, known.version, known.fields, known.frame, begin, end)
-        self._request, self._reading, self._writing, self._empty_lines = request, HELD, DUE, 0
+        self._request = request = Request(
+            known.method, known.target, known.version, known.fields, known.frame, begin, end
+        )
+        self._reading, self._writing, self._empty_lines = HELD, DUE, 0
         return [request]
 
     def _read_head(self, events: list[Event]) -> bool:
@@ -104,7 +106,7 @@ class ServerCore(Endpoint):
         begin = self._base + self._at
         request = Request(method, target, version, fields, frame, begin, begin + len(head))
         if len(head) <= limits.memo and frame.keep_alive and not frame.has_body:
-            self._known = (head, request)
+            self._known_head, self._known = head, request
         return request
 
     def _read_rest(self, head: bytes, rest: bytes) -> Meaning | RemoteProtocolError:
@@ -170,13 +172,13 @@ class ServerCore(Endpoint):
         if self._writing is not DUE:
             raise LocalProtocolError("no response is due")
         block = fields if type(fields) is bytes else encode_fields(fields)  # type: ignore[arg-type]  # not bytes
-        line = STATUS_LINES.get(status) or status_line(status)
         request = self._request
-        if status == 200 and request is not None and request.method == "GET" and self._reading is HELD:
-            connection = self._connection_field() if self.closing or request.version == "1.0" else b""
-            self._out.append(b"%b%bContent-Length: %d\r\n%b\r\n%b" % (line, block, len(body), connection, body))
+        plain = request is not None and self._reading is HELD and request.method == "GET" and request.version == "1.1"
+        if plain and status == 200 and not self.closing:
+            self._out.append(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (block, len(body), body))
             self._exchange_over()
             return
+        line = STATUS_LINES.get(status) or status_line(status)
         method = request.method if request is not None else ""
         connection = self._connection_field()
         if status < 300 and (status < 200 or method == "CONNECT"):
@@ -266,5 +268,6 @@ class ServerCore(Endpoint):
             self._writing = ENDED if self.closing else DONE
 
 
+NO_REQUEST = Request("", "", "", EMPTY, Frame(False, 0, False, True))
 NOTHING_KNOWN: tuple[bytes, Meaning] = (b"", (EMPTY, Frame(False, 0, False, True), "1.1"))
 VERSION_AND_END = len(b"HTTP/1.1\r\n")

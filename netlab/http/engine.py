@@ -29,6 +29,7 @@ class HttpService:
     def __init__(self, name: str, handler: Handler, settings: HttpSettings, flows: FlowLog, tasks: Tasks) -> None:
         self.name, self.handler, self.settings, self.flows, self.tasks = name, handler, settings, flows, tasks
         self.standing = StandingFields(settings.server)
+        self.patience = settings.idle_timeout or NEVER
 
     def connection(self, gate: Gate) -> HttpConnection:
         return HttpConnection(gate, self)
@@ -81,14 +82,18 @@ class HttpConnection(PacedConnection):
         """Everything that a read leads to at once, and one write for all of it."""
         self.turning = True
         try:
-            self._advance(self.core.receive(data))
+            idle = self._advance(self.core.receive(data))
         finally:
             self.turning = False
         if self.delegate is None:
-            self._settle()
+            self._settle(idle)
 
-    def _advance(self, events: list[Any]) -> None:
-        """Handle events, and what the end of one exchange sets free, until there is something to wait for."""
+    def _advance(self, events: list[Any]) -> bool:
+        """Handle events, and what the end of one exchange sets free, until there is something to wait for.
+
+        True if that is the client's next request, and nothing of it is here.
+        """
+        core = self.core
         while True:
             for event in events:
                 if type(event) is Request:
@@ -99,8 +104,12 @@ class HttpConnection(PacedConnection):
                     self._content_complete(event)
                 elif isinstance(event, RemoteProtocolError):
                     self._violated(event, Outcome.CUT if isinstance(event, Truncated) else Outcome.VIOLATION)
-            if self.exchange is not None or self.writing_paused or not (events := self.core.resume()):
-                return
+            if self.exchange is not None or self.writing_paused:
+                return False
+            if core.idle:
+                return True
+            if not (events := core.resume()):
+                return core.idle
 
     def _request_received(self, request: Request) -> None:
         connection = self.flow
@@ -128,11 +137,11 @@ class HttpConnection(PacedConnection):
 
     def _content_received(self, event: Data) -> None:
         exchange = self.exchange
-        if exchange is None or exchange.answered:
+        if exchange is None or exchange.answered or exchange.intake is None:
             return  # unread content of an exchange already answered
         if exchange.flow.events is not None:
             recording.keep_content(exchange, "client", event.data)
-        if exchange.content_arrived(event.data) > self.http.settings.buffer:
+        if exchange.intake.arrived(event.data) > self.http.settings.buffer:
             self.hold()
 
     def _content_complete(self, event: End) -> None:
@@ -171,17 +180,18 @@ class HttpConnection(PacedConnection):
 
     # -- after a turn --------------------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
+    def _settle(self, idle: bool) -> None:
         """Write what the turn produced, and set the deadline for what is awaited next."""
         core = self.core
         if data := core.outgoing():
             self.write(data)
-        exchange, settings = self.exchange, self.http.settings
-        if exchange is None and core.idle and not self.writing_paused:
-            self.deadline, self.stage = self.loop.time() + (settings.idle_timeout or NEVER), "idle"
+        if idle and not self.writing_paused:
+            self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
             if self.draining or self.peer_ended:
                 self._leave()
-        elif exchange is not None:
+            return
+        exchange, settings = self.exchange, self.http.settings
+        if exchange is not None:
             if core.reading_body and not self.held and not self.writing_paused:
                 self._await_content(exchange)
             elif not self.writing_paused:
@@ -237,21 +247,20 @@ class HttpConnection(PacedConnection):
         if not self.writing_paused:  # else not before the client has taken what is on its way
             self.in_turn(self._advance, self.core.resume())
 
-    def in_turn(self, work: Callable[..., None], *arguments: Any) -> None:
+    def in_turn(self, work: Callable[..., object], *arguments: Any) -> None:
         """Do what an event elsewhere (an upstream's answer) means here as one turn: all it produces in one write."""
         if self.turning:
             work(*arguments)
             return
-        self.turning = True
+        self.turning, idle = True, False
         try:
             work(*arguments)
-            free = self.exchange is None and self.delegate is None and not self.writing_paused
-            if free and (events := self.core.resume()):
-                self._advance(events)
+            if self.exchange is None and self.delegate is None and not self.writing_paused:
+                idle = self._advance(self.core.resume())
         finally:
             self.turning = False
         if self.delegate is None:
-            self._settle()
+            self._settle(idle)
 
     @property
     def secure(self) -> bool:
@@ -260,15 +269,14 @@ class HttpConnection(PacedConnection):
 
     # -- what exchanges ask for ----------------------------------------------------------------------------------
 
-    def content_wanted(self, exchange: Exchange) -> None:
-        if exchange.request.frame.expects_continue and not exchange.content_begun:
-            exchange.continued = True
-            self.core.inform(100)
-            exchange.flow.note("response.informed", "server", status=100)
-            if not self.turning:
-                self.flush()
+    def tell_to_continue(self, exchange: Exchange) -> None:
+        """A client that expects 100 may go on with the content."""
+        self.core.inform(100)
+        exchange.flow.note("response.informed", "server", status=100)
+        if not self.turning:
+            self.flush()
 
-    def content_taken(self, exchange: Exchange, waiting: int) -> None:
+    def content_taken(self, waiting: int) -> None:
         if self.held and waiting <= self.http.settings.buffer // 2:
             self.release()
 
@@ -344,7 +352,7 @@ class HttpConnection(PacedConnection):
             error = recording.too_slow(stage, self.core.received)
             self.core.abandon()
             self._violated(error, Outcome.TIMEOUT)
-            self._settle()
+            self._settle(False)
 
     def ended(self, error: Exception | None) -> None:
         self.give_up_waiting()
@@ -381,7 +389,7 @@ class HttpConnection(PacedConnection):
         if exchange.started:
             self.abort()
         elif isinstance(error, BodyTooLarge):
-            exchange.wanted = False
+            exchange.unwanted()
             exchange.refuse(413, str(error))
         elif isinstance(error, RemoteProtocolError):
             exchange.respond(error.status, *self.http.settings.violation_page(error, exchange.request))

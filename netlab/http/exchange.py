@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from netlab.cores.fields import EMPTY, Fields
 from netlab.cores.http1 import Request, encode_fields
-from netlab.errors import BodyTooLarge, LocalProtocolError
+from netlab.errors import LocalProtocolError
 from netlab.flow import Flow
 from netlab.http import recording
+from netlab.http.intake import Intake, nothing
 from netlab.http.settings import FieldSource
 
 if TYPE_CHECKING:
+    from netlab.cores.fields import Fields
     from netlab.http.engine import HttpConnection
     from netlab.http.roles import Delegate, Recoding, Sink
 
@@ -29,32 +29,21 @@ class Exchange:
 
     __slots__ = (
         "_amend",
-        "_arrived",
-        "_error",
-        "_limit",
-        "_pieces",
         "_recoding",
-        "_relaying",
-        "_sink",
-        "_then",
-        "_waiter",
-        "_waiting_size",
         "_when_over",
         "answered",
         "complete",
         "connection",
-        "continued",
         "flow",
+        "intake",
         "kept",
-        "received",
         "request",
         "sent",
+        "sink",
         "started",
         "status",
         "task",
-        "trailers",
         "user",
-        "wanted",
     )
 
     connection: HttpConnection
@@ -63,105 +52,67 @@ class Exchange:
     complete: bool  # the request is
     started: bool  # the response's head is out
     answered: bool  # the response is complete
-    wanted: bool  # someone takes the content
-    continued: bool  # the client was told to go on with it (100)
+    intake: Intake | None  # of the request's content, where it has any
+    sink: Sink | None  # who the exchange was given to, content and all
     status: int
-    received: int  # bytes of content
-    sent: int
-    trailers: Fields
+    sent: int  # bytes of content
     kept: dict[str, bytearray] | None  # the beginning of each side's content, at level full
     task: asyncio.Task[Any] | None
     user: str | None  # who was authenticated
     _amend: Callable[[bytes], bytes] | None
     _recoding: Recoding | None
     _when_over: list[Callable[[], None]] | None
-    _pieces: deque[bytes] | None  # content that waits to be taken, and its size
-    _waiting_size: int
-    _arrived: bool
-    _waiter: asyncio.Future[None] | None
-    _error: Exception | None
-    _then: Callable[[bytes], None] | None  # who collects the content, and how much of it at most
-    _limit: int
-    _sink: Sink | None  # who it is relayed to, and whether yet
-    _relaying: bool
 
     def __init__(self, connection: HttpConnection, request: Request, flow: Flow) -> None:
         self.connection, self.request, self.flow = connection, request, flow
-        self.complete = not request.frame.has_body
-        self.started = self.answered = self.wanted = self.continued = self._arrived = self._relaying = False
-        self.status = self.received = self.sent = self._waiting_size = self._limit = 0
-        self.kept = self.task = self.user = self._amend = self._when_over = self._pieces = None
-        self._waiter = self._error = self._then = self._sink = self._recoding = None
-        self.trailers = EMPTY
+        self.started = self.answered = False
+        self.status = self.sent = 0
+        self.sink = self.kept = self.task = self.user = self._amend = self._recoding = self._when_over = None
+        if request.frame.has_body:
+            self.complete, self.intake = False, Intake(self)
+        else:
+            self.complete, self.intake = True, None
 
     # -- the request's content -----------------------------------------------------------------------------------
 
     def want(self) -> None:
         """The content is wanted: a client that waits for 100 gets it now (RFC 9110 10.1.1)."""
-        if not self.wanted and not self.complete:
-            self.connection.content_wanted(self)
-        self.wanted = True
+        if self.intake is not None:
+            self.intake.want()
+
+    def unwanted(self) -> None:
+        """What still comes of the content has no taker any more."""
+        if self.intake is not None:
+            self.intake.wanted = False
 
     def collect(self, limit: int, then: Callable[[bytes], None]) -> None:
         """Call `then` with the whole content, in the turn in which its last byte arrives; over the limit is a 413."""
-        self._limit, self._then = limit, then
-        if self.complete:
-            self._collected()
-            return
-        self.want()
-        self.connection.content_taken(self, 0)  # who begins late may find the client held back
+        if self.intake is not None:
+            self.intake.collect(limit, then)
+        else:
+            then(b"")
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    def pieces(self) -> AsyncIterator[bytes]:
         """The content as it arrives; the client is held back while no one takes it."""
-        self.want()
-        while True:
-            while self._pieces:
-                piece = self._pieces.popleft()
-                self._waiting_size -= len(piece)
-                self.connection.content_taken(self, self._waiting_size)
-                yield piece
-            if self._error is not None:
-                raise self._error
-            if self.complete:
-                return
-            self._waiter = self.connection.loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+        return nothing() if self.intake is None else self.intake.pieces()
 
     async def body(self, limit: int = 16 << 20) -> bytes:
         """The whole content; BodyTooLarge over the limit."""
-        parts, size = [], 0
-        declared = self.request.frame.length
-        if declared is not None and declared > limit:
-            raise BodyTooLarge(limit)
-        async for piece in self.pieces():
-            size += len(piece)
-            if size > limit:
-                raise BodyTooLarge(limit)
-            parts.append(piece)
-        return b"".join(parts)
+        return b"" if self.intake is None else await self.intake.body(limit)
 
     def give_back(self, content: bytes) -> None:
         """Content that was taken whole to look at it, for the handler to take as if no one had."""
-        self._pieces, self._waiting_size = deque((content,)), len(content)
+        if self.intake is not None:
+            self.intake.give_back(content)
 
     def relay(self, sink: Sink, *, ready: bool) -> None:
         """Pass the content on as it arrives, once the sink is ready; it waits here until then.
 
         A client that expects 100 is not told to go on: the one who answers at the far end says so.
         """
-        self._sink, self._relaying, self.wanted = sink, ready, True
-        if not ready or not self.request.frame.has_body:
-            return
-        pieces, self._pieces, self._waiting_size = self._pieces, None, 0
-        for piece in pieces or ():
-            sink.content(piece)
-        if pieces:
-            self.connection.content_taken(self, 0)
-        if self.complete:
-            sink.content_complete(self.trailers)
+        self.sink = sink
+        if self.intake is not None:
+            self.intake.relay(sink, ready=ready)
 
     # -- the response --------------------------------------------------------------------------------------------
 
@@ -183,7 +134,7 @@ class Exchange:
         if self.started or not self.complete:
             self._begin(status)
         connection = self.connection
-        if own or not isinstance(fields, bytes):
+        if own or type(fields) is not bytes:
             block = connection.http.standing.before(fields, self.flow.started)
         else:
             block = fields
@@ -193,8 +144,9 @@ class Exchange:
             block, _ = self._recoding.head(status, block, len(body))
             body = self._recoding.piece(body) + self._recoding.end()
         connection.core.respond(status, block, body)
-        self.started, self.answered, self.status = True, True, status
-        if body and self.request.method != "HEAD":
+        self.started = self.answered = True
+        self.status = status
+        if self.request.method != "HEAD":
             self.sent = len(body)
         if self.flow.events is not None:
             recording.response_sent(self, connection)
@@ -314,84 +266,55 @@ class Exchange:
             self.connection.core.will_close()
 
     def _leaves_too_much_unread(self) -> bool:
-        """Whether what is still to come of the request is too much to discard, or may come or not (RFC 9110 10.1.1)."""
-        frame = self.request.frame
-        unsure = frame.expects_continue and not self._arrived and not self.continued
-        if self.wanted or unsure:
-            return unsure
-        return frame.length is None or frame.length - self.received > self.connection.http.settings.drain_room
+        """Whether what is still to come of the request is too much to discard, or may come or not."""
+        intake, length = self.intake, self.request.frame.length
+        if intake is None or intake.unsure or intake.wanted:
+            return intake is not None and intake.unsure
+        return length is None or length - intake.received > self.connection.http.settings.drain_room
 
     # -- what the connection says --------------------------------------------------------------------------------
 
-    def content_arrived(self, data: bytes) -> int:
-        """A piece of content came; returns how many bytes wait to be taken."""
-        self.received += len(data)
-        self._arrived = True
-        if self._sink is not None and self._relaying:
-            self._sink.content(data)
-            return 0
-        if not self.wanted and self.started:
-            return 0  # nobody will take it
-        if self._pieces is None:
-            self._pieces = deque()
-        self._pieces.append(data)
-        self._waiting_size += len(data)
-        if self._then is not None:
-            if self.received > self._limit:
-                self._then = None
-                self._pieces.clear()
-                self.wanted = False
-                self.refuse(413, f"the content is larger than {self._limit} bytes")
-            return 0
-        self._wake()
-        return self._waiting_size
-
     def content_complete(self, trailers: Fields) -> None:
-        self.complete, self.trailers = True, trailers
-        if self._sink is not None and self._relaying:
-            self._sink.content_complete(trailers)
-        if self._then is not None:
-            self._collected()
-        self._wake()
+        self.complete = True
+        if self.intake is not None:
+            self.intake.completed(trailers)
 
     def lost(self, error: Exception) -> None:
         """No more content will come, or no more can be sent."""
-        self._error, self._then = error, None
-        self._wake()
-        if self._sink is not None and not self.answered:
-            self._sink.lost(error)
-        if self.task is not None and not self.answered:
+        if self.intake is not None:
+            self.intake.lost(error)
+        if self.answered:
+            return
+        if self.sink is not None:
+            self.sink.lost(error)
+        if self.task is not None:
             self.task.cancel()
 
     def end(self, outcome: str, result: str) -> None:
         """It is over: what its flow is left with, and who waits for that. An outcome noted before counts."""
         flow = self.flow
-        flow.received, flow.sent = self.received, self.sent
+        flow.sent = self.sent
+        if self.intake is not None:
+            flow.received = self.intake.received
         flow.end(flow.outcome or outcome, result)
-        self._sink = None  # it knows us: so both are free at once, without a collector of garbage
+        self.sink = None  # it knows us: so both are free at once, without a collector of garbage
         if self._when_over is not None:
             for call in self._when_over:
                 call()
 
     @property
+    def received(self) -> int:
+        """Bytes of the request's content."""
+        return 0 if self.intake is None else self.intake.received
+
+    @property
     def content_begun(self) -> bool:
-        return self._arrived
+        return self.intake is not None and self.intake.begun
 
     @property
     def handed_on(self) -> bool:
         """Whether someone answers in their own time: a callback for the whole content, a gateway."""
-        return self._then is not None or self._sink is not None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _collected(self) -> None:
-        then, self._then = self._then, None
-        body = b"".join(self._pieces or ())
-        self._pieces = None
-        if then is not None:
-            then(body)
+        return self.sink is not None or (self.intake is not None and self.intake.collecting)
 
     def __repr__(self) -> str:
         state = "answered" if self.answered else "started" if self.started else "open"

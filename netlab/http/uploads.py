@@ -53,10 +53,10 @@ class Uploads:
                 raise Refused(403, "nothing can be put at this path")
             await take(exchange, path, names)
         except Refused as refused:
-            exchange.wanted = False  # what still comes of the content has no taker any more
+            exchange.unwanted()  # what still comes of the content has no taker any more
             exchange.refuse(refused.status, refused.why, refused.fields)
         finally:
-            exchange.wanted = False  # nor behind an error that the connection answers
+            exchange.unwanted()  # nor behind an error that the connection answers
 
     def _check_origin(self, exchange: Exchange) -> None:
         """A page of somebody else, open in the user's browser, must not change his files: neither from its own origin,

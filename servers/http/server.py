@@ -84,18 +84,19 @@ class Server:
 
     def handle(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
         """The order of things, behind what `admitting` checks: echo, files, built-in paths, a page for all, 404."""
-        request = exchange.request
-        target = request.target
-        path = (target if target.startswith("/") else request.path).partition("?")[0]
-        if not path.startswith("/"):
-            ask_server(exchange)
-            return None
-        if target[0] != "/" and not is_ours(exchange):
-            return None
-        if self.config.echo:
+        request, config = exchange.request, self.config
+        path = request.target.partition("?")[0]
+        if path[0] != "/":
+            path = request.path.partition("?")[0]
+            if not path.startswith("/"):
+                ask_server(exchange)
+                return None
+            if not is_ours(exchange):
+                return None
+        if config.echo:
             echo(exchange)
             return None
-        if request.method == "TRACE" and self.config.trace:
+        if config.trace and request.method == "TRACE":
             trace(exchange)
             return None
         files = self.files if self.hosts is None else self.hosts.find(request.authority)
