@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.loads.wrk import Wrk
 from bench.model import Case, Ratio, Row, Server
 from bench.peers.asgi import Granian, Uvicorn
+from bench.peers.bare import Bare
 from bench.peers.netlab import Netlab
 from bench.peers.nginx import Nginx
 
@@ -36,11 +37,13 @@ def cases(servers: dict[str, Server], load: Wrk, suffix: str = "") -> tuple[Case
 small = Row(
     name="http.small",
     about="GET /hello, 13 bytes, with wrk's own field (Host); 64 connections; pipelined: 16 requests in one write",
-    cases=cases(SERVERS, SMALL) + cases(SERVERS, SMALL_PIPELINED, " pipelined"),
+    cases=cases({**SERVERS, "bare loop": Bare()}, SMALL) + cases(SERVERS, SMALL_PIPELINED, " pipelined"),
     claims=(
         Ratio(of="netlab", to=("nginx",), at_least=0.65),
         Ratio(of="netlab", to=("granian",), at_least=1.3),
         Ratio(of="netlab", to=("uvicorn",)),
+        Ratio(of="netlab", to=("bare loop",)),
+        Ratio(of="bare loop", to=("granian",)),
         Ratio(of="netlab pipelined", to=("nginx pipelined",)),
         Ratio(of="netlab pipelined", to=("granian pipelined",)),
         Ratio(of="netlab pipelined", to=("uvicorn pipelined",)),
