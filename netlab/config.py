@@ -11,11 +11,13 @@ import dataclasses
 import inspect
 import itertools
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from netlab.config_values import BOOL, Address, Count, Duration, Kind, Port, Size, UnixAddress, kind_of
+from netlab.errors import UsageError
 
 __all__ = [
     "Address",
@@ -27,6 +29,7 @@ __all__ = [
     "Setting",
     "Size",
     "UnixAddress",
+    "about",
     "docs",
     "positional",
     "settings",
@@ -112,6 +115,15 @@ def _setting(field: dataclasses.Field[Any], hint: Any) -> Setting:
         positional=any(isinstance(mark, Positional) for mark in marks),
         flags=tuple(names),
     )
+
+
+@contextmanager
+def about(flag: str) -> Iterator[None]:
+    """A UsageError from inside begins with the flag whose value it is about, unless it begins with one itself."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(str(error) if str(error).startswith("--") else f"{flag}: {error}") from None
 
 
 def docs(config: type[Any]) -> Mapping[str, str]:

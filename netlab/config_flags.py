@@ -51,10 +51,24 @@ def read(line: CommandLine, arguments: Sequence[str]) -> dict[str, Any]:
     """The values of the flags and arguments that were given, by field name; UsageError in one sentence."""
     app = _app(line)
     try:
-        _, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False, verbose=False)
+        _, bound, _ = app.parse_args(
+            _dashes_tied(line, arguments), exit_on_error=False, print_error=False, verbose=False
+        )
     except CycloptsError as error:
         _explain(line, error)
     return dict(bound.arguments)
+
+
+def _dashes_tied(line: CommandLine, arguments: Sequence[str]) -> list[str]:
+    """`--read -` as `--read=-`: cyclopts takes a dash that stands alone for a flag."""
+    takes_value = {name for setting in line.settings() if not setting.switch for name in setting.flags}
+    tied: list[str] = []
+    for argument in arguments:
+        if argument == "-" and tied and tied[-1] in takes_value and "--" not in tied:
+            tied[-1] += "=-"
+        else:
+            tied.append(argument)
+    return tied
 
 
 def wants_help(arguments: Sequence[str]) -> bool:

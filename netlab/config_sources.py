@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 import tomllib
@@ -112,8 +113,17 @@ class Toml:
                 setting = known.get(key.replace("-", "_"))
                 if setting is None:
                     raise UsageError(f"{self.at(section, key)}: {table} has no setting {key!r}{nearest(key, known)}")
-                values[setting.name] = _from_toml(setting, value, f"{self.at(section, key)}: {key}")
+                found = _from_toml(setting, value, f"{self.at(section, key)}: {key}")
+                values[setting.name] = anchored(found, self.path.parent)
         return values
+
+    def place(self, table: str, name: str) -> str:
+        """`file:line: key` of a setting; empty if the file says nothing of it."""
+        for section in (key for key in self.tables if key.replace("_", "-") == table):
+            for key in self.tables[section]:
+                if key.replace("-", "_") == name:
+                    return f"{self.at(section, key)}: {key}"
+        return ""
 
     def at(self, *keys: str) -> str:
         """`file:line` of a key. tomllib keeps no lines, but it can tell which first lines of a file hold the key."""
@@ -147,6 +157,21 @@ def _syntax(path: Path, text: str, message: str) -> str:
         line, column = int(place[1]), int(place[2])
     reason = re.sub(r"\s*\(at .*\)$", "", message)
     return f"{path}:{line}:{column}: this is not TOML: {reason[:1].lower()}{reason[1:]}"
+
+
+def anchored(value: Any, folder: Path) -> Any:
+    """A value from a file, its relative paths as seen from the file's folder (`-` and `~/…` mean what they mean)."""
+    if type(value) is tuple:
+        return tuple(anchored(item, folder) for item in value)
+    if isinstance(value, Path):
+        return value if str(value) == "-" else folder / value.expanduser()
+    if hasattr(value, "anchored"):
+        return value.anchored(folder)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        inner = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+        paths = {name: folder / path.expanduser() for name, path in inner.items() if isinstance(path, Path)}
+        return dataclasses.replace(value, **paths) if paths else value
+    return value
 
 
 def _from_toml(setting: Setting, value: Any, where: str) -> Any:

@@ -105,21 +105,25 @@ def _remove_if_dead(path: Path) -> None:
 async def choose(which: str | None) -> Running:
     """The lab meant by `--lab PID|NAME`, or the only one there is."""
     running = await labs()
-    if which is not None:
-        named = [lab for lab in running if which in (str(lab.pid), lab.name)]
-        if len(named) == 1:
-            return named[0]
-        what = "several labs are" if named else "no lab is"
-        raise UsageError(f"{what} called {which!r}; running: {_listed(named or running)}")
     if not running:
         raise NetlabError("no lab is running; start one with `netlab up` or `netlab serve NAME`")
-    if len(running) > 1:
-        raise UsageError(f"several labs are running, say which with --lab PID: {_listed(running)}")
-    return running[0]
+    named = [lab for lab in running if which in (None, str(lab.pid), lab.name)]
+    if not named:
+        raise NetlabError(f"no lab is called {which!r}; running:{_table(running)}")
+    if len(named) > 1:
+        what = "running" if which is None else f"called {which!r}"
+        raise UsageError(f"several labs are {what}, say which with --lab PID{'' if which else '|NAME'}:{_table(named)}")
+    return named[0]
 
 
-def _listed(running: list[Running]) -> str:
-    return "; ".join(map(str, running)) or "none"
+def _table(running: list[Running]) -> str:
+    """A row for each: process id, name, where it is first reached and at how many places more."""
+    width = max(len(lab.name) for lab in running)
+    rows = []
+    for lab in running:
+        first, more = "".join(lab.endpoints[:1]) or "no endpoints", len(lab.endpoints) - 1
+        rows.append(f"\n{lab.pid:>9}  {lab.name:<{width}}  {first}{f' and {more} more' if more > 0 else ''}")
+    return "".join(rows)
 
 
 async def lab_addresses() -> dict[str, Any]:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import netlab
 from netlab.config_sources import nearest
 from netlab.control_server import Calls
-from netlab.errors import UsageError
+from netlab.errors import NetlabError, UsageError
 from netlab.filter import Filter, compile_filter
 from netlab.flow import Flow, Level
 from netlab.inspect.record import Record, event_record, to_record
 from netlab.inspect.terminal import worth_a_line
 from netlab.net.listen import Endpoint
+from netlab.text import counted
 
 if TYPE_CHECKING:
     from netlab.lab import Lab
@@ -95,7 +96,7 @@ class LabCalls:
         number = str(id).removeprefix(flows.prefix)
         flow = flows.get(int(number)) if number.isdecimal() else None
         if flow is None:
-            raise UsageError(f"there is no flow {id} (any more); the newest {len(flows)} flows are kept")
+            raise NetlabError(f"there is no flow {id} (any more); {counted(len(flows), 'flow')} of the newest are kept")
         children = [child for child in flows if child.parent is flow]
         return {
             "flow": to_record(flow, whole=whole),

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from netlab.control_calls import LabCalls, endpoint_record
 from netlab.control_server import ControlServer
 from netlab.errors import AddressInUse, UsageError
 from netlab.flow import FlowLog, Level
-from netlab.inspect.terminal import FlowLines, Writer
+from netlab.inspect.terminal import FlowLines, Writer, lines_for
 from netlab.lab_options import Options
 from netlab.net.listen import Endpoint
 from netlab.net.tasks import Tasks
@@ -134,13 +135,20 @@ def flows_printed(lab: Lab) -> Iterator[None]:
     if lab.options.quiet:
         yield
         return
-    writer = Writer(sys.stdout.fileno(), from_any_thread(lab.stop))
-    lines = FlowLines(lab.flows, writer, colour=sys.stdout.isatty(), as_json=lab.options.json)
+    writer = Writer(sys.stdout.fileno(), from_any_thread(partial(unread, lab.stop)))
+    form = lines_for([endpoint.name for endpoint in lab.endpoints], as_json=lab.options.json)
+    lines = FlowLines(lab.flows, writer, form)
     try:
         yield
     finally:
         lines.close()
         writer.close()
+
+
+def unread(stop: Callable[[], None]) -> None:
+    """The reader of the lines (`head`) has gone: without a word it would look as if the service had died."""
+    say("nobody reads the lines of flows any more, so it ends (-q prints none, and goes on)")
+    stop()
 
 
 def from_any_thread(stop: Callable[[], None]) -> Callable[[], None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -70,7 +72,23 @@ class Sources:
         from_variables = from_environment(kind, table, os.environ, tables=rooms.services())
         names = {setting.name for setting in settings(kind)} if flags else set()
         from_flags = {name: value for name, value in self._given.items() if name in names}
-        return build(kind, usual, from_file, from_variables, from_flags, command=self._command)
+        with self.placed(kind, table, flags=flags):
+            return build(kind, usual, from_file, from_variables, from_flags, command=self._command)
+
+    @contextmanager
+    def placed(self, kind: type[Any], table: str, *, flags: bool = True) -> Iterator[None]:
+        """An error that begins with a flag begins with the variable, or file and line, if the value stood there."""
+        try:
+            yield
+        except UsageError as error:
+            flag = re.match(r"--[a-z0-9-]+", str(error))
+            setting = next((setting for setting in settings(kind) if flag and flag[0] in setting.flags), None)
+            if flag is None or setting is None or (flags and setting.name in self._given):
+                raise
+            variable = setting.variable(table)
+            in_file = self._toml.place(table, setting.name) if self._toml is not None else ""
+            where = variable if variable in os.environ else in_file
+            raise UsageError(f"{where or flag[0]}{str(error)[flag.end() :]}") from None
 
 
 def service(name: str) -> rooms.Entry:

@@ -1,4 +1,4 @@
-"""Text for people: what came from outside made harmless to a terminal, durations and sizes in few characters."""
+"""Text for people: what came from outside made harmless to a terminal; durations, sizes, counts in few characters."""
 
 from __future__ import annotations
 
@@ -14,21 +14,28 @@ def escape(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """At most 8 characters: 850 µs, 3.2 ms, 1.5 s, 2.0 min."""
+    """At most 8 characters: 850 µs, 3.2 ms, 1.5 s, 2.0 min, 5.3 h."""
     if seconds < 0.0009995:
         return f"{max(seconds, 0) * 1e6:.0f} µs"
     if seconds < 0.9995:
         return f"{seconds * 1e3:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 99.5 else f"{seconds / 60:.1f} min"
+    if seconds < 99.5:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5997 else f"{seconds / 3600:.1f} h"
 
 
 def size(count: int) -> str:
     """At most 8 characters: 13 B, 1.5 KiB, 20 MiB."""
-    if count < 1000:
+    if count < 1024:
         return f"{count} B"
     number = count / 1024
-    for unit in ("KiB", "MiB"):
-        if number < 999.5:
-            return f"{number:.3g} {unit}"
+    for unit in ("KiB", "MiB", "GiB"):
+        if number < 1023.5:
+            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:.0f} {unit}"
         number /= 1024
-    return f"{number:.3g} GiB"
+    return f"{number:.3g} TiB"
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things, in words: `1 flow`, `2 flows`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

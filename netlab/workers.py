@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from netlab.control import own_folder
 from netlab.control_calls import endpoint_record
 from netlab.control_server import ControlServer
 from netlab.errors import DeadlineExceeded, NetlabError
-from netlab.inspect.terminal import LINES_PER_SECOND, Writer, flow_lines
-from netlab.lab import announce, from_any_thread, loop_factory, raise_descriptor_limit, say, stopped_by_signals
+from netlab.inspect.terminal import LINES_PER_SECOND, Writer, lines_for
+from netlab.lab import announce, from_any_thread, loop_factory, raise_descriptor_limit, say, stopped_by_signals, unread
 from netlab.lab_options import Options
 from netlab.net.listen import Endpoint
 from netlab.net.reserve import Reservation
@@ -192,13 +193,14 @@ class Workers:
 
     async def _print_flows(self) -> None:
         """What one process's terminal lines are, for all workers."""
-        writer = Writer(sys.stdout.fileno(), from_any_thread(self._stopping.set))
-        colour, most = sys.stdout.isatty(), int(LINES_PER_SECOND * MERGE_EVERY)
+        writer = Writer(sys.stdout.fileno(), from_any_thread(partial(unread, self._stopping.set)))
+        form = lines_for([endpoint.name for endpoint in self._endpoints], as_json=self._options.json)
+        most = int(LINES_PER_SECOND * MERGE_EVERY)
         try:
             async with aclosing(self._calls.batches()) as batches:
                 async for batch in batches:
                     flows = [item["flow"] for item in batch if "flow" in item]
                     missed = sum(item.get("dropped", 0) for item in batch) + max(0, len(flows) - most)
-                    writer.write(flow_lines(flows[:most], missed, colour=colour, as_json=self._options.json))
+                    writer.write(form.block(flows[:most], missed))
         finally:
             writer.close()

@@ -101,7 +101,7 @@ class WorkersCalls:
         """One flow, from the worker that its id names."""
         worker, dot, _ = str(id).partition(".")
         if not dot or not worker.startswith("w") or worker[1:] not in map(str, range(1, len(self._sockets) + 1)):
-            raise UsageError(
+            raise NetlabError(
                 f"flow ids are w1.17 to w{len(self._sockets)}.17 here, for each worker has its own; not {id!r}"
             )
         async with connect(self._sockets[int(worker[1:]) - 1]) as control:

@@ -17,6 +17,7 @@ from netlab.net.tcp_facts import save_syn, saved_syn
 from netlab.net.udp import Address as Peer
 from netlab.net.udp import UdpListener, UdpSocket
 from netlab.service import Context
+from netlab.text import counted
 
 EXAMPLES = (
     ("netlab serve echo", "what is sent comes back, over TCP and UDP, on 127.0.0.1:7007"),
@@ -86,7 +87,7 @@ class Server:
         """A datagram came: answer as the mode says, and keep both on a flow."""
         flow = self.context.flows.open("udp", "echo")
         flow.client, flow.server = peer, sock.address
-        flow.label, flow.received = f"{self.config.mode} {len(data)} bytes", len(data)
+        flow.label, flow.received = f"{self.config.mode} {counted(len(data), 'byte')}", len(data)
         if flow.full:
             flow.wire = flow.log.tape()
             flow.wire.write(flow.log.now(), "client", data)
@@ -102,7 +103,7 @@ class Server:
             if flow.wire is not None:
                 flow.wire.write(flow.log.now(), "server", answer)
                 flow.note("datagram.sent", "server", end=len(answer), size=len(answer))
-        flow.end(Outcome.OK, "dropped" if answer is None else f"{len(answer)} bytes")
+        flow.end(Outcome.OK, "dropped" if answer is None else counted(len(answer), "byte"))
 
     def answer(self, data: bytes) -> bytes | None:
         """What a datagram is answered with; None: not at all."""

@@ -80,6 +80,44 @@ def test_a_wrong_line_is_named(here: Place) -> None:
         assert result.returncode == 2
 
 
+def test_paths_in_a_file_are_seen_from_the_file(here: Place) -> None:
+    site = here.folder / "conf" / "site"
+    site.mkdir(parents=True)
+    (site / "x.txt").write_text("found")
+    file = here.folder / "conf" / "lab.toml"
+    file.write_text('[http]\nlisten = ":0"\nroot = "site"\naccess_log = "site/log"\nhost = ["a.test=site"]\n')
+    with here.start("serve", "http", "-q", "--config", str(file)) as process:
+        process.wait_until_ready()
+        done = subprocess.run(["curl", "-sS", f"{process.url}/x.txt"], capture_output=True, text=True, timeout=15)
+        assert done.stdout == "found"
+        assert process.end()[0] == 0
+    assert "GET /x.txt" in (site / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ('root = "nowhere"', "root: {folder}/nowhere cannot be served: No such file or directory"),
+        ('listen = "0.0.0.0:0"', "listen 0.0.0.0:0 would let other machines use this server; say --expose"),
+        ('auth = "/=basic"\nusers = "absent"', "users: the users in {folder}/absent cannot be read: No such file"),
+        ('root = "."\ncache_control = "x"', "cache_control 'x' is not PATTERN=VALUE"),
+    ],
+)
+def test_what_a_server_refuses_is_named_where_it_stood(here: Place, key: str, sentence: str) -> None:
+    file = here.folder / "lab.toml"
+    file.write_text(f"[http]\n# of the site\n{key}\n")
+    line = 3 + key.count("\n")
+    for command in (["serve", "http", "--listen", ":0"] if "listen" not in key else ["serve", "http"], ["up", "http"]):
+        result = here.run(*command, "--config", str(file))
+        assert result.returncode == 2
+        assert result.stderr.startswith(f"netlab: {file}:{line}: {sentence.format(folder=here.folder)}")
+    name, _, value = key.partition("\n")[0].partition(" = ")
+    variable = f"NETLAB_HTTP_{name.upper()}"
+    if "\n" not in key:
+        result = here.run("serve", "http", **{variable: value.strip('"')})
+        assert result.stderr.startswith(f"netlab: {variable}{sentence.format(folder='')[len(name) :].split('/')[0]}")
+
+
 def test_the_file_may_be_named_by_a_variable(here: Place) -> None:
     file = here.folder / "lab.toml"
     file.write_text('[htp]\nlisten = ":0"\n')
@@ -100,7 +138,14 @@ def test_a_service_has_help_with_both_groups(here: Place) -> None:
     assert "http (also: table [http] of the file, variables like NETLAB_HTTP_LISTEN)" in text
     assert "lab (also: table [lab] of the file, variables like NETLAB_LAB_CONFIG)" in text
     assert "--workers N" in text
-    assert here.run("serve").stdout.startswith("Usage: netlab serve NAME [flags]\n\nServices:\n")
+    assert here.run("serve", "--help").stdout.startswith("Usage: netlab serve NAME [flags]\n\nServices:\n")
+
+
+def test_serve_without_a_name_is_wrong_usage_and_says_which_there_are(here: Place) -> None:
+    result = here.run("serve")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("netlab: netlab serve needs the NAME of a service\n\nUsage: netlab serve NAME")
+    assert "\n  http " in result.stderr
 
 
 def test_list_for_people_and_programs(here: Place) -> None:
@@ -125,6 +170,16 @@ def test_a_reader_that_has_enough_ends_it_quietly(here: Place) -> None:
         check=False,
     )
     assert (result.stdout, result.stderr) == ("Usage: netlab serve http [flags]\n", "")
+
+
+def test_a_service_whose_lines_nobody_reads_says_why_it_ends(here: Place) -> None:
+    with here.serve() as process:
+        assert process.popen.stdout is not None
+        process.popen.stdout.close()
+        subprocess.run(["curl", "-sS", f"{process.url}/hello"], capture_output=True, timeout=15, check=True)
+        code, _, said = process.wait()
+        assert code == 0
+        assert said == "netlab: nobody reads the lines of flows any more, so it ends (-q prints none, and goes on)\n"
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from netlab.commands.up import exposed
 from netlab.config import Address
 from netlab.lab import Lab, live
 from netlab.lab_options import Options
@@ -161,6 +162,15 @@ def test_up_serves_http_at_its_place(here: Place) -> None:
         assert process.end()[0] == 0
 
 
+def test_a_lab_for_other_machines(here: Place) -> None:
+    assert here.run("up", "http", NETLAB_HTTP_LISTEN="0.0.0.0:0").returncode == 2
+    with here.start("up", "http", "--expose", NETLAB_HTTP_LISTEN="0.0.0.0:0") as process:
+        process.wait_until_ready()
+        assert process.url.startswith("http://0.0.0.0:")
+        assert process.end()[0] == 0
+    assert exposed(http.Config) == {"expose": True, "listen": Address("0.0.0.0", 8080)}
+
+
 # -- from another terminal -----------------------------------------------------------------------------------------
 
 
@@ -170,6 +180,8 @@ def test_watch_show_export_status_stop(here: Place) -> None:
         seen = json.loads(watch.line())
         assert (seen["label"], seen["result"], seen["outcome"]) == ("GET /hello", "200", "ok")
         assert seen["events"][0]["name"] == "request.received"
+        assert here.run("show", "999").returncode == 1
+        assert here.run("show", "1", "--lab", "nope").returncode == 1
         page = here.run("show", seen["id"]).stdout
         assert page.startswith(f"flow {seen['id']}  http  GET /hello  200 ok\n")
         assert "47 45 54 20 2f 68 65 6c  6c 6f" in page
@@ -178,7 +190,9 @@ def test_watch_show_export_status_stop(here: Place) -> None:
         lines = here.run("export", "--jsonl", "--filter", "kind == http", "--last", "1").stdout.splitlines()
         assert [json.loads(line)["label"] for line in lines] == ["GET /hello"]
         capture = here.folder / "lab.pcapng"
-        assert here.run("export", str(capture)).returncode == 0
+        exported = here.run("export", str(capture))
+        assert exported.returncode == 0
+        assert re.fullmatch(rf"{capture}: \d+ conversations? in \d+ packets\n", exported.stderr)
         assert capture.read_bytes()[:4] == bytes.fromhex("0a0d0d0a")  # a section header block
         assert [path.name for path in here.folder.glob("*.part")] == []
         text = here.run("status").stdout
@@ -221,7 +235,8 @@ def test_which_lab_is_meant(here: Place) -> None:
     with here.serve("-q") as first, here.serve("-q") as second:
         result = here.run("status")
         assert result.returncode == 2
-        assert result.stderr.startswith("netlab: several labs are running, say which with --lab PID: ")
+        assert result.stderr.startswith("netlab: several labs are running, say which with --lab PID|NAME:\n")
+        assert result.stderr.count("\n") == 3
         for process in (first, second):
             assert process.url in result.stderr
             assert process.url in here.run("status", "--lab", str(process.pid)).stdout

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -22,6 +23,9 @@ EXAMPLES = (
     ("netlab export lab.har --filter 'status >= 500'", "only some; the name tells the form"),
 )
 FORMS = ("har", "pcapng", "jsonl")
+
+Form = Callable[[Iterable[Mapping[str, Any]], BinaryIO], str]
+"""Writes records, and says what it wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +69,10 @@ async def run(config: Config) -> int:
     wanted = compile_filter(config.filter)
     async with reach(config) as control:
         records = await collect(control, config, wanted)
+        form = writer(config.form, by_address(await control.call("addresses")))
     if config.form != "pcapng" and not config.reveal:
         records = [redacted(record) for record in records]
-    write(records, writer(config.form), None if config.to_stdout else config.file)
+    write(records, form, None if config.to_stdout else config.file)
     return 0
 
 
@@ -86,12 +91,21 @@ async def collect(control: Control, config: Config, wanted: Filter) -> list[Mapp
 async def _flow(control: Control, name: str) -> Mapping[str, Any] | None:
     try:
         record: Mapping[str, Any] = (await control.call("flow", id=name))["flow"]
-    except UsageError:  # the ring has let go of it meanwhile
+    except NetlabError:  # the ring has let go of it meanwhile
         return None
     return record
 
 
-def writer(form: str) -> Callable[[Iterable[Mapping[str, Any]], BinaryIO], None]:
+def by_address(names: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The lab's address map the other way round: address → names."""
+    found: dict[str, list[str]] = {}
+    for name, addresses in names.items():
+        for address in addresses:
+            found.setdefault(address, []).append(name)
+    return found
+
+
+def writer(form: str, names: Mapping[str, Sequence[str]]) -> Form:
     """What writes this form; only the one asked for is imported."""
     if form == "har":
         from netlab.inspect.har import write_har
@@ -100,26 +114,24 @@ def writer(form: str) -> Callable[[Iterable[Mapping[str, Any]], BinaryIO], None]
     if form == "pcapng":
         from netlab.inspect.packets import write_pcapng
 
-        return write_pcapng
+        return partial(write_pcapng, names=names)
     from netlab.inspect.jsonl import write_jsonl
 
     return write_jsonl
 
 
-def write(
-    records: list[Mapping[str, Any]], form: Callable[[Iterable[Mapping[str, Any]], BinaryIO], None], file: Path | None
-) -> None:
-    """Into the file, whole or not at all; or to standard output."""
+def write(records: list[Mapping[str, Any]], form: Form, file: Path | None) -> None:
+    """Into the file, whole or not at all, and say what; or to standard output."""
     if file is None:
         form(records, sys.stdout.buffer)
         return
-    partial = file.with_name(f"{file.name}.{os.getpid()}.part")
+    beside = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb") as out:
-            form(records, out)
-        partial.replace(file)
+        with beside.open("wb") as out:
+            written = form(records, out)
+        beside.replace(file)
     except OSError as error:
         raise NetlabError(f"cannot write {file}: {error.strerror}") from None
     finally:
-        partial.unlink(missing_ok=True)
-    print(f"{file}: {len(records)} flows", file=sys.stderr)
+        beside.unlink(missing_ok=True)
+    print(f"{file}: {written}", file=sys.stderr)

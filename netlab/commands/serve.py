@@ -12,10 +12,13 @@ from netlab.config_help import help_text
 from netlab.errors import UsageError
 from netlab.lab import run
 from netlab.lab_options import ServeOptions, Sources, service
+from netlab.service import Context, Service
 
 
 def main(arguments: Sequence[str]) -> int:
-    if not arguments or arguments[0] in ("--help", "-h"):
+    if not arguments:
+        raise UsageError(f"netlab serve needs the NAME of a service\n\n{overview()}")
+    if arguments[0] in ("--help", "-h"):
         print(overview())
         return 0
     name, *rest = arguments
@@ -35,8 +38,15 @@ def main(arguments: Sequence[str]) -> int:
     sources = Sources(line.name, read(line, rest))
     options, config = sources.settle(ServeOptions, "lab"), sources.settle(module.Config, name)
     if options.workers > 1:
-        return _run_workers(name, module, options, config)
-    return run(name, options, {name: lambda context: module.Server(config, context)})
+        with sources.placed(module.Config, name):
+            return _run_workers(name, module, options, config)
+
+    def make(context: Context) -> Service:
+        with sources.placed(module.Config, name):
+            server: Service = module.Server(config, context)
+            return server
+
+    return run(name, options, {name: make})
 
 
 def _run_workers(name: str, module: ModuleType, options: ServeOptions, config: Any) -> int:

@@ -11,6 +11,7 @@ from netlab.control import OneLab, reach
 from netlab.inspect.record import FlowRecord
 from netlab.inspect.redact import redacted
 from netlab.inspect.show import page
+from netlab.text import counted
 
 EXAMPLES = (
     ("netlab show 17", "the flow that `netlab watch` calls 17"),
@@ -42,7 +43,7 @@ async def run(config: Config) -> int:
     children = [FlowRecord.from_json(child) for child in found["children"]]
     print(page(FlowRecord.from_json(found["flow"]), parent, children, raw=config.raw))
     if more := found["more_children"]:
-        print(f"\n{more} flows more that it caused: netlab export --jsonl --filter 'parent == {config.id}'")
+        print(f"\n{counted(more, 'flow')} more that it caused: netlab export --jsonl --filter 'parent == {config.id}'")
     return 0
 
 

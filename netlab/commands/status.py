@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netlab.control import OneLab, reach
-from netlab.text import escape, size
+from netlab.text import counted, escape, size
 
 EXAMPLES = (
     ("netlab status", "the only lab that runs"),
@@ -41,7 +41,8 @@ def page(status: Mapping[str, Any]) -> str:
             f"{status['name']}  pid {status['pid']}, up {_age(status['uptime'])}{workers}, netlab {status['version']}",
             *(f"  {endpoint['name']:<{width}}  {escape(endpoint['url'])}" for endpoint in status["endpoints"]),
             f"  flows   {flows['ended']} ended ({outcomes or 'none yet'}), {flows['opened'] - flows['ended']} open",
-            f"  kept    {kept['flows']} flows, {size(kept['bytes'])} of raw bytes{evicted}; level {status['level']}",
+            f"  kept    {counted(kept['flows'], 'flow')}, {size(kept['bytes'])} of raw bytes{evicted}; "
+            f"level {status['level']}",
             f"  used    {size(status['memory'])} at most, {status['cpu']:.2f} s of CPU",
         ]
     )

@@ -17,7 +17,7 @@ from netlab.policy.auth.names import parse_roles
 from netlab.policy.jwt import Key, Rejected, Rules, sign, verify
 from netlab.policy.jwt.encoding import decode, json_object
 from netlab.stores.token_key import own_key, read_keys
-from netlab.text import escape
+from netlab.text import counted, escape
 
 EXAMPLES = (
     ("netlab token ada --roles staff", "a token for an hour, signed with this machine's key"),
@@ -26,7 +26,7 @@ EXAMPLES = (
         "used at once",
     ),
     ("netlab token ada --key private.pem --lifetime 5m", "signed with RS256, ES256 or EdDSA, as the key is"),
-    ("netlab token --read TOKEN", "what a token claims, and whether it is good here; --read=- reads standard input"),
+    ("netlab token --read TOKEN", "what a token claims, and whether it is good here; - reads standard input"),
 )
 RESERVED = frozenset(("sub", "iat", "exp", "roles", "aud", "iss"))
 
@@ -119,11 +119,21 @@ def show(token: str, keys: tuple[Key, ...], config: Config) -> int:
 def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims, of a token whose signature may be anything."""
     pieces = token.split(".")
+    if len(pieces) != 3:  # RFC 7515 7.1
+        raise NetlabError(f"this is no JSON Web Token: it has {counted(len(pieces), 'part')}, and not three with dots")
+    return part("header", pieces[0]), part("payload", pieces[1])
+
+
+def part(name: str, text: str) -> dict[str, Any]:
+    data = decode(text)
+    if data is None:
+        raise NetlabError(f"this is no JSON Web Token: its {name} is not base64url without padding (RFC 7515 2)")
     try:
-        header, claims = (json_object(decode(piece) or b"") for piece in pieces[:2])
+        return json_object(data)
+    except json.JSONDecodeError:
+        raise NetlabError(f"this is no JSON Web Token: its {name} is not JSON") from None
     except ValueError as error:
-        raise NetlabError(f"this is no JSON Web Token: {error}") from None
-    return header, claims
+        raise NetlabError(f"this is no JSON Web Token: {str(error).replace('it ', f'its {name} ', 1)}") from None
 
 
 def date(seconds: float) -> str:

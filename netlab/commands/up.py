@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 from netlab import rooms
-from netlab.config import positional
+from netlab.config import Address, positional, settings
 from netlab.config_flags import CommandLine, Part, read, wants_help
 from netlab.config_help import help_text
 from netlab.lab import Factory, run
 from netlab.lab_options import Options, Sources, service
+from netlab.service import Context, Service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +21,15 @@ class Config(Options):
     """The services to run; without a name, all of the lab."""
     record: Literal["off", "summary", "full"] = "full"
     """How much of each flow is kept: counters, one record, or everything with its bytes."""
+    expose: bool = False
+    """Let other machines reach the services: they listen on all IPv4 addresses, unless told where."""
 
 
 EXAMPLES = (
     ("netlab up", "everything, each service on its usual port"),
     ("netlab up http", "only this one"),
     ("netlab up --config lab.toml", "with settings from a file"),
+    ("netlab up --expose", "for other machines too"),
 )
 
 
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     sources = Sources(line.name, read(line, arguments))
     config = sources.settle(Config, "lab")
     entries = [service(name) for name in config.names] or list(rooms.services().values())
-    factories = {entry.name: _factory(entry, sources) for entry in entries if config.names or _in_lab(entry)}
+    factories = {entry.name: _factory(entry, sources, config) for entry in entries if config.names or _in_lab(entry)}
     return run("up", config, factories, tolerant=True)
 
 
@@ -51,8 +55,22 @@ def _in_lab(entry: rooms.Entry) -> bool:
     return bool(getattr(entry.load(), "IN_LAB", True))
 
 
-def _factory(entry: rooms.Entry, sources: Sources) -> Factory:
+def exposed(kind: type[Any]) -> dict[str, Any]:
+    """What --expose makes of a service's defaults; nothing of one that never is to be reached from outside."""
+    known = {setting.name: setting.default for setting in settings(kind)}
+    places = {name: value for name, value in known.items() if name.endswith("listen") and isinstance(value, Address)}
+    everywhere = {name: replace(place, host="0.0.0.0") for name, place in places.items() if place.here_only}  # noqa: S104  asked for
+    return {"expose": True} | everywhere if "expose" in known else {}
+
+
+def _factory(entry: rooms.Entry, sources: Sources, config: Config) -> Factory:
     module = entry.load()
-    usual = getattr(module, "IN_THE_LAB", {})
+    usual = getattr(module, "IN_THE_LAB", {}) | (exposed(module.Config) if config.expose else {})
     settings = sources.settle(module.Config, entry.name, flags=False, usual=usual)
-    return lambda context: module.Server(settings, context)
+
+    def make(context: Context) -> Service:
+        with sources.placed(module.Config, entry.name, flags=False):
+            server: Service = module.Server(settings, context)
+            return server
+
+    return make

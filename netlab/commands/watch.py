@@ -14,7 +14,8 @@ from netlab.control import Control, OneLab, reach
 from netlab.errors import ConnectionLost
 from netlab.filter import Filter, compile_filter
 from netlab.inspect.redact import redacted
-from netlab.inspect.terminal import line
+from netlab.inspect.terminal import Lines
+from netlab.text import counted
 
 EXAMPLES = (
     ("netlab watch", "every request and answer"),
@@ -53,22 +54,21 @@ async def run(config: Config) -> int:
 
 
 async def _watch(control: Control, config: Config, wanted: Filter) -> None:
+    services = {endpoint["name"] for endpoint in await control.call("endpoints")}
+    lines = Lines(services, colour=sys.stdout.isatty())
     items = control.stream(
         "watch",
         filter=config.filter,
         level="full" if config.full else None,
         whole=config.full and config.json,
     )
-    colour = sys.stdout.isatty()
     async for item in items:
         if "dropped" in item:
-            text = json.dumps(item) if config.json else f"... {item['dropped']} flows more, too fast to be read here"
-            print(text, flush=True)
-        elif wanted(item["flow"]):
-            print(_text(item["flow"], config, colour), flush=True)
+            more = f"... {counted(item['dropped'], 'flow')} more, too fast to be read here"
+            print(json.dumps(item) if config.json else more, flush=True)
+        elif wanted(record := item["flow"]):
+            print(_json(record, config.reveal) if config.json else lines.line(record), flush=True)
 
 
-def _text(record: dict[str, Any], config: Config, colour: bool) -> str:
-    if config.json:
-        return json.dumps(record if config.reveal else redacted(record))
-    return line(record, colour=colour)
+def _json(record: dict[str, Any], reveal: bool) -> str:
+    return json.dumps(record if reveal else redacted(record))

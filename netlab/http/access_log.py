@@ -60,14 +60,14 @@ FORMS: dict[str, Line] = {"common": common, "combined": combined, "json": as_jso
 class AccessLog:
     """Writes a line for each answered exchange to a file, or to standard output for `-`."""
 
-    def __init__(self, form: str, path: str) -> None:
+    def __init__(self, form: str, path: Path) -> None:
         self._line = FORMS[form]
         self._path = path
         self.lost = 0  # lines that could not be written
         self._file: TextIO = sys.stdout
-        if path != "-":
+        if str(path) != "-":
             try:
-                self._file = Path(path).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115  open while the server is
+                self._file = path.open("a", buffering=1, encoding="utf-8")
             except OSError as error:
                 raise UsageError(f"--access-log {path} cannot be written: {error.strerror or error}") from None
 
@@ -83,7 +83,7 @@ class AccessLog:
     def close(self) -> None:
         try:
             self._file.flush()
-            if self._path != "-":
+            if self._file is not sys.stdout:
                 self._file.close()
         except (OSError, ValueError):
             pass  # said already, when its first line was lost

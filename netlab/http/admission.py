@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from netlab.config import about
 from netlab.errors import UsageError
 from netlab.http.rules import Guard, KeysUrl, LimitRule, Origin, Realm
 
 if TYPE_CHECKING:
     from netlab.http.authentication import Authenticator, Handler
     from netlab.http.key_set import KeySet
+    from netlab.policy.jwt import Key
     from netlab.service import Context
 
 
@@ -81,7 +83,6 @@ def authenticator(settings: AdmissionSettings, context: Context, asked: Set[str]
     from netlab.http.authentication import Authenticator
     from netlab.policy.auth.digest import Digest
     from netlab.policy.jwt import Rules
-    from netlab.stores.token_key import own_key, read_keys
     from netlab.stores.users import Users
 
     wants_users = asked & {"basic", "digest"}
@@ -92,23 +93,31 @@ def authenticator(settings: AdmissionSettings, context: Context, asked: Set[str]
         from netlab.http.key_set import WithKeySet
 
         make = partial(WithKeySet, key_set(settings, settings.jwks, context))
+    with about("--users"):
+        users = Users(settings.users) if settings.users is not None and wants_users else None
     return make(
         settings.realm,
         context.clock,
-        users=Users(settings.users) if settings.users is not None and wants_users else None,
+        users=users,
         # not of the lab's Random: what a request can make it print would let others foresee nonces
         digest=Digest(
             settings.realm, secrets.token_bytes(32), algorithms=settings.digest_algorithm, qualities=settings.digest_qop
         )
         if "digest" in asked
         else None,
-        keys=()
-        if "bearer" not in asked or settings.jwks is not None
-        else (own_key(context.state),)
-        if settings.token_key is None
-        else read_keys(settings.token_key),
+        keys=own_keys(settings, context) if "bearer" in asked and settings.jwks is None else (),
         rules=Rules(audience=settings.audience, issuer=settings.issuer),
     )
+
+
+def own_keys(settings: AdmissionSettings, context: Context) -> tuple[Key, ...]:
+    """Keys at hand: from the file that was named, else this machine's."""
+    from netlab.stores.token_key import own_key, read_keys
+
+    if settings.token_key is None:
+        return (own_key(context.state),)
+    with about("--token-key"):
+        return read_keys(settings.token_key)
 
 
 def key_set(settings: AdmissionSettings, where: str, context: Context) -> KeySet:

@@ -36,10 +36,10 @@ def _parse(rule: str) -> tuple[bool, re.Pattern[str], str]:
     pattern, equals, value = rule.partition("=")
     value = PRESETS.get(value, value).strip()
     if not equals or not pattern:
-        raise UsageError(f"cache-control {rule!r} is not PATTERN=VALUE, as in '*.js=immutable'")
+        raise UsageError(f"--cache-control {rule!r} is not PATTERN=VALUE, as in '*.js=immutable'")
     if not DIRECTIVES.fullmatch(value):
         presets = ", ".join(PRESETS)
-        raise UsageError(f"cache-control {rule!r}: {value!r} is neither one of {presets} nor a list of directives")
+        raise UsageError(f"--cache-control {rule!r}: {value!r} is neither one of {presets} nor a list of directives")
     whole = "/" in pattern
     if whole and not pattern.startswith(("/", "*")):
         pattern = "/" + pattern

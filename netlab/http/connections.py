@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from netlab.config import Duration, Size
@@ -23,7 +24,7 @@ class Connections:
 
     engine: Literal["netlab", "h11"] = "netlab"
     """Who reads and writes the protocol; h11 needs the extra netlab[engines]."""
-    access_log: str = ""
+    access_log: Path | None = None
     """Append a line per request to this file; - is standard output."""
     access_log_form: Literal["common", "combined", "json"] = "combined"
     """The form of the access log's lines."""
@@ -73,7 +74,7 @@ class Connections:
 
     def open_access_log(self) -> AccessLog | None:
         """The log that was asked for, if one was."""
-        if not self.access_log:
+        if self.access_log is None:
             return None
         from netlab.http.access_log import AccessLog
 

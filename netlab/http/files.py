@@ -89,7 +89,7 @@ class Files:
         self.uploads = Uploads(self.tree, self.finder, uploads, now)
         self._spa = "/" + quote(options.spa.lstrip("/"))
         if options.spa and not isinstance(self.find(self._spa), FoundFile):
-            raise UsageError(f"spa {options.spa!r} is no file below {root}")
+            raise UsageError(f"--spa {options.spa!r} is no file below {root}")
 
     def fallback(self, exchange: Exchange) -> FoundFile | None:
         """The single-page application's file, for a navigation to a path where nothing else is; ask this last.

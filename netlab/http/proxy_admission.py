@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from netlab.config import about
 from netlab.http.permission import SOCKS, Names, Permission
 from netlab.http.proxy_settings import Admission as Settings
 from netlab.http.socks import Permitted, Recognise
@@ -89,10 +90,12 @@ def authenticator(config: Settings, context: Context) -> Authenticator:
     from netlab.stores.users import Users
 
     assert config.users is not None
+    with about("--users"):
+        users = Users(config.users)
     return Authenticator(
         config.realm,
         context.clock,
-        users=Users(config.users),
+        users=users,
         # not of the lab's Random: what a request can make it print would let others foresee nonces
         digest=Digest(config.realm, secrets.token_bytes(32)) if "digest" in config.auth else None,
         side=PROXY,

@@ -24,9 +24,9 @@ class Tree:
         try:
             self.root = os.path.realpath(root, strict=True)
         except OSError as error:
-            raise UsageError(f"cannot serve {root}: {error.strerror}; give a directory that exists") from None
+            raise UsageError(f"{root} cannot be served: {error.strerror}; give a directory that exists") from None
         if not os.path.isdir(self.root):
-            raise UsageError(f"cannot serve {root}: it is not a directory")
+            raise UsageError(f"{root} cannot be served: it is not a directory")
         self.hidden = hidden
         self._prefix = self.root if self.root.endswith(os.sep) else self.root + os.sep
 

@@ -11,13 +11,14 @@ from netlab import __version__
 from netlab.errors import NetlabError
 from netlab.inspect.har_message import UNKNOWN, request, response
 from netlab.inspect.record import SUMMARY, FlowRecord, Record, peer_address, read_flows
+from netlab.text import counted
 
 Stages = Mapping[str, float]
 """A dial's `timings`: seconds of resolve, connect and tls, 0 for a stage that did not happen."""
 
 
-def write_har(records: Iterable[Mapping[str, Any]], out: BinaryIO) -> None:
-    """Writes the HTTP flows among `records`, by their start, one entry in memory at a time.
+def write_har(records: Iterable[Mapping[str, Any]], out: BinaryIO) -> str:
+    """Writes the HTTP flows among `records`, by their start, one entry in memory at a time; says how many.
 
     The connections they came on should be among the records too: their addresses and times of connecting come from
     there. A flow recorded at summary becomes an entry that says so. NetlabError where no flow is HTTP.
@@ -38,6 +39,7 @@ def write_har(records: Iterable[Mapping[str, Any]], out: BinaryIO) -> None:
         item = entry(flow, connection, first=first)
         out.write((b",\n" if number else b"") + json.dumps(item).encode())
     out.write(b"\n]}}\n")
+    return counted(len(exchanges), "request")
 
 
 def entry(flow: FlowRecord, connection: FlowRecord | None, *, first: bool) -> Record:

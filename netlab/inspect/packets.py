@@ -16,6 +16,7 @@ from netlab import __version__
 from netlab.errors import NetlabError
 from netlab.flow import Chunk, Event, Outcome
 from netlab.inspect.record import FlowRecord, peer_address, read_flows
+from netlab.text import counted
 
 SECRETS_PER_BLOCK = 4096
 """Key log lines in one block, so that none grows past what readers take."""
@@ -28,8 +29,8 @@ _STAND_INS = ("192.0.2.1", 1), ("192.0.2.2", 2)
 
 def write_pcapng(
     records: Iterable[Mapping[str, Any]], out: BinaryIO, *, names: Mapping[str, Sequence[str]] | None = None
-) -> None:
-    """Writes every flow that has raw bytes as synthesized packets, merged in time order.
+) -> str:
+    """Writes every flow that has raw bytes as synthesized packets, merged in time order; says how many.
 
     The bytes of a request are on its connection: that record must be among those given; the request's own record
     gives the comments. `names` is address → names, for readers that show them. TLS secrets of the flows stand before
@@ -49,8 +50,11 @@ def write_pcapng(
         writer.names(known)
     for lines in _batches([line for flow in carriers for line in key_log(flow)]):
         writer.secrets("".join(f"{line}\n" for line in lines).encode("ascii"))
+    count = 0
     for packet in synthesize_all(conversations):
         writer.packet(interface, packet.time, packet.data, comments=packet.comments)
+        count += 1
+    return f"{counted(len(conversations), 'conversation')} in {counted(count, 'packet')}"
 
 
 def _nothing(flows: Sequence[FlowRecord]) -> str:

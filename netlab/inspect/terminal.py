@@ -6,14 +6,15 @@ import asyncio
 import json
 import os
 import queue
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from netlab.flow import FlowLog, Outcome
 from netlab.inspect.record import to_record
-from netlab.text import duration, escape, size
+from netlab.text import counted, duration, escape, size
 
 COLOURS = {Outcome.OK: "32", Outcome.REFUSED: "33", Outcome.CANCELLED: "2", "open": "36"}
 RED = "31"  # for whatever went wrong
@@ -27,32 +28,59 @@ def worth_a_line(kind: str, label: str, outcome: str) -> bool:
     return kind != "tcp" or bool(label) or outcome != Outcome.OK
 
 
-def line(record: Mapping[str, Any], *, colour: bool = False) -> str:
-    """One flow: time, id, service, client, answer and outcome, duration, bytes in and out, and what was asked."""
-    started, ended, outcome = record["started"], record["ended"], record["outcome"] or "open"
-    moment = time.strftime("%H:%M:%S", time.localtime(started)) + f".{int(started % 1 * 1000):03d}"
-    took = "" if ended is None else duration(ended - started)
-    answer = f"{escape(record['result'])} {outcome}".strip()
-    padding = " " * (12 - len(answer))
-    if colour:
-        answer = f"\x1b[{COLOURS.get(outcome, RED)}m{answer}\x1b[0m"
-    client = escape(record["client"] or "")
-    traffic = f"{size(record['received']):>8} > {size(record['sent']):>8} <"
-    return (
-        f"{moment}  {record['id']:>5}  {escape(record['service']):<6}  {client:<21}  {answer}{padding}"
-        f"  {took:>8}  {traffic}  {escape(record['label'])}"
-    )
+ANSWER = 15
+"""Columns of the answer and outcome: `504 unreachable`. A result that is a sentence stands behind the label."""
 
 
-def flow_lines(records: Sequence[Mapping[str, Any]], missed: int, *, colour: bool, as_json: bool) -> str:
-    """A line for each flow, and how many there were besides."""
-    if as_json:
+class Lines:
+    """Flows as lines whose columns stand still: one that had to grow for an id, a service or a client stays so."""
+
+    def __init__(self, services: Iterable[str] = (), *, colour: bool = False) -> None:
+        self._colour = colour
+        self._widths = {"id": 5, "service": max(map(len, services), default=4), "client": 21}
+
+    def line(self, record: Mapping[str, Any]) -> str:
+        """One flow: time, id, service, client, answer and outcome, duration, bytes in and out, and what was asked."""
+        started, ended, outcome = record["started"], record["ended"], record["outcome"] or "open"
+        moment = time.strftime("%H:%M:%S", time.localtime(started)) + f".{int(started % 1 * 1000):03d}"
+        took = "" if ended is None else duration(ended - started)
+        result, reason = escape(record["result"]), ""
+        if len(result) + len(outcome) >= ANSWER:
+            result, reason = "", result
+        answer = f"{result} {outcome}".strip()
+        padding = " " * (ANSWER - len(answer))
+        if self._colour:
+            answer = f"\x1b[{COLOURS.get(outcome, RED)}m{answer}\x1b[0m"
+        traffic = f"{size(record['received']):>8} > {size(record['sent']):>8} <"
+        asked = "  ".join(filter(None, (escape(record["label"]), reason)))
+        return (
+            f"{moment}  {self._fit(record, 'id', '>')}  {self._fit(record, 'service')}  {self._fit(record, 'client')}"
+            f"  {answer}{padding}  {took:>8}  {traffic}  {asked}"
+        )
+
+    def _fit(self, record: Mapping[str, Any], column: str, side: str = "<") -> str:
+        text = escape(record[column] or "")
+        width = self._widths[column] = max(self._widths[column], min(len(text), WIDEST))
+        return f"{text:{side}{width}}"
+
+    def block(self, records: Sequence[Mapping[str, Any]], missed: int) -> str:
+        """A line for each flow, and how many there were besides."""
+        lines = [self.line(record) for record in records]
+        lines += [f"... {counted(missed, 'flow')} more, too fast to print (netlab export has them)"] if missed else []
+        return "".join(f"{text}\n" for text in lines)
+
+
+WIDEST = 47
+"""The most that a column grows to: `[an IPv6 address written in full]:65535`."""
+
+
+class JsonLines:
+    """The same as JSON, an object a line."""
+
+    def block(self, records: Sequence[Mapping[str, Any]], missed: int) -> str:
         lines = [json.dumps(record) for record in records]
         lines += [json.dumps({"dropped": missed})] if missed else []
-    else:
-        lines = [line(record, colour=colour) for record in records]
-        lines += [f"... {missed} flows more, too fast to print (netlab export has them)"] if missed else []
-    return "".join(f"{text}\n" for text in lines)
+        return "".join(f"{text}\n" for text in lines)
 
 
 class Writer:
@@ -94,11 +122,16 @@ class Writer:
                 return
 
 
+def lines_for(services: Iterable[str], *, as_json: bool) -> Lines | JsonLines:
+    """The form in which flows of these services are printed on standard output."""
+    return JsonLines() if as_json else Lines(services, colour=sys.stdout.isatty())
+
+
 class FlowLines:
     """A line for each flow that ends, in batches; what comes too fast is counted and said."""
 
-    def __init__(self, flows: FlowLog, writer: Writer, *, colour: bool = False, as_json: bool = False) -> None:
-        self._flows, self._writer, self._colour, self._as_json = flows, writer, colour, as_json
+    def __init__(self, flows: FlowLog, writer: Writer, form: Lines | JsonLines) -> None:
+        self._flows, self._writer, self._form = flows, writer, form
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._left_out = 0  # lines the writer could not take
@@ -114,7 +147,7 @@ class FlowLines:
         flows = [flow for _, flow in self._subscription.take() if worth_a_line(flow.kind, flow.label, flow.outcome)]
         missed, self._subscription.dropped = self._subscription.dropped + self._left_out, 0
         records = [to_record(flow, whole=False) for flow in flows]
-        written = self._writer.write(flow_lines(records, missed, colour=self._colour, as_json=self._as_json))
+        written = self._writer.write(self._form.block(records, missed))
         self._left_out = 0 if written else missed + len(flows)
         self._pause = max(0.05, len(flows) / LINES_PER_SECOND)
 

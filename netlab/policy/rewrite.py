@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Literal, NamedTuple
 
 from netlab.units import parse_duration
@@ -49,6 +50,12 @@ class Rewrite:
         """What the pattern's asterisks caught; None if it does not fit."""
         found = self._compiled.fullmatch(url)
         return None if found is None else found.groups()
+
+    def anchored(self, folder: PurePath) -> Rewrite:
+        """The same rule, the path of its file as seen from a folder."""
+        if self.action != "file" or self.argument.startswith("~"):
+            return self
+        return replace(self, argument=str(folder / self.argument))
 
     @property
     def pair(self) -> Pair:

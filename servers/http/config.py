@@ -25,7 +25,7 @@ class Serving:
     tls: bool = False
     """Serve TLS as well, with certificates of the local CA (see `netlab ca`)."""
     tls_listen: Address | None = None
-    """Where to serve TLS; 127.0.0.1:8443, or a free port when --listen has port 0."""
+    """Where to serve TLS; port 8443 of the host of --listen, or a free port when that has port 0."""
     expose: bool = False
     """Let other machines reach it: without this, only loopback is listened on."""
     root: Path | None = None
@@ -105,4 +105,4 @@ class Config(Connections, AdmissionSettings, FileSettings, Serving):
     @property
     def tls_address(self) -> Address:
         """Where TLS is served."""
-        return self.tls_listen or Address("127.0.0.1", 8443 if self.listen.port else 0)
+        return self.tls_listen or Address(self.listen.host, 8443 if self.listen.port else 0)

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netlab.config import about
 from netlab.cores.http1 import encode_fields
 from netlab.http.admission import admitting
 from netlab.http.engine import HttpService
@@ -36,10 +37,12 @@ class Server:
         self.config, self.context = config, context
         self.tasks = Tasks("http")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
-        self.files = files_of(config.root, config) if config.root is not None else None
+        self.files = files_of("--root", config.root, config) if config.root is not None else None
         self.log = config.open_access_log()
         self.hosts = (
-            Hosts({host.name: files_of(host.root, config) for host in config.host}, self.files) if config.host else None
+            Hosts({host.name: files_of("--host", host.root, config) for host in config.host}, self.files)
+            if config.host
+            else None
         )
         handler = admitting(self.handle, config, context)
         if self.hosts is not None and config.tls:
@@ -141,7 +144,8 @@ def built_in(context: Context) -> Routes:
     return routes
 
 
-def files_of(root: Path, config: Config) -> Files:
+def files_of(flag: str, root: Path, config: Config) -> Files:
     from netlab.http.files import Files
 
-    return Files(root, config.file_options())
+    with about(flag):
+        return Files(root, config.file_options())

@@ -63,7 +63,7 @@ def test_reading_one(tmp_path: Path) -> None:
     shown = token(tmp_path, "--read", made)
     assert shown.returncode == 0
     assert "verdict good" in shown.stdout
-    from_pipe = token(tmp_path, "--read=-", "--json", given=made + "\n")
+    from_pipe = token(tmp_path, "--read", "-", "--json", given=made + "\n")
     assert json.loads(from_pipe.stdout)["good"] is True
     elsewhere = token(tmp_path / "other", "--read", made)
     assert elsewhere.returncode == 1
@@ -94,7 +94,9 @@ def test_another_key(tmp_path: Path, key: Any, algorithm: str) -> None:
     [
         ((), 2, "needs USER, or --read TOKEN"),
         (("ada", "--read", "x"), 2, "needs USER, or --read TOKEN"),
-        (("--read", "x"), 1, "this is no JSON Web Token"),
+        (("--read", "x"), 1, "this is no JSON Web Token: it has 1 part, and not three with dots"),
+        (("--read", "x.y.z"), 1, "this is no JSON Web Token: its header is not base64url"),
+        (("--read", "e30.W10.z"), 1, "this is no JSON Web Token: its payload is not an object"),
         (("ada", "--claim", "x"), 2, "--claim 'x' is not NAME=VALUE"),
         (("ada", "--claim", "sub=x"), 2, "needs another name"),
         (("ada", "--roles", "a b"), 2, "--roles 'a b' is not roles"),

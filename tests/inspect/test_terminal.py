@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.inspect.record import to_record
-from netlab.inspect.terminal import FlowLines, Writer, line, worth_a_line
+from netlab.inspect.terminal import FlowLines, JsonLines, Lines, Writer, worth_a_line
 from netlab.text import duration, escape, size
 
 FLOW: dict[str, Any] = {
@@ -33,6 +33,10 @@ FLOW: dict[str, Any] = {
 }
 
 
+def line(record: dict[str, Any], *, colour: bool = False) -> str:
+    return Lines(["http"], colour=colour).line(record)
+
+
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
     ends = os.pipe()
@@ -46,20 +50,34 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_one_line_has_everything() -> None:
     text = line(FLOW)
-    assert re.match(r"\d\d:\d\d:\d\d\.123     17  http    127.0.0.1:51000        200 ok  ", text)
+    assert re.match(r"\d\d:\d\d:\d\d\.123     17  http  127.0.0.1:51000        200 ok  ", text)
     assert text.endswith("  544 µs       0 B >     13 B <  GET /hello")
 
 
-def test_columns_stand_still() -> None:
-    other = {
-        **FLOW,
-        "id": "w2.9999",
-        "client": "[::1]:51000",
-        "outcome": "timeout",
-        "ended": 1790000055.0,
-        "sent": 99 << 20,
-    }
-    assert line(FLOW).index("GET /hello") == line(other).index("GET /hello") - 2  # an id of seven characters
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"client": "[::1]:51000", "outcome": "timeout", "ended": 1790000055.0, "sent": 99 << 20},
+        {"result": "504", "outcome": "unreachable", "received": 1023, "sent": 1023 << 10},
+        {"result": "shop.test does not resolve: no such name", "outcome": "unreachable"},
+        {"ended": 1790000000.0 + 86400 * 3},
+    ],
+)
+def test_columns_stand_still(other: dict[str, Any]) -> None:
+    assert line(FLOW).index("GET /hello") == line({**FLOW, **other}).index("GET /hello")
+
+
+def test_a_reason_stands_behind_what_was_asked() -> None:
+    text = line({**FLOW, "result": "no header in time", "outcome": "timeout"})
+    assert re.search(r"  timeout  .*<  GET /hello  no header in time$", text)
+
+
+def test_columns_grow_once() -> None:
+    lines = Lines(["http", "forward-proxy"])
+    first = lines.line(FLOW).index("GET /hello")
+    assert lines.line({**FLOW, "service": "forward-proxy"}).index("GET /hello") == first
+    wide = lines.line({**FLOW, "id": "w2.9999", "client": "[2001:db8::1:2:3:4]:51000"}).index("GET /hello")
+    assert lines.line(FLOW).index("GET /hello") == wide > first
 
 
 def test_an_open_flow() -> None:
@@ -98,7 +116,8 @@ def test_what_would_steer_is_written_out() -> None:
         (0.9996, "1 s"),
         (1.5, "1.5 s"),
         (99.6, "1.7 min"),
-        (7200, "120.0 min"),
+        (5990, "99.8 min"),
+        (7200, "2.0 h"),
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
@@ -110,10 +129,11 @@ def test_durations(seconds: float, text: str) -> None:
     [
         (0, "0 B"),
         (999, "999 B"),
-        (1000, "0.977 KiB"),
+        (1023, "1023 B"),
         (1536, "1.5 KiB"),
         (20 << 20, "20 MiB"),
-        (3 << 40, "3.07e+03 GiB"),
+        (1000 << 10, "1000 KiB"),
+        (3 << 40, "3 TiB"),
     ],
 )
 def test_sizes(count: int, text: str) -> None:
@@ -129,7 +149,7 @@ def test_a_connection_is_told_only_when_its_requests_do_not_tell_it() -> None:
 
 async def test_flows_are_printed_as_they_end(pipe: tuple[int, int]) -> None:
     flows, writer = FlowLog(), Writer(pipe[1])
-    lines = FlowLines(flows, writer)
+    lines = FlowLines(flows, writer, Lines(["http"]))
     flow = flows.open("http", "http")
     flow.label = "GET /hello"
     flow.end(Outcome.OK, "200")
@@ -143,7 +163,7 @@ async def test_flows_are_printed_as_they_end(pipe: tuple[int, int]) -> None:
 
 async def test_what_is_left_is_printed_at_the_end(pipe: tuple[int, int]) -> None:
     flows, writer = FlowLog(), Writer(pipe[1])
-    lines = FlowLines(flows, writer, as_json=True)
+    lines = FlowLines(flows, writer, JsonLines())
     flows.open("http").end(Outcome.OK)
     lines.close()
     writer.close()
@@ -152,7 +172,7 @@ async def test_what_is_left_is_printed_at_the_end(pipe: tuple[int, int]) -> None
 
 async def test_flows_past_the_bound_are_counted(pipe: tuple[int, int]) -> None:
     flows, writer = FlowLog(), Writer(pipe[1])
-    lines = FlowLines(flows, writer)
+    lines = FlowLines(flows, writer, Lines(["http"]))
     for _ in range(1300):
         flows.open("http").end(Outcome.OK)
     reading = asyncio.create_task(asyncio.to_thread(read_all, pipe[0]))  # noqa: TID251  a test may hold its own
@@ -166,7 +186,7 @@ async def test_flows_past_the_bound_are_counted(pipe: tuple[int, int]) -> None:
 
 async def test_a_terminal_that_is_stopped_delays_nobody(pipe: tuple[int, int]) -> None:
     flows, writer = FlowLog(), Writer(pipe[1], limit=2)
-    lines = FlowLines(flows, writer)
+    lines = FlowLines(flows, writer, Lines(["http"]))
     for _ in range(10):  # nobody reads the pipe, which holds 64 KiB
         for _ in range(900):
             flows.open("http").end(Outcome.OK)

@@ -138,7 +138,7 @@ async def test_an_upgrade_in_absolute_form() -> None:
 
 async def test_an_access_log_has_tunnels_too(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
-    async with scripted(always_ok) as upstream, proxying(access_log=str(log)) as proxy:
+    async with scripted(always_ok) as upstream, proxying(access_log=log) as proxy:
         url = f"http://127.0.0.1:{upstream.port}/"
         await curl("-x", f"http://{proxy.address}", url)
         await curl("-x", f"http://{proxy.address}", "--proxytunnel", url)
