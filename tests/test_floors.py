@@ -15,6 +15,7 @@ FLOORS = {  # the longest prefix counts
     "netlab": 0,
     "netlab.errors": 0,
     "netlab.clock": 0,
+    "netlab.dates": 0,
     "netlab.filter": 0,
     "netlab.flow": 0,
     "netlab.text": 0,

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from netlab.cores.http1 import encode_fields
+from netlab.http.byteranges import byteranges
 from netlab.http.exchange import Exchange
 from netlab.http.representation import Representation, Version
 from netlab.policy.conditional import Verdict, evaluate, range_applies
@@ -91,12 +92,8 @@ def _partial(exchange: Exchange, representation: Representation, spans: tuple[Sp
 def _parts(exchange: Exchange, representation: Representation, spans: tuple[Span, ...], *, brief: bool) -> Work:
     """Several ranges as multipart/byteranges (RFC 9110 14.6)."""
     boundary = "netlab-" + representation.current.etags[0].strip('"')
-    part = f"\r\n--{boundary}\r\nContent-Type: {representation.media_type}\r\nContent-Range: "
-    heads = [f"{part}{span.of(representation.size)}\r\n\r\n".encode() for span in spans]
-    heads[0] = heads[0][2:]
-    tail = f"\r\n--{boundary}--\r\n".encode()
-    length = sum(map(len, heads)) + sum(span.length for span in spans) + len(tail)
-    block = encode_fields([("Content-Type", f"multipart/byteranges; boundary={boundary}")])
+    media_type, heads, tail, length = byteranges(spans, representation.size, representation.media_type, boundary)
+    block = encode_fields([("Content-Type", media_type)])
     block += representation.retold if brief else representation.untyped
     body = representation.body
     if body is not None:

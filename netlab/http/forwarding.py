@@ -17,7 +17,7 @@ from netlab.errors import (
 )
 from netlab.flow import Flow, Outcome
 from netlab.http import recording
-from netlab.http.exchange import Exchange
+from netlab.http.roles import Asker
 from netlab.http.tunnel import Tunnel
 from netlab.http.upstream import Upstream
 from netlab.net.addresses import SocketAddress
@@ -53,7 +53,7 @@ class Forwarding:
     )
 
     gateway: Gateway
-    exchange: Exchange
+    exchange: Asker
     way: Way
     leg: Flow
     upstream: Upstream | None
@@ -68,7 +68,7 @@ class Forwarding:
     _ended: bool
     _patience: float
 
-    def __init__(self, gateway: Gateway, exchange: Exchange, way: Way) -> None:
+    def __init__(self, gateway: Gateway, exchange: Asker, way: Way) -> None:
         self.gateway, self.exchange, self.way = gateway, exchange, way
         self.upstream = self._dialing = None
         flow = exchange.flow

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from netlab.cores.http1 import Limits, Response, encode_fields
 from netlab.flow import FlowLog
-from netlab.http.exchange import Exchange
 from netlab.http.forwarding import Forwarding
+from netlab.http.roles import Asker
 from netlab.http.upstream import Upstream
 from netlab.net.dial import Check, Dialer
 from netlab.net.pool import Origin, Pool
@@ -91,7 +91,7 @@ class Gateway:
         )
         self.sweep = Sweep()
 
-    def forward(self, exchange: Exchange, way: Way) -> None:
+    def forward(self, exchange: Asker, way: Way) -> None:
         """Send the request on its way; on a kept connection in this very call."""
         forwarding = Forwarding(self, exchange, way)
         upstream = self.pool.take(way.origin)
@@ -102,7 +102,7 @@ class Gateway:
 
     def onward(
         self,
-        exchange: Exchange,
+        exchange: Asker,
         host: str,
         *,
         scheme: str = "",
@@ -126,7 +126,7 @@ class Gateway:
         connection.onward = (request.fields, blocks)
         return block
 
-    def _onward(self, exchange: Exchange, host: str, scheme: str, change: Change | None) -> bytes:
+    def _onward(self, exchange: Asker, host: str, scheme: str, change: Change | None) -> bytes:
         connection, request = exchange.connection, exchange.request
         client = connection.flow.client if connection.flow is not None else None
         address, port = (client[0], client[1]) if isinstance(client, tuple) else ("", 0)
@@ -152,7 +152,7 @@ class Gateway:
     def returned(self, response: Response) -> list[Pair]:
         return response_fields(response.fields, response.fields.tokens("connection"), self.hop, response.version)
 
-    def refuse(self, exchange: Exchange, failed: Failure) -> None:
+    def refuse(self, exchange: Asker, failed: Failure) -> None:
         """Answer for an upstream that could not."""
         fields = [("Proxy-Status", failed.proxy_status(self.hop.name))]
         if failed.status == 503:

@@ -7,11 +7,11 @@ from functools import cached_property
 
 from netlab.cores.http1 import Response, encode_fields
 from netlab.http.destination import Turn
-from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
 from netlab.http.hops import hops_left, one_less
 from netlab.http.parents import Parent, ParentDialer
 from netlab.http.proxy_settings import Opening
+from netlab.http.roles import Asker
 from netlab.net.addresses import SocketAddress
 from netlab.net.dial import Check, Dialer, Objection
 from netlab.net.pool import Origin
@@ -54,7 +54,7 @@ class Onward:
         self.gateway, self.trust = gateway, trust
         self.parents = gateway.dialer if isinstance(gateway.dialer, ParentDialer) else None
 
-    def way(self, exchange: Exchange, turn: Turn, tls: TlsOptions | None, allow: Check | None) -> Way | Objection:
+    def way(self, exchange: Asker, turn: Turn, tls: TlsOptions | None, allow: Check | None) -> Way | Objection:
         """The way of a request, or why there is none. `tls` is that of an intercepted connection."""
         request, to = exchange.request, turn.to
         parent = self.parents.parent(to.host, to.port) if self.parents is not None else None
@@ -68,7 +68,7 @@ class Onward:
         fields = self.gateway.onward(exchange, host, scheme=to.scheme, change=changes(exchange, turn))
         return Way(origin=to.origin, target=turn.target, fields=fields, tls=tls, allow=allow)
 
-    def _through(self, exchange: Exchange, turn: Turn, parent: Parent, allow: Check | None) -> Way | Objection:
+    def _through(self, exchange: Asker, turn: Turn, parent: Parent, allow: Check | None) -> Way | Objection:
         """In absolute form (RFC 9112 3.2.2); the parent looks the name up, so that only the name can be judged."""
         to, parents = turn.to, self.parents
         assert parents is not None
@@ -83,7 +83,7 @@ class Onward:
         )
 
 
-def changes(exchange: Exchange, turn: Turn) -> Change | None:
+def changes(exchange: Asker, turn: Turn) -> Change | None:
     """What happens to the fields on their way, besides what an intermediary does to all of them."""
     left = hops_left(exchange.request)
     if left is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from netlab.cores.fields import Fields
+from netlab.cores.http1 import Request
+from netlab.flow import Flow
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpConnection
+    from netlab.http.settings import FieldSource
 
 
 class Sink(Protocol):
@@ -59,3 +63,87 @@ class Delegate(Protocol):
     def drain(self) -> None: ...
 
     def ended(self, error: Exception | None) -> None: ...
+
+
+class Downstream(Protocol):
+    """The connection of an `Asker`, as far as a gateway deals with it."""
+
+    source: Source | None
+    onward: tuple[Fields | None, dict[Any, bytes]]
+
+    @property
+    def flow(self) -> Flow | None: ...
+
+    @property
+    def secure(self) -> bool: ...
+
+    @property
+    def writing_paused(self) -> bool: ...
+
+    def hold(self) -> None: ...
+
+    def release(self) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def in_turn(self, work: Callable[..., None], *arguments: Any) -> None: ...
+
+
+class Asker(Protocol):
+    """Whose request a gateway forwards, and who is told what is answered: a client's exchange, or a cache's fetch."""
+
+    @property
+    def connection(self) -> Downstream: ...
+
+    @property
+    def request(self) -> Request: ...
+
+    @property
+    def flow(self) -> Flow: ...
+
+    @property
+    def complete(self) -> bool: ...
+
+    @property
+    def started(self) -> bool: ...
+
+    @property
+    def answered(self) -> bool: ...
+
+    @property
+    def content_begun(self) -> bool: ...
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def received(self) -> int: ...
+
+    @property
+    def sent(self) -> int: ...
+
+    def relay(self, sink: Sink, *, ready: bool) -> None: ...
+
+    def inform(self, status: int, fields: Iterable[tuple[str, str]] = ()) -> None: ...
+
+    def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"", *, own: bool = True) -> None: ...
+
+    def start(
+        self,
+        status: int,
+        fields: FieldSource = b"",
+        *,
+        length: int | None = None,
+        reason: str | None = None,
+        own: bool = True,
+    ) -> None: ...
+
+    def send(self, data: bytes) -> None: ...
+
+    def finish(self, trailers: Iterable[tuple[str, str]] = ()) -> None: ...
+
+    def refuse(self, status: int, why: str, fields: Iterable[tuple[str, str]] = ()) -> None: ...
+
+    def upgrade(self, status: int, fields: FieldSource, delegate: Delegate) -> None: ...

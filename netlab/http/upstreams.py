@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from netlab.clock import Clock
 from netlab.cores.http1 import Response
-from netlab.http.exchange import Exchange
 from netlab.http.gateway import Change, Gateway, Pair, Way
+from netlab.http.roles import Asker
 from netlab.http.target import Target
 from netlab.net.pool import Origin
 from netlab.net.secure import TlsOptions
@@ -77,7 +77,7 @@ class Upstreams:
         self._balancer: Balancer[Member] = BALANCERS[balance](random)
         self._alone = self.members[0] if len(self.members) == 1 else None
 
-    def forward(self, exchange: Exchange, onward: Onward, target: str, change: Change | None = None) -> None:
+    def forward(self, exchange: Asker, onward: Onward, target: str, change: Change | None = None) -> None:
         """Send a request to one of the members, with this path and query; `change` has the last word on its fields."""
         self.budget.count()
         alone = self._alone
@@ -115,9 +115,7 @@ class Call(Way):
 
     concerns = REDIRECTING
 
-    def __init__(
-        self, group: Upstreams, exchange: Exchange, onward: Onward, target: str, change: Change | None
-    ) -> None:
+    def __init__(self, group: Upstreams, exchange: Asker, onward: Onward, target: str, change: Change | None) -> None:
         self._group, self._exchange, self._onward = group, exchange, onward
         self._target, self._change = target, change
         self._left = group.members  # those that may still be tried
@@ -220,7 +218,7 @@ class Call(Way):
         self._exchange.flow.note(name[breaker.state], upstream=self._member.name, why=why, pause=round(pause, 3))
 
 
-def client_sees(exchange: Exchange, hop: Hop) -> Seen:
+def client_sees(exchange: Asker, hop: Hop) -> Seen:
     """The origin as the client asked for it; a trusted proxy before us has said so in X-Forwarded-*."""
     connection, request = exchange.connection, exchange.request
     scheme, authority = "https" if connection.secure else "http", request.authority

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.policy.conditional import Current, evaluate, parse_date, range_applies
+from netlab.dates import parse_date
+from netlab.policy.conditional import Current, evaluate, range_applies
 
 NOW = 1_790_000_000.0
 MODIFIED = 784_111_777  # Sun, 06 Nov 1994 08:49:37 GMT
