@@ -1,0 +1,1 @@
+"""What balancers share, whatever they carry: members, groups of them, checks, and what people see and set."""
