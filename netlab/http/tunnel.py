@@ -170,7 +170,7 @@ class Tunnel:
         self._joining = False
         ended = self._ended
         try:
-            splice.Splice(
+            splice.take_over(
                 connection,
                 upstream,
                 self.pipes,

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from netlab.net.sweep import Sweep
 
-if TYPE_CHECKING:
-    from netlab.net.connection import Connection
+
+class Inside(Protocol):
+    """What a gate needs to know of a connection: its deadline, which it may move as it likes, and how it is ended."""
+
+    deadline: float
+
+    def expire(self, now: float) -> None: ...
+
+    def drain(self) -> None: ...
+
+    def abort(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,13 +34,13 @@ class Gate:
 
     def __init__(self, limits: GateLimits | None = None, *, interval: float = 0.25) -> None:
         self.limits = limits or GateLimits()
-        self.connections: set[Connection] = set()
+        self.connections: set[Inside] = set()
         self.turned_away = 0
         self._sweep = Sweep(interval)
         self._per_address: dict[Any, int] = {}
         self._empty: asyncio.Event | None = None
 
-    def enter(self, connection: Connection, address: Any) -> bool:
+    def enter(self, connection: Inside, address: Any) -> bool:
         """Let a connection in, or not."""
         limits = self.limits
         if limits.connections and len(self.connections) >= limits.connections:
@@ -47,7 +56,7 @@ class Gate:
         self._sweep.add(connection)
         return True
 
-    def leave(self, connection: Connection, address: Any) -> None:
+    def leave(self, connection: Inside, address: Any) -> None:
         """A connection that was let in is gone."""
         if connection not in self.connections:
             return

@@ -37,18 +37,26 @@ class Endpoint:
 class Listener:
     """What a service wants bound: where, and what to make of each connection.
 
-    `localhost` is bound on 127.0.0.1 and ::1. `prepare` may set options on a socket before it listens.
+    `localhost` is bound on 127.0.0.1 and ::1. `prepare` may set options on a socket before it listens. Connections go
+    to a protocol of `factory`, or, with `accept`, to whoever takes the listening socket itself, until that is closed.
     """
 
     name: str
     scheme: str
     host: str
     port: int
-    factory: Callable[[], asyncio.Protocol]
+    factory: Callable[[], asyncio.Protocol] | None = None
+    accept: Callable[[socket.socket], Accepting] | None = None
     gate: Gate
     path: str = ""
     reuse_port: bool = False
     prepare: Callable[[socket.socket], None] | None = None
+
+
+class Accepting(Protocol):
+    """One who accepts the connections of a listening socket, which it closes with itself."""
+
+    def close(self) -> None: ...
 
 
 class DatagramListener(Protocol):
@@ -63,7 +71,7 @@ class Bound:
     def __init__(self) -> None:
         self.endpoints: list[Endpoint] = []
         self.gates: list[Gate] = []
-        self._servers: list[asyncio.AbstractServer] = []
+        self._servers: list[Accepting] = []
         self._datagrams: list[Any] = []
 
     async def add(self, listener: Listener | DatagramListener) -> None:
@@ -72,7 +80,6 @@ class Bound:
             self.endpoints.append(endpoint)
             self._datagrams += sockets
             return
-        loop = asyncio.get_running_loop()
         port = listener.port
         for index, (family, host) in enumerate(addresses(listener.host)):
             try:
@@ -82,7 +89,7 @@ class Bound:
                     continue  # a machine without IPv6 still serves `localhost`
                 raise explain(error, host, port) from error
             port = sock.getsockname()[1]
-            self._servers.append(await loop.create_server(listener.factory, sock=sock, backlog=BACKLOG))
+            self._servers.append(await _accept(listener, sock))
             if not index:
                 self.endpoints.append(
                     Endpoint(
@@ -146,6 +153,13 @@ async def listen(
         bound.close_datagrams()
         raise
     return bound
+
+
+async def _accept(listener: Listener, sock: socket.socket) -> Accepting:
+    if listener.accept is not None:
+        return listener.accept(sock)
+    assert listener.factory is not None
+    return await asyncio.get_running_loop().create_server(listener.factory, sock=sock, backlog=BACKLOG)
 
 
 def addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:

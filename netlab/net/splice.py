@@ -85,38 +85,31 @@ def can_join(*ends: Joined) -> bool:
 
 
 class Splice:
-    """Takes the sockets of two connections away from their transports, and relays until both have ended.
+    """Relays between two sockets until both have ended, and closes them; from now on it has them alone.
 
-    Each half is closed when its other end is; a reset on one side is a reset on the other. Both protocol objects keep
-    a `Handle` as their transport, and get their `connection_lost` at the end.
+    Each half is closed when its other end is; a reset on one side is a reset on the other.
 
-    near, far      the two; `can_join` has been asked
     moved          told of bytes from near to far, and from far to near
+    over           told of the end, in a turn of its own: None, or the error that was a reset
     near_ended     near has sent its last byte already, and far was told; likewise far_ended
     """
 
     def __init__(
         self,
-        near: Joined,
-        far: Joined,
+        near: socket.socket,
+        far: socket.socket,
         pipes: Pipes,
         moved: Callable[[int, int], None],
+        over: Callable[[OSError | None], None],
         *,
         near_ended: bool = False,
         far_ended: bool = False,
     ) -> None:
-        sockets = _duplicates(near, far)  # OSError from here leaves everything as it was
         self.loop = asyncio.get_running_loop()
         self.pipes, self.over = pipes, False
-        self._ends = near, far
-        self._sockets = sockets
-        for end, taken in zip(self._ends, sockets, strict=True):
-            old = end.transport
-            end.transport = Handle(self, taken, old.get_extra_info("peername"), old.get_extra_info("sockname"))
-            old.set_protocol(_Gone())
-            old.abort()
-        self._up = _Direction(self, sockets[0], sockets[1], lambda size: moved(size, 0))
-        self._down = _Direction(self, sockets[1], sockets[0], lambda size: moved(0, size))
+        self._sockets, self._told = (near, far), over
+        self._up = _Direction(self, near, far, lambda size: moved(size, 0))
+        self._down = _Direction(self, far, near, lambda size: moved(0, size))
         self._up.begin(ended=near_ended)
         self._down.begin(ended=far_ended)
 
@@ -134,10 +127,42 @@ class Splice:
         self._down.cancel()
         for taken in self._sockets:
             if error is not None:
-                _will_reset(taken)
+                will_reset(taken)
             taken.close()
-        for end in self._ends:
-            self.loop.call_soon(end.connection_lost, error)
+        self.loop.call_soon(self._told, error)
+
+
+def take_over(
+    near: Joined,
+    far: Joined,
+    pipes: Pipes,
+    moved: Callable[[int, int], None],
+    *,
+    near_ended: bool = False,
+    far_ended: bool = False,
+) -> None:
+    """Take the sockets of two connections away from their transports, and relay; `can_join` has been asked.
+
+    Both protocol objects keep a `Handle` as their transport, and get their `connection_lost` at the end. OSError leaves
+    everything as it was.
+    """
+    ends, loop = (near, far), asyncio.get_running_loop()
+    sockets = _duplicates(near, far)
+
+    def over(error: OSError | None) -> None:
+        for end in ends:
+            loop.call_soon(end.connection_lost, error)
+
+    handles = []
+    for end, taken in zip(ends, sockets, strict=True):
+        old = end.transport
+        end.transport = Handle(taken, old.get_extra_info("peername"), old.get_extra_info("sockname"))
+        handles.append(end.transport)
+        old.set_protocol(_Gone())
+        old.abort()
+    splice = Splice(sockets[0], sockets[1], pipes, moved, over, near_ended=near_ended, far_ended=far_ended)
+    for handle in handles:
+        handle.splice = splice
 
 
 class _Direction:
@@ -280,15 +305,16 @@ class _Direction:
 class Handle(asyncio.Transport):
     """What a connection has for its transport after a splice took the socket: it can be ended, no more."""
 
-    def __init__(self, splice: Splice, taken: socket.socket, peer: Any, own: Any) -> None:
+    splice: Splice
+
+    def __init__(self, taken: socket.socket, peer: Any, own: Any) -> None:
         super().__init__({"peername": peer, "sockname": own, "socket": taken})
-        self._splice = splice
 
     def is_closing(self) -> bool:
-        return self._splice.over
+        return self.splice.over
 
     def close(self) -> None:
-        self._splice.end(None)
+        self.splice.end(None)
 
     abort = close
 
@@ -309,7 +335,7 @@ class _Gone(asyncio.Protocol):
     """Gets what a transport still says after its socket was taken from it."""
 
 
-def _duplicates(*ends: Joined) -> tuple[socket.socket, ...]:
+def _duplicates(*ends: Joined) -> list[socket.socket]:
     """Sockets of our own for the same connections: a loop does not watch a transport's descriptor for anyone else."""
     taken: list[socket.socket] = []
     try:
@@ -320,10 +346,11 @@ def _duplicates(*ends: Joined) -> tuple[socket.socket, ...]:
         for duplicate in taken:
             duplicate.close()
         raise
-    return tuple(taken)
+    return taken
 
 
-def _will_reset(taken: socket.socket) -> None:
+def will_reset(taken: socket.socket) -> None:
+    """Closing this socket sends RST, and what was not sent is discarded."""
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
