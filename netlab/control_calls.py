@@ -16,7 +16,7 @@ from netlab.errors import NetlabError, UsageError
 from netlab.filter import Filter, compile_filter
 from netlab.flow import Flow, Level
 from netlab.inspect.record import Record, event_record, to_record
-from netlab.inspect.terminal import worth_a_line
+from netlab.inspect.terminal import joined, worth_a_line
 from netlab.net.listen import Endpoint
 from netlab.text import counted
 
@@ -97,7 +97,7 @@ class LabCalls:
         flow = flows.get(int(number)) if number.isdecimal() else None
         if flow is None:
             raise NetlabError(f"there is no flow {id} (any more); {counted(len(flows), 'flow')} of the newest are kept")
-        children = [child for child in flows if child.parent is flow]
+        children = [child for child in flows if caused(child, flow)]
         return {
             "flow": to_record(flow, whole=whole),
             "parent": to_record(flow.parent, whole=whole) if flow.parent else None,
@@ -126,7 +126,7 @@ class LabCalls:
             while await arrived.wait():
                 arrived.clear()
                 items = subscription.take()
-                for _, flow in items:
+                for flow in joined([flow for _, flow in items]):
                     told = all_kinds or worth_a_line(flow.kind, flow.label, flow.outcome)
                     if told and wanted.may_match(view(flow, wanted)):
                         yield {"flow": answer(flow, wanted, whole)}
@@ -153,6 +153,14 @@ class LabCalls:
         """Drain and end."""
         self._lab.stop()
         return {"stopping": True}
+
+
+def caused(flow: Flow, by: Flow) -> bool:
+    """Whether a flow was opened for another: on it, or as a leg, or as a leg's leg."""
+    parent = flow.parent
+    while parent is not by and parent is not None and parent.is_leg:
+        parent = parent.parent
+    return parent is by
 
 
 def endpoint_record(endpoint: Endpoint) -> Record:

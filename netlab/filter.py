@@ -26,7 +26,7 @@ Test = Callable[[Mapping[str, Any], bool | None], bool]
 """From a record, and what to answer for a regular expression that must not be run here (None: run it)."""
 
 OWN = frozenset(
-    "id kind service parent level client server started ended label result outcome received sent".split()  # noqa: SIM905  a list of words
+    "id kind service parent leg level client server started ended label result outcome received sent".split()  # noqa: SIM905  a list of words
 )
 DERIVED: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "duration": lambda record: None if record["ended"] is None else record["ended"] - record["started"],
@@ -253,6 +253,8 @@ def _as_number(found: Any) -> float | None:
 def _equal(found: Any, text: str, number: float | None) -> bool:
     if found is None:
         return False
+    if isinstance(found, bool):
+        return text == ("true" if found else "false")  # as JSON has them
     if number is not None and (value := _as_number(found)) is not None:
         return value == number
     return str(found) == text

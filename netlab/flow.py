@@ -194,6 +194,15 @@ class Flow:
         """Whether events of this flow are kept, so that a caller can spare itself the making of them."""
         return self.events is not None
 
+    @property
+    def is_leg(self) -> bool:
+        """Whether it is a call of ours for the sake of its parent: to an upstream, a resolver, a parent proxy."""
+        parent = self.parent
+        if parent is None:
+            return False
+        # what runs on a connection has its client; TLS inside of a leg's own TLS is a leg with the leg's client
+        return (parent.kind != "tcp" and self.client != parent.client) or parent.is_leg
+
     def note(self, name: str, side: Side = "netlab", *, start: int = 0, end: int = 0, **fields: Any) -> None:
         """Keep an event, if this flow keeps events at all."""
         if self.events is not None:

@@ -24,6 +24,7 @@ def to_record(flow: Flow, *, whole: bool) -> Record:
         "kind": flow.kind,
         "service": flow.service,
         "parent": None if flow.parent is None else _identify(log, flow.parent),
+        "leg": flow.is_leg,
         "level": flow.level.name.lower(),
         "client": peer_text(flow.client),
         "server": peer_text(flow.server),
@@ -115,6 +116,7 @@ class FlowRecord:
     kind: str = ""
     service: str = ""
     parent: str | None = None
+    leg: bool = False
     level: str = SUMMARY
     client: str | None = None
     server: str | None = None

@@ -22,7 +22,7 @@ TEXT = 2000
 
 def page(flow: FlowRecord, parent: FlowRecord | None, children: Sequence[FlowRecord], *, raw: bool = False) -> str:
     """Everything known about a flow; `raw` shows all of its bytes instead of their beginning."""
-    blocks = [_facts(flow), waterfall(flow, parent, children)]
+    blocks = [_facts(flow, parent), waterfall(flow, parent, children)]
     if flow.level == "full":
         blocks += ["\n".join(_event(event, flow.started)) for event in flow.events]
         blocks += _raw(flow, parent, None if raw else DUMP)
@@ -33,10 +33,11 @@ def page(flow: FlowRecord, parent: FlowRecord | None, children: Sequence[FlowRec
     return "\n\n".join(block for block in blocks if block)
 
 
-def _facts(flow: FlowRecord) -> str:
+def _facts(flow: FlowRecord, parent: FlowRecord | None) -> str:
     took = "still open" if flow.ended is None else duration(flow.ended - flow.started)
     date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(flow.started)) + f".{int(flow.started % 1 * 1e6):06d}"
     facts = {
+        "leg for": f"{parent.kind} {parent.id}  {parent.label}" if flow.leg and parent is not None else "",
         "service": flow.service,
         "client": flow.client or "",
         "server": flow.server or "",
@@ -57,9 +58,12 @@ def waterfall(flow: FlowRecord, parent: FlowRecord | None, children: Sequence[Fl
     rows = [(f"{parent.kind} {parent.id}", parent.started, parent.ended or end)] if parent else []
     rows.append((f"{flow.kind} {flow.id}", flow.started, flow.ended or end))
     rows += _stages(flow) or _steps(flow)
-    for child in children:
-        rows.append((f"  {child.kind} {child.id} {child.server or ''}", child.started, child.ended or end))
-        rows += _stages(child)
+    depths = {flow.id: 0}
+    for child in children:  # a leg's leg comes behind it
+        depth = depths[child.id] = depths.get(child.parent or "", 0) + 1
+        name = f"{'  ' * depth}{child.kind} {child.id} {'→ ' if child.leg else ''}{child.server or child.label}"
+        rows.append((name, child.started, child.ended or end))
+        rows += [(f"{'  ' * (depth - 1)}{stage}", first, last) for stage, first, last in _stages(child)]
     width = max(len(name) for name, _, _ in rows)
     return "\n".join(
         f"{escape(name):<{width}}  {_bar(first, last, begin, end)}  {duration(last - first)}"

@@ -9,10 +9,11 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from netlab.flow import FlowLog, Outcome
+from netlab.flow import Flow, FlowLog, Outcome
 from netlab.inspect.record import to_record
 from netlab.text import counted, duration, escape, size
 
@@ -28,6 +29,23 @@ def worth_a_line(kind: str, label: str, outcome: str) -> bool:
     return kind != "tcp" or bool(label) or outcome != Outcome.OK
 
 
+def joined(flows: Sequence[Flow]) -> Iterator[Flow]:
+    """Flows in the order in which they ended, but each leg behind what it was for, though that ended later."""
+    here, legs = set(flows), defaultdict[Flow, list[Flow]](list)
+    for flow in flows:
+        if flow.is_leg and flow.parent in here:
+            legs[flow.parent].append(flow)
+    for flow in flows:
+        if not flow.is_leg or flow.parent not in here:
+            yield from _with_legs(flow, legs)
+
+
+def _with_legs(flow: Flow, legs: Mapping[Flow, list[Flow]]) -> Iterator[Flow]:
+    yield flow
+    for leg in legs.get(flow, ()):
+        yield from _with_legs(leg, legs)
+
+
 ANSWER = 15
 """Columns of the answer and outcome: `504 unreachable`. A result that is a sentence stands behind the label."""
 
@@ -40,7 +58,10 @@ class Lines:
         self._widths = {"id": 5, "service": max(map(len, services), default=4), "client": 21}
 
     def line(self, record: Mapping[str, Any]) -> str:
-        """One flow: time, id, service, client, answer and outcome, duration, bytes in and out, and what was asked."""
+        """One flow: time, id, service, client, answer and outcome, duration, bytes in and out, and what was asked.
+
+        A leg has the server that we called in its client's place, and says for which flow.
+        """
         started, ended, outcome = record["started"], record["ended"], record["outcome"] or "open"
         moment = time.strftime("%H:%M:%S", time.localtime(started)) + f".{int(started % 1 * 1000):03d}"
         took = "" if ended is None else duration(ended - started)
@@ -53,13 +74,16 @@ class Lines:
             answer = f"\x1b[{COLOURS.get(outcome, RED)}m{answer}\x1b[0m"
         traffic = f"{size(record['received']):>8} > {size(record['sent']):>8} <"
         asked = "  ".join(filter(None, (escape(record["label"]), reason)))
+        if leg := record.get("leg", False):
+            asked = f"└ {asked}  (for {record['parent']})"
+        peer = f"→ {escape(record['server'] or '')}" if leg else escape(record["client"] or "")
         return (
-            f"{moment}  {self._fit(record, 'id', '>')}  {self._fit(record, 'service')}  {self._fit(record, 'client')}"
+            f"{moment}  {self._fit('id', record['id'], '>')}  {self._fit('service', escape(record['service']))}"
+            f"  {self._fit('client', peer)}"
             f"  {answer}{padding}  {took:>8}  {traffic}  {asked}"
         )
 
-    def _fit(self, record: Mapping[str, Any], column: str, side: str = "<") -> str:
-        text = escape(record[column] or "")
+    def _fit(self, column: str, text: str, side: str = "<") -> str:
         width = self._widths[column] = max(self._widths[column], min(len(text), WIDEST))
         return f"{text:{side}{width}}"
 
@@ -144,7 +168,8 @@ class FlowLines:
 
     def _print(self) -> None:
         self._timer = None
-        flows = [flow for _, flow in self._subscription.take() if worth_a_line(flow.kind, flow.label, flow.outcome)]
+        ended = [flow for _, flow in self._subscription.take()]
+        flows = [flow for flow in joined(ended) if worth_a_line(flow.kind, flow.label, flow.outcome)]
         missed, self._subscription.dropped = self._subscription.dropped + self._left_out, 0
         records = [to_record(flow, whole=False) for flow in flows]
         written = self._writer.write(self._form.block(records, missed))

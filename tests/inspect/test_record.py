@@ -65,6 +65,7 @@ def test_a_whole_flow_is_what_the_contract_says(log: FlowLog, now: Now) -> None:
         "kind": "http",
         "service": "http",
         "parent": "w1-1",
+        "leg": False,
         "level": "full",
         "client": "127.0.0.1:51000",
         "server": "[::1]:8080",

@@ -34,7 +34,7 @@ def exchange(level: Level = Level.FULL, body: bytes = b"Hello") -> tuple[Flow, F
         connection.wire.write(ticks.now, "server", b"before" + answer)
     ticks.now += 1
     request = flows.open("http", "proxy", parent=connection)
-    request.label = "GET /\x1b[2J"
+    request.client, request.label = connection.client, "GET /\x1b[2J"
     fields = [["Host", "x"], ["Evil", "\x1b]0;title\x07"]]
     request.note("request.received", "client", start=7, end=7 + len(head), method="GET", fields=fields)
     ticks.now += 0.25
@@ -70,13 +70,13 @@ def test_the_waterfall_joins_the_legs() -> None:
     connection, request, leg = map(record, exchange())
     rows = [row.rstrip() for row in waterfall(request, connection, [leg]).splitlines()]
     assert rows == [
-        "tcp 1                   <========================================>  3 s",
-        "http 2                  |========================================|  1 s",
-        "    to response.sent    |========================================|  1 s",
-        "    to response.ended   |                                       =|  0 µs",
-        "  tcp 3 127.0.0.1:9101  |          ====================          |  500 ms",
-        "    resolve             |          ==                            |  50 ms",
-        "    connect             |            ====                        |  100 ms",
+        "tcp 1                     <========================================>  3 s",
+        "http 2                    |========================================|  1 s",
+        "    to response.sent      |========================================|  1 s",
+        "    to response.ended     |                                       =|  0 µs",
+        "  tcp 3 → 127.0.0.1:9101  |          ====================          |  500 ms",
+        "    resolve               |          ==                            |  50 ms",
+        "    connect               |            ====                        |  100 ms",
     ]
 
 

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netlab.filter import compile_filter
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.inspect.record import to_record
-from netlab.inspect.terminal import FlowLines, JsonLines, Lines, Writer, worth_a_line
+from netlab.inspect.terminal import FlowLines, JsonLines, Lines, Writer, joined, worth_a_line
 from netlab.text import duration, escape, size
 
 FLOW: dict[str, Any] = {
@@ -205,6 +206,28 @@ async def test_a_reader_that_has_gone_is_told_of_once(pipe: tuple[int, int]) -> 
     async with asyncio.timeout(5):
         await gone.wait()
     writer.close()
+
+
+def test_legs_stand_behind_what_they_are_for() -> None:
+    """Though they end before it; and show whom we called."""
+    flows = FlowLog()
+    connection = flows.open("tcp", "proxy")
+    connection.client = ("127.0.0.1", 51000)
+    request = flows.open("http", "proxy", connection)
+    request.client, request.label = connection.client, "GET /"
+    leg = flows.open("http", "proxy", request)
+    leg.client, leg.server, leg.label = ("127.0.0.1", 40000), ("127.0.0.1", 9101), "GET /api"
+    dial = flows.open("tcp", "proxy", leg)
+    dial.client, dial.server = leg.client, leg.server
+    late = flows.open("tcp", "proxy", flows.open("http", "proxy", connection))
+    late.client = leg.client
+    assert [flow.is_leg for flow in (connection, request, leg, dial, late)] == [False, False, True, True, True]
+    assert list(joined([late, dial, leg, request, connection])) == [late, request, leg, dial, connection]
+    asked, called = (line(to_record(flow, whole=False)) for flow in (request, leg))
+    assert re.search(r"  127.0.0.1:51000 .*<  GET /$", asked)
+    assert re.search(r"  → 127.0.0.1:9101 .*<  └ GET /api  \(for 2\)$", called)
+    wanted = compile_filter("kind == http and leg == false")
+    assert [wanted(to_record(flow, whole=False)) for flow in (request, leg)] == [True, False]
 
 
 def test_lines_need_no_more_than_a_summary() -> None:
