@@ -137,7 +137,7 @@ class Forwarding:
         self.gateway.sweep.add(self)
         self._await_response()
         exchange.relay(self, ready=True)
-        upstream.flush()
+        self.gateway.write_soon(upstream)
 
     def _ask_with_more(self, upstream: Upstream, frame: Frame) -> None:
         """A request whose content follows, or that offers another protocol."""

@@ -24,6 +24,8 @@ Pair = tuple[str, str]
 Change = Callable[[list[Pair]], list[Pair]]
 BLOCKS = 16
 """Blocks of fields that are remembered with a connection: one for each upstream that it was sent to lately."""
+FEW = 4
+"""Requests under way, below which gathering their writes brings nothing."""
 
 
 class Way:
@@ -90,6 +92,7 @@ class Gateway:
             per_origin=settings.per_origin, total=settings.connections, idle=settings.idle_timeout
         )
         self.sweep = Sweep()
+        self._unwritten: list[Upstream] = []  # those that were asked something in this turn of the loop
 
     def forward(self, exchange: Asker, way: Way) -> None:
         """Send the request on its way; on a kept connection in this very call."""
@@ -99,6 +102,24 @@ class Gateway:
             forwarding.begin(upstream, fresh=False)
         else:
             forwarding.dial()
+
+    def write_soon(self, upstream: Upstream) -> None:
+        """Write what an upstream is asked: behind this turn of the loop, and beside what others are asked in it.
+
+        Each write between two answers to clients would wake an upstream that sleeps; side by side they wake it once.
+        Where little is under way, nobody waits for the others.
+        """
+        if len(self.sweep.items) < FEW:
+            upstream.flush()
+            return
+        if not self._unwritten:
+            upstream.loop.call_soon(self._write)
+        self._unwritten.append(upstream)
+
+    def _write(self) -> None:
+        asked, self._unwritten = self._unwritten, []
+        for upstream in asked:
+            upstream.flush()
 
     def onward(
         self,
