@@ -50,7 +50,9 @@ class Group(Generic[M]):
         self.name, self.clock, self.settings = name, clock, settings or GroupSettings()
         self.balancer: Balancer[M] = BALANCERS[self.settings.balance](random)
         self.outliers = Outliers(self.settings.outliers) if self.settings.outliers.wanted else None
-        self._times_answers = self.settings.measured or self.settings.balance == "peak_ewma"
+        self.times_answers = (
+            self.settings.measured or self.settings.balance == "peak_ewma" or self.settings.outliers.latency > 0
+        )
         self._hashes = self.settings.balance in HASHING
         self.members: tuple[M, ...] = ()
         self.available: tuple[M, ...] = ()  # those that may be picked; the same object while they are the same
@@ -132,18 +134,17 @@ class Group(Generic[M]):
         if member.active == member.limit:
             member.changed()
 
-    def end(self, member: M, ok: bool | None, seconds: float) -> None:
-        """It has one less. `ok` tells whether it was answered as it should be, None that this says nothing of it;
-        `seconds` how long that took.
-        """
+    def end(self, member: M) -> None:
+        """It has one less."""
         if member.active == member.limit:
             member.changed()
         member.active -= 1
-        if ok is None:
-            return
+
+    def answered(self, member: M, ok: bool, seconds: float) -> None:
+        """What became of one: whether it was answered as it should be, and how long the answer took to begin."""
         if not ok:
             member.errors += 1
-        if self._times_answers:
+        if self.times_answers:
             member.latency.observe(seconds if ok else max(seconds, SLOW_FAILURE), self.clock.now())
             member.histogram.add(seconds)
         if self.outliers is not None:

@@ -251,8 +251,10 @@ class Forwarding:
             self.fail(NO_CONTENT)
             return
         fields, length = self.gateway.back(upstream, response, self.way), response.frame.length
-        if length is None and (response.fields.get("content-type") or "").startswith("text/event-stream"):
+        endless = length is None and (response.fields.get("content-type") or "").startswith("text/event-stream")
+        if endless:
             self._patience = self.gateway.settings.tunnel_timeout  # events come when they come
+        self.way.begun(response.status, endless=endless)
         exchange.start(response.status, fields, length=length, reason=response.reason, own=False)
         if not response.frame.has_body:
             self._complete(())
@@ -263,10 +265,12 @@ class Forwarding:
         self._leave_upstream(upstream)
         upstream.switched = True
         idle = self.gateway.settings.tunnel_timeout
+        self.way.begun(response.status, endless=True)
         tunnel = Tunnel(upstream, self.leg, idle=idle, on_end=lambda: self._over(None))
         fields = self.way.returned(response, self.gateway.returned(response))
         switching = [("Connection", "upgrade"), ("Upgrade", response.fields.get("upgrade") or "")]
-        self.exchange.upgrade(response.status, [*fields, *switching], tunnel)
+        block = encode_fields([*fields, *switching], framing=True) + self.way.adds
+        self.exchange.upgrade(response.status, block, tunnel)
 
     def _complete(self, trailers: Any) -> None:
         """The response is whole. The connection is kept if the request is, too."""
@@ -341,7 +345,7 @@ class Forwarding:
             return False
         way = self.way.another(failed)
         if way is None:
-            return False
+            return self.way.waits(failed)
         self.gateway.forward(exchange, way)
         return True
 

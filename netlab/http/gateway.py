@@ -37,10 +37,11 @@ class Way:
     source    the local address to call from
     allow     whether an address may be called; asked again about that of a kept connection
     timeout   seconds, in place of the gateway's `response_timeout`
+    adds      a block that is put behind the response's fields
     concerns  lower-case names of the fields for which `returned` is asked; empty: it has nothing to say
     """
 
-    __slots__ = ("allow", "fields", "origin", "source", "target", "timeout", "tls")
+    __slots__ = ("adds", "allow", "fields", "origin", "source", "target", "timeout", "tls")
 
     concerns: ClassVar[frozenset[str]] = frozenset()
 
@@ -56,7 +57,10 @@ class Way:
         timeout: float | None = None,
     ) -> None:
         self.origin, self.target, self.fields, self.tls = origin, target, fields, tls
-        self.source, self.allow, self.timeout = source, allow, timeout
+        self.source, self.allow, self.timeout, self.adds = source, allow, timeout, b""
+
+    def begun(self, status: int, *, endless: bool) -> None:
+        """The answer has begun, and did not come whole; `endless`: it lives for as long as its client likes."""
 
     def returned(self, response: Response, pairs: list[Pair]) -> list[Pair]:
         """The response's fields as they travel back, where one of those is among them that this way concerns."""
@@ -68,6 +72,10 @@ class Way:
     def another(self, failed: Failure) -> Way | None:
         """Where to go instead; asked where repeating the request is safe."""
         return None
+
+    def waits(self, failed: Failure) -> bool:
+        """Whether the request waits for another way, where there is none now: then it is no more the gateway's."""
+        return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,24 +169,27 @@ class Gateway:
         """The response's fields as they travel back; made once for as long as the upstream repeats itself."""
         fields, block, concerns = upstream.back
         if fields is response.fields and concerns is way.concerns:
-            return block
+            return block + way.adds
         pairs = self.returned(response)
         concerns = way.concerns
         if any(name in response.fields for name in concerns):
-            return encode_fields(way.returned(response, pairs))
+            return encode_fields(way.returned(response, pairs)) + way.adds
         block = encode_fields(pairs)
         upstream.back = (response.fields, block, concerns)
-        return block
+        return block + way.adds
 
     def returned(self, response: Response) -> list[Pair]:
         return response_fields(response.fields, response.fields.tokens("connection"), self.hop, response.version)
 
     def refuse(self, exchange: Asker, failed: Failure) -> None:
         """Answer for an upstream that could not."""
+        exchange.refuse(failed.status, f"{failed.reason} ({failed.error}, RFC 9209)", self.refusal_fields(failed))
+
+    def refusal_fields(self, failed: Failure) -> list[Pair]:
         fields = [("Proxy-Status", failed.proxy_status(self.hop.name))]
         if failed.status == 503:
             fields.append(("Retry-After", str(max(math.ceil(failed.retry_after), 1))))
-        exchange.refuse(failed.status, f"{failed.reason} ({failed.error}, RFC 9209)", fields)
+        return fields
 
     def close(self) -> None:
         self.pool.close()

@@ -7,31 +7,33 @@ IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 
 
 class RetryBudget:
-    """Retries are a share of what is asked for: a storm of failures must not become a storm of retries.
+    """Retries under way are a share of the requests under way: a storm of failures must not become a storm of retries.
 
-    Each request adds `share` to the account, each retry takes 1; `reserve` is there from the start and is the least
-    that is always possible again after a quiet time, `most` bounds what can be saved up.
+    `least` are always allowed, unless the share is 0. Every `begin` is followed by one `end` that says the same.
     """
 
-    __slots__ = ("_account", "most", "share")
+    __slots__ = ("least", "live", "retrying", "share")
 
-    def __init__(self, share: float = 0.2, *, reserve: float = 3.0, most: float = 100.0) -> None:
+    def __init__(self, share: float = 0.2, *, least: int = 10) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"a budget is a share of the requests, 0 to 1, not {share}")
-        self.share, self.most = share, most
-        self._account = reserve
+        self.share, self.least = share, least
+        self.live = self.retrying = 0
 
-    def count(self) -> None:
-        """A request came."""
-        if self._account < self.most:
-            self._account += self.share
+    def allows(self) -> bool:
+        """Whether one more may be tried again now."""
+        return self.share > 0 and self.retrying < max(self.least, self.share * self.live)
 
-    def spend(self) -> bool:
-        """Take one retry from the account, if it is there."""
-        if self._account < 1:
-            return False
-        self._account -= 1
-        return True
+    def begin(self, *, retry: bool) -> None:
+        self.live += 1
+        self.retrying += retry
+
+    def end(self, *, retry: bool) -> None:
+        self.live -= 1
+        self.retrying -= retry
+
+    def __repr__(self) -> str:
+        return f"<RetryBudget {self.retrying} retries of {self.live} requests>"
 
 
 def may_retry(method: str, *, content_sent: bool, response_begun: bool) -> bool:

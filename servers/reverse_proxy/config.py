@@ -87,7 +87,7 @@ class Upstream:
     retries: int = 2
     """Upstreams tried after the first, where repeating does no harm."""
     retry_budget: Share = 0.2
-    """Retries are at most this share of the requests (and 100 at once)."""
+    """Retries under way are at most this share of the requests under way (10 always may); more wait for their turn."""
     breaker_failures: Count = 5
     """Failures in a row after which an upstream gets no requests for a while."""
     breaker_pause: Duration = 5.0

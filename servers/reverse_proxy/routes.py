@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from netlab.balancing.group import GroupSettings
 from netlab.http.admission import authenticator, limited
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
@@ -12,9 +13,8 @@ from netlab.http.prefixes import ODD, canonical
 from netlab.http.route_rule import RouteRule, targets_of
 from netlab.http.rules import Guard
 from netlab.http.trust import tls_options
-from netlab.http.upstreams import Member, Onward, Upstreams
+from netlab.http.upstreams import Member, Onward, Traffic, Upstreams
 from netlab.policy.gateway_errors import Failure
-from netlab.policy.retry import RetryBudget
 from netlab.policy.rewriting import Rewrite
 from netlab.policy.routing import Asked
 from netlab.policy.routing import Routes as Table
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 Work = Coroutine[Any, Any, None] | None
 PassOn = Callable[[Exchange, "Route"], Work]
-
-RETRIES_AT_ONCE = 100
-"""Retries that the budget has saved up from the start: what an upstream has under way when it dies."""
 
 
 class Route:
@@ -93,19 +90,20 @@ class Routes:
                 certificate=config.upstream_certificate,
                 key=config.upstream_key,
             )
-        return {t: Member(t, tls=tls if t.scheme == "https" else None, rules=rules) for t in targets}
+        return {t: Member(t, tls=tls if t.scheme == "https" else None, breaker=rules) for t in targets}
 
     def _group(self, targets: tuple[Target, ...]) -> Upstreams:
         """Routes to the same upstreams share balancer and budget."""
         if targets not in self._groups:
             config = self._config
             self._groups[targets] = Upstreams(
+                ", ".join(map(str, targets)),
                 [self.members[target] for target in targets],
                 self._gateway,
                 self._context.clock,
                 self._context.random.random,
-                balance=config.balance,
-                budget=RetryBudget(config.retry_budget, reserve=RETRIES_AT_ONCE, most=RETRIES_AT_ONCE),
+                GroupSettings(balance=config.balance),
+                Traffic(retry_budget=config.retry_budget),
             )
         return self._groups[targets]
 

@@ -76,7 +76,7 @@ def test_the_full_are_passed_over_and_nobody_overtakes_the_limit() -> None:
         some.begin(member)
     assert (a.active, b.active, some.pick(), some.busy) == (2, 1, None, True)
     assert some.excluded(1000) == {"a": "it has 2 of at most 2", "b": "it has 1 of at most 1"}
-    some.end(b, True, 0.1)
+    some.end(b)
     assert some.pick() is b
 
 
@@ -123,7 +123,8 @@ def test_ejection_and_return_by_the_clock() -> None:
     some = group(a, b, time=time, outliers=OutlierRules(errors=2, pause=10))
     for _ in range(2):
         some.begin(a)
-        some.end(a, False, 0.1)
+        some.answered(a, False, 0.1)
+        some.end(a)
     assert picked(some) == {"b": 20}
     assert some.excluded(time.now()) == {"a": "ejected for 10.0 s more: 2 errors in a row"}
     time.jump(10)
@@ -181,14 +182,15 @@ def test_whatever_happens_limits_hold_and_counts_come_back(steps: list[tuple[int
             some.begin(found)
             under_way.append(found)
         elif step in ("end", "fail") and under_way:
-            some.end(under_way.pop(), step == "end", 0.1)
+            some.answered(under_way[-1], step == "end", 0.1)
+            some.end(under_way.pop())
         elif step in ("down", "up"):
             member.report_check(step == "up", step, 1000)
         elif step in ("drain", "ready"):
             member.set_mode(Mode(step), 1000)
         assert all(0 <= each.active <= 2 for each in members)
     for each in under_way:
-        some.end(each, None, 0.0)
+        some.end(each)
     assert not any(each.active for each in members)
 
 

@@ -1,0 +1,269 @@
+"""One request on its way through a group of upstreams: who has it, who had it, and what its end says of that one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from netlab.cores.http1 import Response
+from netlab.errors import ConnectionLost
+from netlab.http.exchange import Exchange
+from netlab.http.forwarding import Forwarding
+from netlab.http.gateway import Change, Pair, Way
+from netlab.http.roles import Asker
+from netlab.policy.balance import Decision
+from netlab.policy.breaker import Breaker, State
+from netlab.policy.forwarding import Hop, is_trusted
+from netlab.policy.gateway_errors import Failure
+from netlab.policy.retry import IDEMPOTENT
+from netlab.policy.rewriting import REDIRECTING, Rewrite, Seen, WayBack
+
+if TYPE_CHECKING:
+    from netlab.http.upstreams import Member, Upstreams
+
+FAILED = frozenset((502, 503, 504))
+"""Answers by which an upstream says that it cannot: they count against it as no answer at all would."""
+ANYWHERE = frozenset(("client_gone", "destination_ip_prohibited", "proxy_internal_error"))
+"""Failures that would be the same with another upstream."""
+OURS = ANYWHERE | {"connection_limit_reached"}
+"""Failures that say nothing of an upstream."""
+CLOSED = State.CLOSED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Onward:
+    """What becomes of a request on its way to whichever upstream.
+
+    timeout        seconds for the answer's head and between its pieces; None: the gateway's
+    try_timeout    seconds for the answer's head while another upstream could be asked instead; None: the same
+    retries        upstreams that are tried after the first
+    preserve_host  the upstream is sent the Host that the client sent
+    """
+
+    rewrite: Rewrite = field(default_factory=Rewrite)
+    timeout: float | None = None
+    try_timeout: float | None = None
+    retries: int = 2
+    preserve_host: bool = False
+
+
+class Call(Way):
+    """One request; `to` makes it the way to a member, `ended` is the end of one attempt."""
+
+    __slots__ = (
+        "_began",
+        "_change",
+        "_exchange",
+        "_group",
+        "_key",
+        "_onward",
+        "_seconds",
+        "_session",
+        "_target",
+        "_trial",
+        "failed",
+        "is_retry",
+        "member",
+        "tried",
+    )
+
+    concerns = REDIRECTING
+
+    def __init__(self, group: Upstreams, exchange: Asker, onward: Onward, target: str, change: Change | None) -> None:
+        self._group, self._exchange, self._onward = group, exchange, onward
+        self._target, self._change = target, change
+        key = group.traffic.key
+        self._key = b"" if key is None else key(exchange)
+        self._session: Member | None = None  # whose session the client shows
+        self.tried: tuple[Member, ...] = ()  # those that failed
+        self.failed: Failure | None = None  # how the last of them did
+        self.is_retry = False
+        self.adds = b""
+        self.source, self.allow, self.timeout = None, None, onward.timeout
+
+    @property
+    def exchange(self) -> Asker:
+        return self._exchange
+
+    # -- to a member -----------------------------------------------------------------------------------------------
+
+    def find(self) -> Member | None:
+        """Who gets it now: the one its session belongs to, or the balancer's pick; None: nobody takes it now.
+
+        Another address goes before another member at an address that has failed.
+        """
+        group, sessions = self._group, self._group.traffic.sessions
+        if sessions is not None and not self.tried:
+            self._session = sessions.member_of(self._exchange)
+            if self._session is not None:
+                if group.takes_session(self._session):
+                    return self._session
+                if sessions.faithful:
+                    return None
+        if not self.tried:
+            return self._pick(())
+        origins = {member.origin for member in self.tried}
+        member = self._pick(tuple(member for member in group.members if member.origin in origins))
+        return member or self._pick(self.tried)
+
+    def _pick(self, tried: tuple[Member, ...]) -> Member | None:
+        group, flow = self._group, self._exchange.flow
+        if flow.events is None:
+            return group.pick(self._key, tried=tried)
+        decision = Decision()
+        member = group.pick(self._key, tried=tried, decision=decision)
+        if member is not None:
+            account = group.account(member, decision, tried=tried)
+            if self._key:
+                account["key"] = self._key.decode("latin-1")[:200]
+            flow.note("upstream.picked", **account)
+        return member
+
+    def _note_way(self, member: Member) -> None:
+        """Whose session it is, or whom it is tried at after whom."""
+        if member is self._session:
+            by = self._group.traffic.sessions
+            self._exchange.flow.note("upstream.picked", upstream=member.name, rule=f"the session is its, by {by}")
+        if self.is_retry and self.failed is not None:
+            before = self.tried[-1].name
+            self._exchange.flow.note("request.retried", failed=before, why=self.failed.reason, upstream=member.name)
+
+    def to(self, member: Member) -> Way:
+        """The way to one of the members, whose breaker has let the request through."""
+        group, exchange, onward, target = self._group, self._exchange, self._onward, self._target
+        self.member = member
+        self._trial: bool | None = member.breaker.state is not CLOSED
+        self._began = group.gateway.flows.now() if group.times_answers else 0.0
+        self._seconds = -1.0
+        group.began(self, member)
+        if exchange.flow.events is not None:
+            self._note_way(member)
+        if onward.try_timeout is not None:
+            self.timeout = onward.try_timeout if self._has_another() else onward.timeout
+        sessions = group.traffic.sessions
+        if sessions is not None:
+            self.adds = b"" if member is self._session else sessions.bind(exchange, member)
+        host = member.authority
+        if onward.preserve_host:
+            host = exchange.request.authority or host
+        self.origin, self.tls = member.origin, member.tls
+        self.target = member.path + target if member.path and target != "*" else target
+        self.fields = group.gateway.onward(exchange, host, change=self._change)
+        return self
+
+    def _has_another(self) -> bool:
+        """Whether it could be tried elsewhere, if this attempt took too long."""
+        untried = len(self._group.available) - len(self.tried) > 1
+        return untried and len(self.tried) < self._onward.retries and self._exchange.request.method in IDEMPOTENT
+
+    # -- what the gateway tells ------------------------------------------------------------------------------------
+
+    def begun(self, status: int, *, endless: bool) -> None:
+        """Its answer has begun; how long a tunnel or a stream of events lives says nothing of its health."""
+        if self._group.times_answers:
+            self._seconds = self._group.gateway.flows.now() - self._began
+        if endless:
+            self._record(None, status)
+
+    def returned(self, response: Response, pairs: list[Pair]) -> list[Pair]:
+        """The answer's fields as the client has to see them."""
+        member, rewrite = self.member, self._onward.rewrite
+        if member.path:
+            rewrite = replace(rewrite, add=member.path + rewrite.add)
+        client = client_sees(self._exchange, self._group.gateway.hop)
+        asked = client.authority if self._onward.preserve_host else member.authority
+        return WayBack(rewrite=rewrite, upstream=member.seen, asked=asked, client=client).fields(pairs)
+
+    def ended(self, failed: Failure | None) -> None:
+        """The attempt is over."""
+        member = self.member
+        if failed is None and self._trial is False and member.breaker.state is CLOSED and self._exchange.status < 500:
+            member.breaker.record(True)  # as it should be
+            self._answered(ok=True)
+        else:
+            self._record(failed, self._exchange.status)
+        self._group.ended(self, member)
+
+    def another(self, failed: Failure) -> Way | None:
+        """The way to a member that was not tried, if it may be tried at all and the budget allows it."""
+        self.tried += (self.member,)
+        if len(self.tried) > self._onward.retries or failed.error in ANYWHERE or self._is_faithful:
+            return None
+        if not self._group.budget.share:
+            self._exchange.flow.note("retry.refused", reason="there is no budget for retries")
+            return None
+        self.failed, self.is_retry = failed, True
+        member = self.find() if self._group.budget.allows() else None
+        return None if member is None else self.to(member)
+
+    def waits(self, failed: Failure) -> bool:
+        """Whether it waits for its turn to be tried again: the budget is used up, or the others are full."""
+        return self.is_retry and self.failed is failed and self._group.queue.take(self)
+
+    @property
+    def _is_faithful(self) -> bool:
+        """Whether its session is its member's for good."""
+        sessions = self._group.traffic.sessions
+        return sessions is not None and sessions.faithful and self._session is not None
+
+    def cut(self, why: str) -> None:
+        """End it where it stands: its member must have nothing to do any more."""
+        exchange = self._exchange
+        if not isinstance(exchange, Exchange):
+            return  # a cache's own fetch has its own end
+        if exchange.connection.delegate is not None:
+            exchange.connection.delegate.drain()
+        elif isinstance(exchange.sink, Forwarding) and exchange.sink.upstream is not None:
+            exchange.sink.fail(ConnectionLost(why))
+
+    # -- what is recorded ------------------------------------------------------------------------------------------
+
+    def _answered(self, *, ok: bool) -> None:
+        group, seconds = self._group, self._seconds
+        if group.times_answers and seconds < 0:
+            seconds = group.gateway.flows.now() - self._began
+        if group.times_answers or not ok or group.outliers is not None:
+            group.answered(self.member, ok, seconds)
+
+    def _record(self, failed: Failure | None, status: int) -> None:
+        """Tell breaker and group once. What began before the breaker opened says nothing of a trial."""
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return
+        breaker = self.member.breaker
+        before = breaker.state
+        ours = failed is not None and failed.error in OURS
+        if not ours:
+            self._answered(ok=failed is None and status < 500)
+        if before is not CLOSED and not trial:
+            return
+        if ours:
+            breaker.forget()
+            return
+        breaker.record(failed is None and status not in FAILED, self._group.clock.now())
+        if breaker.state is not before:
+            self.member.changed()
+            if self._exchange.flow.events is not None:
+                self._note_breaker(breaker, failed, status)
+
+    def _note_breaker(self, breaker: Breaker, failed: Failure | None, status: int) -> None:
+        name = {State.OPEN: "breaker.opened", State.CLOSED: "breaker.closed", State.HALF_OPEN: "breaker.tried"}
+        why = failed.reason if failed is not None else f"it answered {status}"
+        pause = breaker.retry_after(self._group.clock.now())
+        self._exchange.flow.note(name[breaker.state], upstream=self.member.name, why=why, pause=round(pause, 3))
+
+
+def client_sees(exchange: Asker, hop: Hop) -> Seen:
+    """The origin as the client asked for it; a trusted proxy before us has said so in X-Forwarded-*."""
+    connection, request = exchange.connection, exchange.request
+    scheme, authority = "https" if connection.secure else "http", request.authority
+    peer = connection.flow.client if connection.flow is not None else None
+    if hop.trusted and isinstance(peer, tuple) and is_trusted(peer[0], hop.trusted):
+        scheme = first(request.fields.get("x-forwarded-proto")) or scheme
+        authority = first(request.fields.get("x-forwarded-host")) or authority
+    return Seen(scheme=scheme, authority=authority)
+
+
+def first(value: str | None) -> str:
+    """The first member of a list: what the hop nearest to the client said."""
+    return (value or "").partition(",")[0].strip()
