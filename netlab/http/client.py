@@ -278,17 +278,8 @@ class ClientConnection(Outgoing):
         out = self.core.outgoing()
         exchange.head_sent = out[: out.index(b"\r\n\r\n") + 4]
         start = self.tape.offsets["client"] if self.tape is not None else 0
-        flow.note(
-            "request.received",
-            "client",
-            start=start,
-            end=start + len(exchange.head_sent),
-            method=method,
-            target=target,
-            version=version,
-            fields=[list(pair) for pair in pairs],
-            url=url,
-        )
+        facts = {"method": method, "target": target, "version": version, "fields": [list(pair) for pair in pairs]}
+        flow.note("request.received", "client", start=start, end=start + len(exchange.head_sent), **facts, url=url)
         self.write(out)
         exchange.sent = len(body or b"")
         if body is not None or not (length or chunked):

@@ -14,7 +14,7 @@ from netlab.http import recording
 from netlab.http.exchange import Exchange
 from netlab.http.pacing import PacedConnection
 from netlab.http.roles import Delegate, Source
-from netlab.http.settings import HttpSettings, StandingFields
+from netlab.http.settings import STATUS_TEXT, HttpSettings, StandingFields
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
 from netlab.net.sendfile import FileSender
@@ -127,10 +127,8 @@ class HttpConnection(PacedConnection):
             return
         try:
             work = self.http.handler(exchange)
-        except NetlabError as error:
-            self._refuse_for(exchange, error)
         except Exception as error:  # the edge of the connection: a handler's bug becomes a 500 and an outcome
-            self._handler_failed(exchange, error)
+            self._failed(exchange, error)
         else:
             if work is not None:
                 exchange.task = self.http.tasks.start(work, flow.label, self._task_ended)
@@ -150,7 +148,10 @@ class HttpConnection(PacedConnection):
             return
         if exchange.flow.events is not None:
             recording.request_ended(exchange, event)
-        exchange.content_complete(event.trailers)
+        try:
+            exchange.content_complete(event.trailers)
+        except Exception as error:  # who collected the content failed
+            self._failed(exchange, error)
         if exchange.answered:
             self._exchange_over(exchange)
 
@@ -355,6 +356,8 @@ class HttpConnection(PacedConnection):
             self._settle(False)
 
     def ended(self, error: Exception | None) -> None:
+        if self.tape is None and self.flow is not None:
+            self.flow.received += self.core.received  # the short way does not count
         self.give_up_waiting()
         if self.source is not None:
             self.source.cancel()
@@ -373,20 +376,17 @@ class HttpConnection(PacedConnection):
         exchange = self.exchange
         if exchange is None or exchange.task is not task or exchange.answered:
             return
-        error = None if task.cancelled() else task.exception()
         if task.cancelled():
             exchange.flow.outcome = Outcome.CANCELLED
             self.abort()
-        elif isinstance(error, NetlabError):
-            self._refuse_for(exchange, error)
-        elif isinstance(error, Exception):
-            self._handler_failed(exchange, error)
+        elif (error := task.exception()) is not None:
+            self._failed(exchange, error)
         elif not exchange.handed_on:
-            self._handler_failed(exchange, RuntimeError(f"the handler of {exchange!r} ended without an answer"))
+            self._failed(exchange, RuntimeError(f"the handler of {exchange!r} ended without an answer"))
 
-    def _refuse_for(self, exchange: Exchange, error: NetlabError) -> None:
-        """A handler ended with one of our own errors: what it means for the client."""
-        if exchange.started:
+    def _failed(self, exchange: Exchange, error: BaseException) -> None:
+        """A handler ended with an error: what one of ours means for the client, or a 500 for a bug."""
+        if exchange.started and isinstance(error, NetlabError):
             self.abort()
         elif isinstance(error, BodyTooLarge):
             exchange.unwanted()
@@ -394,15 +394,9 @@ class HttpConnection(PacedConnection):
         elif isinstance(error, RemoteProtocolError):
             exchange.respond(error.status, *self.http.settings.violation_page(error, exchange.request))
         elif not isinstance(error, ConnectionLost):
-            self._handler_failed(exchange, error)
-
-    def _handler_failed(self, exchange: Exchange, error: Exception) -> None:
-        exchange.flow.outcome = Outcome.ERROR
-        self.loop.call_exception_handler({"message": f"handling {exchange!r} failed", "exception": error})
-        if exchange.started:
-            self.abort()
-        else:
-            exchange.refuse(500, "something went wrong here; the server's log says what")
-
-
-STATUS_TEXT = [str(status) for status in range(1000)]
+            exchange.flow.outcome = Outcome.ERROR
+            self.loop.call_exception_handler({"message": f"handling {exchange!r} failed", "exception": error})
+            if exchange.started:
+                self.abort()
+            else:
+                exchange.refuse(500, "something went wrong here; the server's log says what")

@@ -236,9 +236,9 @@ class Exchange:
         """A short answer for a person, as plain text."""
         self.respond(status, [("Content-Type", "text/plain; charset=utf-8"), *fields], text.encode())
 
-    def refuse(self, status: int, why: str, fields: Iterable[tuple[str, str]] = ()) -> None:
-        """A refusal that says why, as text, HTML or a problem (RFC 9457), as Accept has it."""
-        own, body = self.connection.http.settings.refusal_page(status, why, self.request)
+    def refuse(self, status: int, why: str, fields: Iterable[tuple[str, str]] = (), *, see: str = "") -> None:
+        """A refusal that says why, as text, HTML or a problem (RFC 9457), as Accept has it; `see`: where to go on."""
+        own, body = self.connection.http.settings.refusal_page(status, why, self.request, see)
         self.respond(status, [*own, *fields], body)
 
     def send_file(self, descriptor: int, offset: int, count: int) -> None:

@@ -6,14 +6,16 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote
 
 from netlab.http.tree import Tree
+from netlab.policy.media import choose_type
 
+HTML, JSON = "text/html", "application/json"
 MOST = 10_000
 """Entries of one listing; a directory with more is listed in part, and the listing says so."""
 
@@ -65,7 +67,7 @@ class View:
             sort=sort if sort in KEYS else "name",
             descending=given.get("order") == "desc",
             search=given.get("search", "")[:200],
-            json=form == "json" or (form != "html" and prefers_json(accept)),
+            json=form == "json" or (form != "html" and choose_type(accept, (HTML, JSON)) == JSON),
         )
 
 
@@ -155,23 +157,3 @@ def iso_date(seconds: float) -> str:
         return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):  # a file from before the year 1, or far beyond
         return ""
-
-
-def prefers_json(accept: str | None) -> bool:
-    """Whether Accept gives JSON more weight than HTML (RFC 9110 12.5.1)."""
-    if accept is None:
-        return False
-    ranges = dict(_weights(accept.split(",")))
-    general = ranges.get("*/*", 0.0)
-    wanted = ranges.get("application/json", ranges.get("application/*", general))
-    return wanted > ranges.get("text/html", ranges.get("text/*", general))
-
-
-def _weights(members: Iterable[str]) -> Iterable[tuple[str, float]]:
-    for member in members:
-        media_range, *parameters = (part.strip().lower() for part in member.split(";"))
-        weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
-        try:
-            yield media_range, float(weight)
-        except ValueError:
-            continue

@@ -21,15 +21,18 @@ Page = tuple[list[tuple[str, str]], bytes]
 """Fields and content of an answer."""
 
 
-def refusal_page(status: int, why: str, accept: str | None) -> Page:
-    """Why a request is refused, in the form that its Accept prefers; for a client that takes anything as text."""
+def refusal_page(status: int, why: str, accept: str | None, see: str = "") -> Page:
+    """Why a request is refused, in the form that its Accept prefers; for a client that takes anything as text.
+
+    `see` is the path of a page that helps on.
+    """
     media_type = choose_type(accept, OFFERED) or TEXT  # RFC 9110 12.5.1: a refusal may disregard Accept
     if media_type == TEXT:
-        page = _text(f"{status} {phrase(status)}", why)
+        page = _text(f"{status} {phrase(status)}", why, *([f"see {see}"] if see else []))
     elif media_type == HTML:
-        page = _html(f"{status} {phrase(status)}", why)
+        page = _html(f"{status} {phrase(status)}", why, see=see)
     else:
-        page = _problem(status, why, {})
+        page = _problem(status, why, {"see": see} if see else {})
     page[0].append(("Vary", "Accept"))
     return page
 
@@ -57,8 +60,10 @@ def _text(*lines: str) -> Page:
     return [("Content-Type", "text/plain; charset=utf-8")], ("\n".join(lines) + "\n").encode()
 
 
-def _html(title: str, *lines: str, picture: str = "") -> Page:
+def _html(title: str, *lines: str, picture: str = "", see: str = "") -> Page:
     told = "".join(f"<p>{html.escape(line)}</p>\n" for line in lines)
+    if see:
+        told += f'<p>see <a href="{html.escape(see)}">{html.escape(see)}</a></p>\n'
     if picture:
         told += f"<pre>{html.escape(picture)}</pre>\n"
     page = (

@@ -40,8 +40,8 @@ class HttpSettings:
     on_answered: Callable[[Exchange], None] | None = None  # the access log
     pages: Mapping[int, Page] = field(default_factory=dict)  # what a refusal looks like, by status, where not as usual
 
-    def refusal_page(self, status: int, why: str, request: Request) -> Page:
-        return self.pages.get(status) or refusal_page(status, why, request.fields.get("accept"))
+    def refusal_page(self, status: int, why: str, request: Request, see: str = "") -> Page:
+        return self.pages.get(status) or refusal_page(status, why, request.fields.get("accept"), see)
 
     def violation_page(self, error: RemoteProtocolError, request: Request) -> Page:
         return self.pages.get(error.status) or violation_page(error, request.fields.get("accept"))
@@ -64,3 +64,7 @@ class StandingFields:
         if type(fields) is bytes:
             return self._block + fields
         return self._block + encode_fields(fields, framing=True)  # type: ignore[arg-type]  # not bytes
+
+
+STATUS_TEXT = [str(status) for status in range(1000)]
+"""How each status stands on a flow."""

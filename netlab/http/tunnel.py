@@ -185,6 +185,8 @@ class Tunnel:
         assert self.connection is not None
         self.up += up
         self.down += down
+        self.upstream.written += up
+        self.connection.written += down
         self.connection.set_deadline("idle", self.idle)
 
     # -- ends ----------------------------------------------------------------------------------------------------

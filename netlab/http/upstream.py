@@ -99,6 +99,11 @@ class Upstream(FarEnd):
             return
         waiting.answered([data] if self.switched else self.core.receive(data))
 
+    def lost(self, error: Exception | None) -> None:
+        if self.tape is None:
+            self.flow.sent += self.core.received  # the short way does not count
+        super().lost(error)
+
     def rest(self) -> bytes:
         return self.core.rest()
 

@@ -19,6 +19,7 @@ SUMMARY = Level.SUMMARY.name.lower()
 def to_record(flow: Flow, *, whole: bool) -> Record:
     """The flow as JSON has it; `whole` adds events, raw bytes and TLS secrets where they were recorded."""
     log = flow.log
+    received, sent = _payload(flow)
     record = {
         "id": _identify(log, flow),
         "kind": flow.kind,
@@ -33,8 +34,8 @@ def to_record(flow: Flow, *, whole: bool) -> Record:
         "label": flow.label,
         "result": flow.result,
         "outcome": flow.outcome,
-        "received": flow.received,
-        "sent": flow.sent,
+        "received": received,
+        "sent": sent,
         "details": plain_json(flow.details or {}),
     }
     if not whole:
@@ -44,6 +45,14 @@ def to_record(flow: Flow, *, whole: bool) -> Record:
         record["wire"] = None if flow.wire is None else _tape_record(flow, flow.wire)
         record["plain"] = None if flow.plain is None else _tape_record(flow, flow.plain)
     return record
+
+
+def _payload(flow: Flow) -> tuple[int, int]:
+    """A connection that is still open has them on its tape, if it has one."""
+    tape = flow.plain or flow.wire
+    if flow.ended or tape is None:
+        return flow.received, flow.sent
+    return flow.received or tape.offsets["client"], flow.sent or tape.offsets["server"]
 
 
 def event_record(log: FlowLog, event: Event) -> Record:

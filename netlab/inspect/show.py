@@ -42,12 +42,17 @@ def _facts(flow: FlowRecord, parent: FlowRecord | None) -> str:
         "client": flow.client or "",
         "server": flow.server or "",
         "started": f"{date}, {took}",
-        "payload": f"{size(flow.received)} received, {size(flow.sent)} sent",
+        "payload": "" if uncounted(flow) else f"{size(flow.received)} received, {size(flow.sent)} sent",
         **{key: value if isinstance(value, str) else json.dumps(value) for key, value in flow.details.items()},
     }
     width = max(map(len, facts))
     head = f"flow {flow.id}  {flow.kind}  {flow.label or '-'}  {flow.result} {flow.outcome or 'open'}"
     return "\n".join([escape(head), *(f"  {key:<{width}}  {escape(value)}" for key, value in facts.items() if value)])
+
+
+def uncounted(flow: FlowRecord) -> bool:
+    """A connection's bytes are summed up when it ends."""
+    return flow.ended is None and flow.kind == "tcp" and not (flow.received and flow.sent)
 
 
 def waterfall(flow: FlowRecord, parent: FlowRecord | None, children: Sequence[FlowRecord]) -> str:

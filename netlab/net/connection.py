@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         "transport",
         "write_timeout",
         "writing_paused",
+        "written",
     )
 
     def __init__(self, gate: Gate, flows: FlowLog, service: str, *, write_timeout: float = 60.0) -> None:
@@ -56,6 +57,7 @@ class Connection(asyncio.Protocol):
         self.inside = False
         self.peer_ended = False
         self.writing_paused = False
+        self.written = 0  # bytes
         self.lingering = False
         self._linger_room = 0
         self._stall: tuple[int, float, str] = (0, NEVER, "")
@@ -97,6 +99,8 @@ class Connection(asyncio.Protocol):
             return
         if self.tape is not None:
             self.tape.write(self.flows.now(), "client", data)
+        if self.flow is not None:
+            self.flow.received += len(data)
         self.feed(data)
 
     def eof_received(self) -> bool:
@@ -154,6 +158,7 @@ class Connection(asyncio.Protocol):
         """Hand bytes to the transport: once per turn, gathered."""
         if self.tape is not None:
             self.tape.write(self.flows.now(), "server", data)
+        self.written += len(data)
         self.transport.write(data)
 
     def set_deadline(self, stage: str, seconds: float) -> None:
@@ -214,6 +219,7 @@ class Connection(asyncio.Protocol):
     # -- the flow ----------------------------------------------------------------------------------------------
 
     def _close_flow(self, flow: Flow, error: Exception | None) -> None:
+        flow.sent = self.written
         if isinstance(error, NetlabError):
             flow.end(flow.outcome or Outcome.VIOLATION, str(error))
         elif error is not None:

@@ -15,7 +15,7 @@ class Outgoing(asyncio.Protocol):
     begin, `lost(error)` when the connection is gone. Deadlines are the caller's, who waits for an answer.
     """
 
-    __slots__ = ("flow", "loop", "peer_ended", "tape", "transport", "writing_paused")
+    __slots__ = ("flow", "loop", "peer_ended", "tape", "transport", "writing_paused", "written")
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
@@ -24,6 +24,7 @@ class Outgoing(asyncio.Protocol):
         self.tape: Tape | None = None
         self.peer_ended = False
         self.writing_paused = False
+        self.written = 0  # bytes
 
     # -- what asyncio calls ------------------------------------------------------------------------------------
 
@@ -35,6 +36,7 @@ class Outgoing(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.tape is not None:
             self.tape.write(self.flow.log.now(), "server", data)
+        self.flow.sent += len(data)
         self.feed(data)
 
     def eof_received(self) -> bool:
@@ -50,6 +52,7 @@ class Outgoing(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost(error)
+        self.flow.received = self.written
         if error is not None:
             self.flow.note("connection.reset", "server", error=str(error))
             self.flow.end(self.flow.outcome or Outcome.CUT, self.flow.result or str(error))
@@ -73,6 +76,7 @@ class Outgoing(asyncio.Protocol):
         """Hand bytes to the transport: once per turn, gathered."""
         if self.tape is not None:
             self.tape.write(self.flow.log.now(), "client", data)
+        self.written += len(data)
         self.transport.write(data)
 
     def close(self) -> None:

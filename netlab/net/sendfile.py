@@ -72,6 +72,7 @@ class FileSender:
             if not size:
                 raise OSError("the file became shorter while it was sent")
             self._advance(size)
+            self._connection.written += size
             room -= size
         if self._count and not self._watching:
             self._watching = True

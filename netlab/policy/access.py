@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -100,42 +100,25 @@ def parse_rule(text: str) -> Rule:
 
     ValueError says what is wrong with it. Hosts may hold wildcards: `*.shop.test`.
     """
-    words = text.split()
-    if not words or words[0] not in ("allow", "deny"):
+    verdict, *rest = text.split() or [""]
+    if verdict not in ("allow", "deny"):
         raise ValueError(f"{text!r}: a rule begins with allow or deny")
-    clients: list[Network] = []
-    networks: list[Network] = []
-    hosts: list[str] = []
-    ports: list[range] = []
-    methods: list[str] = []
-    rest = words[1:]
     if rest == ["all"]:
         rest = []
     if len(rest) % 2:
         raise ValueError(f"{text!r}: {rest[-1]!r} has nothing behind it")
+    said: dict[str, list[Any]] = {key: [] for key in PARTS}
     for key, value in zip(rest[::2], rest[1::2], strict=True):
-        for part in value.split(","):
-            match key:
-                case "from":
-                    clients.append(_network(part, text))
-                case "to":
-                    if (network := _as_network(part)) is not None:
-                        networks.append(network)
-                    else:
-                        hosts.append(part.lower())
-                case "port":
-                    ports.append(_ports(part, text))
-                case "method":
-                    methods.append(part.upper())
-                case _:
-                    raise ValueError(f"{text!r}: {key!r} is none of from, to, port, method")
+        if key not in PARTS:
+            raise ValueError(f"{text!r}: {key!r} is none of {', '.join(PARTS)}")
+        said[key] += [PARTS[key](part, text) for part in value.split(",")]
     return Rule(
-        verdict="allow" if words[0] == "allow" else "deny",
-        clients=tuple(clients),
-        hosts=tuple(hosts),
-        networks=tuple(networks),
-        ports=tuple(ports),
-        methods=tuple(methods),
+        verdict="allow" if verdict == "allow" else "deny",
+        clients=tuple(said["from"]),
+        hosts=tuple(place for place in said["to"] if isinstance(place, str)),
+        networks=tuple(place for place in said["to"] if not isinstance(place, str)),
+        ports=tuple(said["port"]),
+        methods=tuple(said["method"]),
         text=text,
     )
 
@@ -180,6 +163,14 @@ def _ports(text: str, rule: str) -> range:
         raise ValueError(f"{rule!r}: {text!r} is no port and no range of ports, like 443 or 8000-8999")
     return range(int(first), int(last or first) + 1)
 
+
+PARTS: dict[str, Callable[[str, str], Any]] = {
+    "from": _network,
+    "to": lambda part, _: _as_network(part) or part.lower(),
+    "port": _ports,
+    "method": lambda part, _: part.upper(),
+}
+"""What may stand in a rule, and how one value of it is read."""
 
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 NOT_GLOBAL: tuple[Network, ...] = tuple(

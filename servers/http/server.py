@@ -118,7 +118,7 @@ class Server:
             page = files.fallback(exchange)
             if page is not None or files.accepts(exchange):
                 return files.serve(exchange, page)
-        exchange.refuse(404, f"nothing is at {path[:200]}")
+        exchange.refuse(404, f"nothing is at {path[:200]}", see="/" if path != "/" else "")
         return None
 
     def closed(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from netlab.flow import Outcome
+from netlab.flow import Level, Outcome
 from netlab.http.exchange import Exchange
+from netlab.inspect.record import to_record
 from netlab.net.gate import GateLimits
 from tests.http.serving import Client, connected, ended, serving
 
@@ -375,6 +376,46 @@ async def test_a_handler_that_fails_is_a_500_and_our_bug() -> None:
             await client.send(GET % b"")  # the connection lives
             assert (await client.response())[0].startswith(b"HTTP/1.1 500 ")
     assert len(reported) >= 6
+
+
+@pytest.mark.parametrize("pieces", [(b"abcd",), (b"", b"abcd"), (b"ab", b"cd")])
+async def test_a_collector_that_fails_is_a_500_and_our_bug(pieces: tuple[bytes, ...]) -> None:
+    asked = asyncio.Event()
+
+    def fail(content: bytes) -> None:
+        raise ZeroDivisionError
+
+    def handle(exchange: Exchange) -> None:
+        exchange.collect(100, fail)
+        asked.set()
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
+    async with serving(handle) as (app, port), connected(port) as client:
+        for _ in range(2):
+            await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\n" + pieces[0])
+            await asked.wait()
+            for piece in pieces[1:]:
+                await client.send(piece)
+            assert (await client.response())[0].startswith(b"HTTP/1.1 500 ")  # and the connection lives
+        assert [flow.outcome for flow in await ended(app, 2)] == [Outcome.ERROR, Outcome.ERROR]
+
+
+@pytest.mark.parametrize("level", [Level.SUMMARY, Level.FULL])
+async def test_a_connection_s_bytes_are_counted(level: Level) -> None:
+    def handle(exchange: Exchange) -> None:
+        exchange.collect(100, lambda content: exchange.text(200, "x" * 10))
+
+    asked = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nabcd"
+    async with serving(handle, level=level) as (app, port), connected(port) as client:
+        answered = 0
+        for _ in range(3):
+            await client.send(asked)
+            answered += sum(map(len, await client.response()))
+        if level is Level.FULL:
+            (seen,) = [to_record(flow, whole=False) for flow in app.flows if flow.kind == "tcp"]
+            assert (seen["received"], seen["sent"]) == (3 * len(asked), answered)
+    (connection,) = [flow for flow in app.flows if flow.kind == "tcp"]
+    assert (connection.received, connection.sent) == (3 * len(asked), answered)
 
 
 async def test_drain_closes_the_idle_answers_the_busy_and_aborts_the_endless() -> None:

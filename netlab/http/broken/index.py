@@ -28,7 +28,8 @@ def answer(faults: Iterable[Fault], exchange: Exchange) -> None:
 
 def as_row(fault: Fault) -> list[str]:
     link = f'<a href="{fault.path}"><code>{fault.name}</code></a>'
-    return [link, *map(html.escape, (fault.wrong, fault.client, fault.section))]
+    section = html.escape(fault.section).replace(" ", "&nbsp;")
+    return [link, html.escape(fault.wrong), html.escape(fault.client), section]
 
 
 def as_json(fault: Fault) -> dict[str, str]:
