@@ -38,7 +38,7 @@ def authority(here: Place) -> Authority:
 def test_nginx_behind_it(here: Place, authority: Authority, tmp_path: Path) -> None:
     with nginx(tmp_path, authority) as (port, _):
         (tmp_path / "files" / "text").write_text("text " * 400)
-        big = os.urandom(3 << 20)
+        big = os.urandom(3 << 20).replace(b"\r", b"")  # `curl` takes CRLF for a line's end
         (tmp_path / "files" / "big").write_bytes(big)
         with reverse(here, "--to", f"127.0.0.1:{port}", "--route", "path=/shop strip=/shop", "--compress") as proxy:
             url = proxy.url
@@ -46,9 +46,7 @@ def test_nginx_behind_it(here: Place, authority: Authority, tmp_path: Path) -> N
             head = curl("-I", f"{url}/text")
             assert head.startswith("HTTP/1.1 200 OK\n")
             assert "\nContent-Length: 2000\n" in head
-            assert curl("-o", "-", f"{url}/big").encode("latin-1").replace(b"\r\n", b"\n") == big.replace(
-                b"\r\n", b"\n"
-            )
+            assert curl("-o", "-", f"{url}/big").encode("latin-1") == big
             assert curl("-r", "5-8", f"{url}/text") == "text"
             etag = next(line for line in head.splitlines() if line.startswith("ETag: ")).partition(": ")[2]
             assert curl("-o", "/dev/null", "-w", "%{http_code}", "-H", f"If-None-Match: {etag}", f"{url}/text") == "304"
