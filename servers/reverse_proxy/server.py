@@ -1,156 +1,17 @@
-"""The reverse proxy: what it listens on, and in which order a request is looked at."""
+"""The reverse proxy: a server before others, with routes to groups of them."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from netlab.http.admission import admitting
-from netlab.http.engine import HttpService
-from netlab.http.error_pages import read_pages
-from netlab.http.exchange import Exchange
-from netlab.http.gateway import Gateway
-from netlab.http.hops import answer_here, hops_left, loop, one_less
-from netlab.net.dial import Timeouts
-from netlab.net.gate import Gate, GateLimits
-from netlab.net.listen import Listener
-from netlab.net.tasks import Tasks
-from netlab.policy.forwarding import Hop
-from netlab.policy.routing import caught
+from netlab.http.reverse_service import ReverseService
 from netlab.service import Context
 from servers.reverse_proxy.config import Config
-from servers.reverse_proxy.routes import Route, Routes, Work
-
-if TYPE_CHECKING:
-    from netlab.http.compression import Compression
-
-UNUSUAL = frozenset(("CONNECT", "OPTIONS", "TRACE"))
-"""Methods that are not simply passed on."""
+from servers.reverse_proxy.groups import Groups
 
 
-class Server:
-    """Admission, route, what stands before the route's upstreams, and on its way."""
+class Server(ReverseService):
+    """Requests take the first route that matches, and go to its upstreams."""
 
     def __init__(self, config: Config, context: Context) -> None:
-        self.config, self.context = config, context
-        self.tasks = Tasks("reverse-proxy")
-        self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
-        self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell, trusted=config.trust)
-        dialer = context.dialer("reverse-proxy", Timeouts().within(config.timeout or 10.0))
-        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
-        self.routes = Routes(config, context, self.gateway, self.pass_on)
-        self.compression = compression(config) if any(route.compress for route in self.routes.all) else None
-        self.maintenance, self.only = config.maintenance, self.routes.only
-        self.log = config.open_access_log()
-        handler = admitting(self.handle, config, context)
-        if config.trust:
-            from netlab.http.trusted import Believing
-
-            handler = Believing(config.trust, handler)
-        settings = config.http_settings(self.log, read_pages(config.error_page))
-        self.http = HttpService("reverse-proxy", handler, settings, context.flows, self.tasks)
-
-    # -- requests ------------------------------------------------------------------------------------------------
-
-    def handle(self, exchange: Exchange) -> Work:
-        """The order of things, behind what `admitting` checks."""
-        request = exchange.request
-        if (request.method in UNUSUAL or "via" in request.fields) and self.answers_itself(exchange):
-            return None
-        if self.maintenance:
-            return closed(exchange)
-        if self.only is not None:
-            return self.pass_on(exchange, self.only)
-        route = self.routes.find(exchange)
-        if route is None:
-            return None  # it was refused
-        return closed(exchange) if route.rule.maintenance else route.handler(exchange)
-
-    def answers_itself(self, exchange: Exchange) -> bool:
-        """Whether a request must not go further: it has been here, this was its last hop, or it cannot be passed on."""
-        request = exchange.request
-        if (looped := loop(request, self.hop)) is not None:
-            self.gateway.refuse(exchange, looped)
-        elif request.method == "CONNECT":
-            exchange.refuse(501, "this is a reverse proxy: it makes no tunnels (a forward proxy does)")
-        elif request.method == "TRACE" and request.frame.has_body:
-            exchange.refuse(400, "a TRACE request has no content (RFC 9110 9.3.8)")
-        elif hops_left(request) == 0:
-            answer_here(exchange)
-        else:
-            return False
-        return True
-
-    def pass_on(self, exchange: Exchange, route: Route) -> Work:
-        """Towards the route's upstreams, and back with the answer compressed. A shared cache stands between the two:
-        what it has is coded like any other answer, and what it has not is fetched by `forward`.
-        """
-        if route.compress and self.compression is not None:
-            self.compression.begin(exchange)
-        self.forward(exchange, route)
-        return None
-
-    def forward(self, exchange: Exchange, route: Route) -> None:
-        """To one of the route's upstreams, by the path that they know."""
-        request, upstreams, change = exchange.request, route.upstreams, None
-        assert upstreams is not None  # a route without any is in maintenance
-        target = request.target if request.target[0] == "/" else request.path
-        if route.rewrites and target != "*":
-            target = route.onward.rewrite.onward(target, caught(route.rule.match.pattern, target))
-        if request.method in UNUSUAL and (left := hops_left(request)) is not None:
-            change = one_less(left)
-        upstreams.forward(exchange, route.onward, target, change)
-
-    # -- connections ---------------------------------------------------------------------------------------------
-
-    def listeners(self) -> Sequence[Listener]:
-        config = self.config
-        plain = Listener(
-            name="reverse-proxy",
-            scheme="http",
-            host=config.listen.host,
-            port=config.listen.port,
-            factory=lambda: self.http.connection(self.gate),
-            gate=self.gate,
-            reuse_port=self.context.reuse_port,
-        )
-        return [plain, self.secure_listener()] if config.tls else [plain]
-
-    def secure_listener(self) -> Listener:
-        from netlab.net.certs import Authority
-        from netlab.net.tls import TlsLayer
-        from netlab.net.tls_context import ServerContexts
-
-        config = self.config
-        contexts = ServerContexts(
-            Authority.load(self.context.state),
-            client_certificates=config.client_certificates,
-            client_ca=config.client_ca,
-        )
-        return Listener(
-            name="reverse-proxy",
-            scheme="https",
-            host=config.tls_listen.host,
-            port=config.tls_listen.port if config.listen.port else 0,
-            factory=lambda: TlsLayer(self.http.connection(self.gate), contexts, server_side=True),
-            gate=self.gate,
-            reuse_port=self.context.reuse_port,
-        )
-
-    def closed(self) -> None:
-        """All connections are gone."""
-        self.gateway.close()
-        if self.log is not None:
-            self.log.close()
-
-
-def closed(exchange: Exchange) -> Work:
-    exchange.refuse(503, "closed for maintenance", [("Retry-After", "60")])
-    return None
-
-
-def compression(config: Config) -> Compression:
-    from netlab.http.compression import TYPES, Compression, CompressionOptions
-
-    return Compression(CompressionOptions(types=(*TYPES, *config.compress_type), smallest=config.compress_smallest))
+        super().__init__("reverse-proxy", config, context)
+        self.groups = Groups(config, context, self.gateway)
+        self.set_routes(config, self.groups.of, otherwise=bool(config.to))

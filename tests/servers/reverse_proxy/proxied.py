@@ -38,4 +38,4 @@ async def proxied(
 
 def members(proxy: Reverse) -> list[Member]:
     """Its upstreams."""
-    return list(proxy.server.routes.members.values())
+    return list(proxy.server.groups.members.values())

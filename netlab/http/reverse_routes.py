@@ -1,32 +1,31 @@
-"""The routes of a reverse proxy, made ready: each with its upstreams, and with what stands before them."""
+"""The routes of a server before others, made ready: each with its upstreams, and with what stands before them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from netlab.balancing.group import GroupSettings
 from netlab.http.admission import authenticator, limited
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
 from netlab.http.prefixes import ODD, canonical
-from netlab.http.route_rule import RouteRule, targets_of
+from netlab.http.reverse_settings import ReverseSettings
+from netlab.http.route_rule import RouteRule
 from netlab.http.rules import Guard
-from netlab.http.trust import tls_options
-from netlab.http.upstreams import Member, Onward, Traffic, Upstreams
+from netlab.http.upstreams import Onward, Upstreams
 from netlab.policy.gateway_errors import Failure
 from netlab.policy.rewriting import Rewrite
 from netlab.policy.routing import Asked
 from netlab.policy.routing import Routes as Table
 from netlab.service import Context
-from servers.reverse_proxy.config import Config
 
 if TYPE_CHECKING:
     from netlab.http.authentication import Authenticator, Handler
-    from netlab.http.target import Target
 
 Work = Coroutine[Any, Any, None] | None
 PassOn = Callable[[Exchange, "Route"], Work]
+UpstreamsOf = Callable[[RouteRule], Upstreams | None]
+"""Who answers what takes a route; None: it is in maintenance, and has none."""
 
 
 class Route:
@@ -46,13 +45,21 @@ class Route:
 class Routes:
     """All routes in their order, and behind them `otherwise`, to the upstreams of everything else."""
 
-    def __init__(self, config: Config, context: Context, gateway: Gateway, pass_on: PassOn) -> None:
+    def __init__(
+        self,
+        config: ReverseSettings,
+        context: Context,
+        gateway: Gateway,
+        pass_on: PassOn,
+        upstreams_of: UpstreamsOf,
+        *,
+        otherwise: bool,
+    ) -> None:
         self._config, self._context, self._gateway, self._pass_on = config, context, gateway, pass_on
-        self.members = self._all_members()
-        self._groups: dict[tuple[Target, ...], Upstreams] = {}
+        self._upstreams_of = upstreams_of
         self._judge = self._authenticator()
         routes = [self._route(rule) for rule in config.route]
-        self.otherwise = self._route(RouteRule(text="--to")) if config.to else None
+        self.otherwise = self._route(RouteRule(text="--to")) if otherwise else None
         self.all = [*routes, *([self.otherwise] if self.otherwise is not None else [])]
         self._table = Table((route.rule.match, route) for route in self.all)
         self.only = None if routes else self.otherwise  # where there is nothing to choose
@@ -78,38 +85,8 @@ class Routes:
 
     # -- making them ---------------------------------------------------------------------------------------------
 
-    def _all_members(self) -> dict[Target, Member]:
-        config, rules = self._config, self._config.breaker_rules()
-        targets = targets_of(config.route, config.to)
-        tls = None
-        if any(target.scheme == "https" for target in targets):
-            tls = tls_options(
-                self._context.state,
-                cafile=config.upstream_cacert,
-                insecure=config.upstream_insecure,
-                certificate=config.upstream_certificate,
-                key=config.upstream_key,
-            )
-        return {t: Member(t, tls=tls if t.scheme == "https" else None, breaker=rules) for t in targets}
-
-    def _group(self, targets: tuple[Target, ...]) -> Upstreams:
-        """Routes to the same upstreams share balancer and budget."""
-        if targets not in self._groups:
-            config = self._config
-            self._groups[targets] = Upstreams(
-                ", ".join(map(str, targets)),
-                [self.members[target] for target in targets],
-                self._gateway,
-                self._context.clock,
-                self._context.random.random,
-                GroupSettings(balance=config.balance),
-                Traffic(retry_budget=config.retry_budget),
-            )
-        return self._groups[targets]
-
     def _route(self, rule: RouteRule) -> Route:
         config = self._config
-        targets = rule.to or config.to
         onward = Onward(
             rewrite=rule.rewrite,
             timeout=rule.timeout,
@@ -117,7 +94,7 @@ class Routes:
             preserve_host=config.preserve_host if rule.preserve_host is None else rule.preserve_host,
         )
         compress = config.compress if rule.compress is None else rule.compress
-        route = Route(rule, self._group(targets) if targets else None, onward, compress=compress)
+        route = Route(rule, self._upstreams_of(rule), onward, compress=compress)
         route.handler = self._before(route)
         return route
 

@@ -1,0 +1,176 @@
+"""A server before others: what it listens on, and in which order a request is looked at."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netlab.http.admission import admitting
+from netlab.http.engine import HttpService
+from netlab.http.error_pages import read_pages
+from netlab.http.exchange import Exchange
+from netlab.http.gateway import Gateway
+from netlab.http.hops import answer_here, hops_left, loop, one_less
+from netlab.http.reverse_routes import Route, Routes, UpstreamsOf, Work
+from netlab.http.reverse_settings import ReverseSettings
+from netlab.net.dial import Timeouts
+from netlab.net.gate import Gate, GateLimits
+from netlab.net.listen import Listener
+from netlab.net.tasks import Tasks
+from netlab.policy.forwarding import Hop
+from netlab.policy.routing import caught
+from netlab.service import Context
+
+if TYPE_CHECKING:
+    from netlab.http.compression import Compression
+    from netlab.net.secure import TlsOptions
+
+UNUSUAL = frozenset(("CONNECT", "OPTIONS", "TRACE"))
+"""Methods that are not simply passed on."""
+
+
+class ReverseService:
+    """Admission, route, what stands before the route's upstreams, and on its way. A server says who these are: it calls
+    `set_routes` once it has the gateway.
+    """
+
+    def __init__(self, name: str, config: ReverseSettings, context: Context) -> None:
+        self.name, self.config, self.context = name, config, context
+        self.tasks = Tasks(name)
+        self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
+        self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell, trusted=config.trust)
+        dialer = context.dialer(name, Timeouts().within(config.timeout or 10.0))
+        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
+        self.maintenance = config.maintenance
+        self.log = config.open_access_log()
+        handler = admitting(self.handle, config, context)
+        if config.trust:
+            from netlab.http.trusted import Believing
+
+            handler = Believing(config.trust, handler)
+        settings = config.http_settings(self.log, read_pages(config.error_page))
+        self.http = HttpService(name, handler, settings, context.flows, self.tasks)
+
+    def set_routes(self, config: ReverseSettings, upstreams_of: UpstreamsOf, *, otherwise: bool) -> None:
+        """These from the next request on; `otherwise` tells whether there is somewhere to go beside them."""
+        self.routes = Routes(config, self.context, self.gateway, self.pass_on, upstreams_of, otherwise=otherwise)
+        self.compression = compression(config) if any(route.compress for route in self.routes.all) else None
+        self.only = self.routes.only
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def handle(self, exchange: Exchange) -> Work:
+        """The order of things, behind what `admitting` checks."""
+        request = exchange.request
+        if (request.method in UNUSUAL or "via" in request.fields) and self.answers_itself(exchange):
+            return None
+        if self.maintenance:
+            return closed(exchange)
+        if self.only is not None:
+            return self.pass_on(exchange, self.only)
+        route = self.routes.find(exchange)
+        if route is None:
+            return None  # it was refused
+        return closed(exchange) if route.rule.maintenance else route.handler(exchange)
+
+    def answers_itself(self, exchange: Exchange) -> bool:
+        """Whether a request must not go further: it has been here, this was its last hop, or it cannot be passed on."""
+        request = exchange.request
+        if (looped := loop(request, self.hop)) is not None:
+            self.gateway.refuse(exchange, looped)
+        elif request.method == "CONNECT":
+            exchange.refuse(501, "this is a reverse proxy: it makes no tunnels (a forward proxy does)")
+        elif request.method == "TRACE" and request.frame.has_body:
+            exchange.refuse(400, "a TRACE request has no content (RFC 9110 9.3.8)")
+        elif hops_left(request) == 0:
+            answer_here(exchange)
+        else:
+            return False
+        return True
+
+    def pass_on(self, exchange: Exchange, route: Route) -> Work:
+        """Towards the route's upstreams, and back with the answer compressed. A shared cache stands between the two:
+        what it has is coded like any other answer, and what it has not is fetched by `forward`.
+        """
+        if route.compress and self.compression is not None:
+            self.compression.begin(exchange)
+        self.forward(exchange, route)
+        return None
+
+    def forward(self, exchange: Exchange, route: Route) -> None:
+        """To one of the route's upstreams, by the path that they know."""
+        request, upstreams, change = exchange.request, route.upstreams, None
+        assert upstreams is not None  # a route without any is in maintenance
+        target = request.target if request.target[0] == "/" else request.path
+        if route.rewrites and target != "*":
+            target = route.onward.rewrite.onward(target, caught(route.rule.match.pattern, target))
+        if request.method in UNUSUAL and (left := hops_left(request)) is not None:
+            change = one_less(left)
+        upstreams.forward(exchange, route.onward, target, change)
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def listeners(self) -> Sequence[Listener]:
+        config = self.config
+        plain = Listener(
+            name=self.name,
+            scheme="http",
+            host=config.listen.host,
+            port=config.listen.port,
+            factory=lambda: self.http.connection(self.gate),
+            gate=self.gate,
+            reuse_port=self.context.reuse_port,
+        )
+        return [plain, self.secure_listener()] if config.tls else [plain]
+
+    def secure_listener(self) -> Listener:
+        from netlab.net.certs import Authority
+        from netlab.net.tls import TlsLayer
+        from netlab.net.tls_context import ServerContexts
+
+        config = self.config
+        contexts = ServerContexts(
+            Authority.load(self.context.state),
+            client_certificates=config.client_certificates,
+            client_ca=config.client_ca,
+        )
+        return Listener(
+            name=self.name,
+            scheme="https",
+            host=config.tls_listen.host,
+            port=config.tls_listen.port if config.listen.port else 0,
+            factory=lambda: TlsLayer(self.http.connection(self.gate), contexts, server_side=True),
+            gate=self.gate,
+            reuse_port=self.context.reuse_port,
+        )
+
+    def closed(self) -> None:
+        """All connections are gone."""
+        self.gateway.close()
+        if self.log is not None:
+            self.log.close()
+
+
+def closed(exchange: Exchange) -> Work:
+    exchange.refuse(503, "closed for maintenance", [("Retry-After", "60")])
+    return None
+
+
+def compression(config: ReverseSettings) -> Compression:
+    from netlab.http.compression import TYPES, Compression, CompressionOptions
+
+    return Compression(CompressionOptions(types=(*TYPES, *config.compress_type), smallest=config.compress_smallest))
+
+
+def upstream_tls(config: ReverseSettings, context: Context) -> TlsOptions:
+    """How upstreams by https are called."""
+    from netlab.http.trust import tls_options
+
+    return tls_options(
+        context.state,
+        cafile=config.upstream_cacert,
+        insecure=config.upstream_insecure,
+        certificate=config.upstream_certificate,
+        key=config.upstream_key,
+    )

@@ -1,0 +1,119 @@
+"""What can be set for every server that stands before others: the reverse proxy, the balancer."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from netlab.config import Address, Count, Duration, Kind, Size
+from netlab.http.admission import AdmissionSettings
+from netlab.http.connections import Connections
+from netlab.http.error_pages import ErrorPage
+from netlab.http.gateway import GatewaySettings
+from netlab.http.route_rule import RouteRule
+from netlab.policy.breaker import BreakerRules
+from netlab.policy.forwarding import Network
+
+
+def parse_share(text: str) -> float:
+    """A share from `20%` or `0.2`."""
+    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= share <= 1:
+        raise ValueError
+    return share
+
+
+TrustedNetwork = Annotated[
+    Network, Kind(parse=ipaddress.ip_network, allowed="a network such as 10.0.0.0/8 or ::1", metavar="NETWORK")
+]
+Share = Annotated[
+    float, Kind(parse=parse_share, allowed="a share such as 20% or 0.2", metavar="SHARE", write=lambda v: f"{v:.0%}")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """What is proxied, and where to."""
+
+    listen: Address = Address("127.0.0.1", 0)
+    """Where to listen; port 0 takes a free one."""
+    tls: bool = False
+    """Serve TLS as well, with a certificate of the local CA for each name that is asked for (see `netlab ca`)."""
+    tls_listen: Address = Address("127.0.0.1", 0)
+    """Where to serve TLS; a free port when --listen has port 0."""
+    expose: bool = False
+    """Let other machines reach it: without this, only loopback is listened on."""
+    client_certificates: Literal["none", "optional", "required"] = "none"
+    """Whether clients on TLS have to show a certificate."""
+    client_ca: Path | None = None
+    """The authorities (PEM) whose client certificates are taken; else the local CA's."""
+    route: tuple[RouteRule, ...] = ()
+    """'host= path= pattern= method= field= version=' and 'to=', with 'strip= add= as= timeout= retries= auth= roles=
+    limit= maintenance compress preserve-host'; the first that matches counts."""
+    preserve_host: bool = False
+    """Send upstreams the Host that the client sent, not their own."""
+    trust: tuple[TrustedNetwork, ...] = ()
+    """Proxies before this one, whose X-Forwarded-* and Forwarded are believed and added to; others' are replaced."""
+    tell: Literal["both", "x-forwarded", "forwarded", "nothing"] = "both"
+    """Which fields tell the upstream about the client."""
+    maintenance: bool = False
+    """Answer everything with 503 (see --error-page)."""
+    error_page: tuple[ErrorPage, ...] = ()
+    """The page for what the proxy itself refuses, by status: 502=sorry.html, 5xx=sorry.html."""
+    compress: bool = False
+    """Compress answers on their way (zstd, br, gzip) for clients that accept it."""
+    compress_type: tuple[str, ...] = ()
+    """A media type to compress besides text, JSON and their like; text/event-stream only when it is named here."""
+    compress_smallest: Size = 512
+    """Bytes of content below which compressing is not worth it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """How upstreams are called, and what happens when they fail."""
+
+    timeout: Duration = 60.0
+    """How long an upstream may take to be connected, to begin its answer, and between the pieces of it (504)."""
+    tunnel_timeout: Duration = 600.0
+    """How long a WebSocket, or a stream of events, may stay without a byte."""
+    retries: int = 2
+    """Upstreams tried after the first, where repeating does no harm."""
+    retry_budget: Share = 0.2
+    """Retries under way are at most this share of the requests under way (10 always may); more wait for their turn."""
+    breaker_failures: Count = 5
+    """Failures in a row after which an upstream gets no requests for a while."""
+    breaker_pause: Duration = 5.0
+    """For how long; doubled, up to a minute, when it fails again."""
+    upstream_cacert: Path | None = None
+    """The authorities (PEM) that https upstreams must be vouched for by; else the system's and the local CA."""
+    upstream_insecure: bool = False
+    """Take any certificate from https upstreams."""
+    upstream_certificate: Path | None = None
+    """The certificate (PEM) shown to https upstreams that ask for one."""
+    upstream_key: Path | None = None
+    """Its key, where it is not in the same file."""
+    upstream_connections: Count = 4096
+    """Connections to upstreams, kept and in use, besides tunnels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReverseSettings(Connections, AdmissionSettings, Upstream, Routing):
+    """All of it; the order of the help is from the last base to the first."""
+
+    def __post_init__(self) -> None:
+        if not self.expose:
+            self.listen.refuse_exposure("--listen", "this proxy")
+            self.tls_listen.refuse_exposure("--tls-listen", "this proxy")
+
+    def gateway_settings(self) -> GatewaySettings:
+        return GatewaySettings(
+            response_timeout=self.timeout,
+            tunnel_timeout=self.tunnel_timeout,
+            per_origin=self.upstream_connections,
+            connections=self.upstream_connections,
+        )
+
+    def breaker_rules(self) -> BreakerRules:
+        return BreakerRules(failures=self.breaker_failures, pause=self.breaker_pause)
