@@ -122,7 +122,14 @@ def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
 
         known["addresses"] = lab_addresses
     result: Any = module.run(config, **known)
-    return asyncio.run(result) if inspect.iscoroutine(result) else int(result)
+    if not inspect.iscoroutine(result):
+        return int(result)
+    if (loop := getattr(module, "LOOP", "asyncio")) == "asyncio":
+        return int(asyncio.run(result))
+    from netlab.lab import loop_factory
+
+    with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
+        return int(runner.run(result))
 
 
 def first_line(module: ModuleType) -> str:
