@@ -20,6 +20,7 @@ class Idle:
     greeting: bytes
     answer: bytes
     connections: int = 10_000
+    through: bool = False  # the target is a forward proxy: each connection is a tunnel to its upstream
 
     def missing(self) -> str:
         return ""
@@ -56,4 +57,6 @@ class Idle:
     def _opener(self, target: Target, *, connections: int, once: bool = False) -> list[str]:
         command = [sys.executable, "-m", "bench.loads.opener", target.host, str(target.port), str(connections)]
         command += [self.greeting.hex(), self.answer.hex()]
+        if self.through:
+            command += ["--tunnel", target.behind.authority]
         return [*command, "--once"] if once else command

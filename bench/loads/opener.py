@@ -1,8 +1,9 @@
 """Opens many connections, asks once on each, and holds them until it is told to ask again: a process of its own.
 
-    python -m bench.loads.opener HOST PORT COUNT GREETING ANSWER [--once]
+    python -m bench.loads.opener HOST PORT COUNT GREETING ANSWER [--tunnel HOST:PORT] [--once]
 
-GREETING is what is sent, ANSWER what the answer must begin with, both in hexadecimal. Prints `open COUNT`, waits for
+GREETING is what is sent, ANSWER what the answer must begin with, both in hexadecimal; through tunnels of the server's,
+where an end for them is given. Prints `open COUNT`, waits for
 a line on standard input, asks again on a hundred of them, and ends with 0 if all answered.
 """
 
@@ -25,11 +26,14 @@ def main() -> int:
     parser.add_argument("count", type=int)
     parser.add_argument("greeting", type=bytes.fromhex)
     parser.add_argument("answer", type=bytes.fromhex)
+    parser.add_argument("--tunnel", metavar="HOST:PORT", default="")
     parser.add_argument("--once", action="store_true")
     options = parser.parse_args()
     raise_descriptor_limit()
     connections = [dial(options.host, options.port, f"127.0.0.{2 + n // PER_SOURCE}") for n in range(options.count)]
     for connection in connections:
+        if options.tunnel:
+            connect(connection, options.tunnel)
         ask(connection, options.greeting, options.answer)
     if options.once:
         return 0
@@ -47,6 +51,11 @@ def dial(host: str, port: int, source: str) -> socket.socket:
     connection.bind((source, 0))
     connection.connect((host, port))
     return connection
+
+
+def connect(connection: socket.socket, end: str) -> None:
+    """Ask for a tunnel; what its end says comes only once it is spoken to."""
+    ask(connection, f"CONNECT {end} HTTP/1.1\r\nHost: {end}\r\n\r\n".encode(), b"HTTP/1.1 200 ")
 
 
 def ask(connection: socket.socket, greeting: bytes, answer: bytes) -> None:

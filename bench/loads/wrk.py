@@ -15,7 +15,7 @@ from bench.loads.commands import run
 from bench.model import NotAnswering, Sample
 from bench.stage import Target
 
-PIPELINE = Path(__file__).with_name("pipeline.lua")
+PIPELINE, ABSOLUTE = (Path(__file__).with_name(f"{name}.lua") for name in ("pipeline", "absolute"))
 SCALE = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}  # to milliseconds
 
 
@@ -30,12 +30,13 @@ class Wrk:
     fields: tuple[tuple[str, str], ...] = ()
     megabytes: bool = False  # count content in MB instead of requests
     coding: str = ""  # "gzip": the answer must come in it; `length` is that of what it holds
+    through: bool = False  # the target is a forward proxy, asked for what its upstream has; one at a time
 
     def missing(self) -> str:
         return "" if shutil.which("wrk") else "wrk"
 
     def check(self, target: Target) -> None:
-        answer = ask(target, self.path, dict(self.fields))
+        answer = ask(target, self._asked(target), dict(self.fields))
         if (answer.status, answer.coding) != (200, self.coding) or len(answer.decoded()) != self.length:
             wanted = f"200 with {self.length} bytes" + (f" in {self.coding}" if self.coding else "")
             raise NotAnswering(f"{target.url(self.path)} answered {answer}, not {wanted}")
@@ -44,13 +45,19 @@ class Wrk:
         command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds}s", "--latency"]
         for name, value in self.fields:
             command += ["-H", f"{name}: {value}"]
-        if self.pipeline > 1:
-            command += ["-s", str(PIPELINE)]
-        command.append(target.url(self.path))
-        if self.pipeline > 1:
-            command += ["--", str(self.pipeline)]
+        if self.through:
+            command += ["-H", f"Host: {target.behind.authority}", "-s", str(ABSOLUTE)]
+            command += [target.url("/"), "--", self._asked(target)]
+        elif self.pipeline > 1:
+            command += ["-s", str(PIPELINE), target.url(self.path), "--", str(self.pipeline)]
+        else:
+            command.append(target.url(self.path))
         done = run(command, timeout=seconds + 30)
         return self._sample(done.output, done.cpu)
+
+    def _asked(self, target: Target) -> str:
+        """The request target."""
+        return target.behind.url(self.path) if self.through else self.path
 
     def _sample(self, output: str, cpu: float) -> Sample:
         total = re.search(r"(\d+) requests in ([\d.]+)s", output)
