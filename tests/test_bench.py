@@ -15,11 +15,16 @@ import pytest
 
 from bench import meter, report
 from bench.loads.beset import Beset
+from bench.loads.download import Download, Upload
+from bench.loads.idle import Idle
+from bench.loads.tunnels import Tunnels
 from bench.loads.wrk import Wrk
 from bench.model import Case, Limit, NotAnswering, Ratio, Row, Sample
+from bench.peers.behind import Before
+from bench.peers.bulk import Bulk
 from bench.peers.netlab import Netlab
 from bench.rows import all_rows, chosen
-from bench.runner import Settings, measure
+from bench.runner import Settings, measure, start
 from bench.stage import Stage, StartFailed, Target, free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the bench needs Linux")
@@ -164,6 +169,23 @@ def test_an_answer_in_the_wrong_coding_is_not_measured() -> None:
         Wrk(path="/data.json", length=9).check(target)
         with pytest.raises(NotAnswering, match=r"answered 200 with 9 bytes, not 200 with 9 bytes in gzip$"):
             Wrk(path="/data.json", length=9, coding="gzip").check(target)
+
+
+def test_a_proxy_has_an_upstream_of_its_own_that_ends_with_it() -> None:
+    needs(("taskset", "util-linux"), ("setpriv", "util-linux"), ("curl", "curl"))
+    server = Before(proxy=Netlab(service="forward-proxy"), upstream=Bulk())
+    with Stage() as stage:
+        target = start(server, stage)
+        both = target.family() + target.behind.family()
+        assert len(both) == 2
+        down = Download(path="/3000000", size=3_000_000, first="/10", through=True).run(target, 1)
+        up = Upload(path="/sink", size=3_000_000, first="/10", through=True).run(target, 1)
+        assert (down.units, up.units) == (3.0, 3.0)
+        assert Tunnels(path="/100000").run(target, 1).units > 0
+        Idle(greeting=b"GET /0 HTTP/1.1\r\n\r\n", answer=b"HTTP/1.1 200 OK", connections=3, through=True).run(target, 1)
+        with pytest.raises(NotAnswering, match="answered 502, not 200"):
+            Download(path="/1", size=1, first="/no-number", through=True).check(target)
+    assert meter.memory(both) == 0
 
 
 def test_slow_clients_must_stay_while_another_load_runs() -> None:
