@@ -166,8 +166,7 @@ class Forwarding:
         if upstream is None or not upstream.core.writing_content:
             return  # the upstream has answered early, or is gone: the rest is read and dropped
         self._sent_content = True
-        upstream.core.send(data)
-        upstream.flush_soon()
+        upstream.send(data)
         if upstream.writing_paused:
             self.exchange.connection.hold()
         self._await_response()
