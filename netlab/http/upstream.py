@@ -9,7 +9,6 @@ from netlab.cores.http1 import ClientCore, Limits
 from netlab.flow import Flow
 from netlab.net.outgoing import Outgoing
 
-
 PIECE = 64 << 10
 """Bytes of content that are worth a write of their own."""
 
