@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from netlab.http.admission import authenticator, limited
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
 from netlab.http.prefixes import ODD, canonical
+from netlab.http.request_key import RequestKey
 from netlab.http.reverse_settings import ReverseSettings
 from netlab.http.route_rule import RouteRule
 from netlab.http.rules import Guard
@@ -63,11 +65,18 @@ class Routes:
         self.all = [*routes, *([self.otherwise] if self.otherwise is not None else [])]
         self._table = Table((route.rule.match, route) for route in self.all)
         self.only = None if routes else self.otherwise  # where there is nothing to choose
+        self._asks_more = any(rule.match.snis or rule.match.share is not None for rule in config.route)
 
     def find(self, exchange: Exchange) -> Route | None:
         """The route of a request; None: it was refused, for no route takes it, or two do by what its path may mean."""
         request = exchange.request
-        asked = Asked(request.method, request.authority, request.path.partition("?")[0], request.fields)
+        path = request.path.partition("?")[0]
+        if self._asks_more:
+            asked = Asked(
+                request.method, request.authority, path, request.fields, sni(exchange), self._lot_of(exchange)
+            )
+        else:
+            asked = Asked(request.method, request.authority, path, request.fields)
         found = self._table.find(asked)
         if ODD.search(asked.path):
             other = self._table.find(asked._replace(path=canonical(asked.path)))
@@ -82,6 +91,18 @@ class Routes:
         if exchange.flow.events is not None:
             exchange.flow.note("route.matched", route=str(found.route.rule), caught=dict(found.caught))
         return found.route
+
+    def _lot_of(self, exchange: Exchange) -> Callable[[str], float]:
+        """Draws for a request: once for each key, however often routes are looked at."""
+        drawn: dict[str, float] = {}
+
+        def lot(key: str) -> float:
+            if key not in drawn:
+                shown = RequestKey(key).of(exchange) if key else b""
+                drawn[key] = draw(shown) if shown else self._context.random.random()
+            return drawn[key]
+
+        return lot
 
     # -- making them ---------------------------------------------------------------------------------------------
 
@@ -126,3 +147,13 @@ class Routes:
 
 def _not_ready(exchange: Exchange) -> Work:
     raise AssertionError("a route that is not made yet")
+
+
+def draw(key: bytes) -> float:
+    """The same for the same key, and as good as by chance for different ones."""
+    return int.from_bytes(blake2b(key, digest_size=6).digest(), "big") / (1 << 48)
+
+
+def sni(exchange: Exchange) -> str:
+    """The name that TLS was asked for."""
+    return exchange.connection.transport.get_extra_info("server_name") or ""

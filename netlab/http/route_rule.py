@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from netlab.config_values import Kind
+from netlab.http.request_key import RequestKey
 from netlab.http.rules import MECHANISMS, LimitRule
 from netlab.http.target import Target
 from netlab.policy.auth.names import parse_roles
@@ -17,17 +18,20 @@ from netlab.policy.routing import PLACEHOLDER, Match, check_methods, is_version,
 from netlab.units import parse_duration
 
 NAMES = {"jwt": "bearer"}
+POOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RouteRule:
-    """Written `KEY=VALUE …`: `host= path= pattern= method= field= version=` say what a request has to be, `to=` where
-    it goes, `strip= add= as=` by which path, and the others under which conditions. `text` is what was written.
+    """Written `KEY=VALUE …`: `host= path= pattern= method= field= cookie= version= sni= share=` say what a request has
+    to be, `to=` or `pool=` where it goes, `strip= add= as=` by which path, and the others under which conditions.
+    `text` is what was written.
     """
 
     match: Match = field(default_factory=Match)
     to: tuple[Target, ...] = ()
+    pool: str = ""
     rewrite: Rewrite = field(default_factory=Rewrite)
     timeout: float | None = None
     retries: int | None = None
@@ -77,6 +81,8 @@ def _words(text: str) -> list[str]:
 
 def _checked(rule: RouteRule) -> RouteRule:
     rewrite, pattern = rule.rewrite, rule.match.pattern
+    if rule.pool and rule.to:
+        raise ValueError("has both to= and pool=: say either where it goes or whose upstreams have it")
     if rewrite.whole:
         if rewrite.strip or rewrite.add:
             raise ValueError("has as= together with strip= or add=: say either the whole path or what changes of it")
@@ -121,6 +127,39 @@ def _field(rule: RouteRule, value: str) -> RouteRule:
         raise ValueError(f"has field={value}, which is not NAME or NAME:VALUE")
     pair = (name.lower(), wanted.strip() if colon else None)
     return replace(rule, match=replace(rule.match, fields=(*rule.match.fields, pair)))
+
+
+def _cookie(rule: RouteRule, value: str) -> RouteRule:
+    name, colon, wanted = value.partition(":")
+    if not FIELD_NAME.fullmatch(name):
+        raise ValueError(f"has cookie={value}, which is not NAME or NAME:VALUE")
+    cookies = (*rule.match.cookies, (name, wanted if colon else None))
+    return replace(rule, match=replace(rule.match, cookies=cookies))
+
+
+def _snis(rule: RouteRule, value: str) -> RouteRule:
+    names = tuple(value.lower().split(","))
+    if not all(re.fullmatch(r"[a-z0-9*._-]+", name) for name in names):
+        raise ValueError(f"has sni={value}, which is no name of a host, with * for any characters")
+    return replace(rule, match=replace(rule.match, snis=rule.match.snis + names))
+
+
+def _share(rule: RouteRule, value: str) -> RouteRule:
+    text, colon, key = value.partition(":")
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        drawn_by = RequestKey.parse(key).text if colon else ""
+    except ValueError:
+        share, drawn_by = -1.0, ""
+    if not 0 <= share <= 1:
+        raise ValueError(f"has share={value}, which is not such as 5%, 5%:source or 5%:cookie:NAME")
+    return replace(rule, match=replace(rule.match, share=(share, drawn_by)))
+
+
+def _pool(rule: RouteRule, value: str) -> RouteRule:
+    if not POOL_NAME.fullmatch(value):
+        raise ValueError(f"has pool={value}, which is no name of a pool")
+    return replace(rule, pool=value)
 
 
 def _versions(rule: RouteRule, value: str) -> RouteRule:
@@ -192,7 +231,11 @@ READERS: dict[str, Callable[[RouteRule, str], RouteRule]] = {
     "pattern": _pattern,
     "method": _methods,
     "field": _field,
+    "cookie": _cookie,
     "version": _versions,
+    "sni": _snis,
+    "share": _share,
+    "pool": _pool,
     "to": _to,
     **{key: _rewriting(key) for key in REWRITES},
     "timeout": _timeout,

@@ -1,9 +1,9 @@
-"""Which route a request takes: by host, path, method, field and API version; the first that matches wins."""
+"""Which route a request takes: by host, path, method, field, cookie, API version, SNI and lot; the first wins."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -28,13 +28,24 @@ class FieldsRead(Protocol):
     def get(self, name: str, default: str | None = None, /) -> str | None: ...
 
 
+def no_lot(key: str) -> float:
+    """Where nobody draws, a share of requests is all of them."""
+    return 0.0
+
+
 class Asked(NamedTuple):
-    """What of a request routes look at; `path` is without query."""
+    """What of a request routes look at; `path` is without query.
+
+    sni  the name that TLS was asked for; empty without TLS
+    lot  a number, 0 or more and less than 1: by chance for the key "", else the same for all with the same key
+    """
 
     method: str
     authority: str
     path: str
     fields: FieldsRead
+    sni: str = ""
+    lot: Callable[[str], float] = no_lot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +58,9 @@ class Match:
     methods   GET stands for HEAD too
     fields    (lower-case name, value with `*` for any characters; None: the field is there)
     versions  of the API: 2 stands for 2.1 too
+    cookies   (name, value with `*` for any characters; None: the cookie is there)
+    snis      names asked for in TLS, as hosts
+    share     the part of requests that takes it, and the key by which they are drawn (empty: by chance)
     """
 
     hosts: tuple[str, ...] = ()
@@ -55,11 +69,15 @@ class Match:
     methods: tuple[str, ...] = ()
     fields: tuple[tuple[str, str | None], ...] = ()
     versions: tuple[str, ...] = ()
+    cookies: tuple[tuple[str, str | None], ...] = ()
+    snis: tuple[str, ...] = ()
+    share: tuple[float, str] | None = None
 
     def looks_at(self) -> list[str]:
         """What it looks at, in words."""
-        words = [name for name in ("hosts", "path", "pattern", "methods", "versions") if getattr(self, name)]
-        return [WORDS[name] for name in words] + [f"the field {name}" for name, _ in self.fields]
+        words = [WORDS[name] for name in WORDS if getattr(self, name)]
+        fields = [f"the field {name}" for name, _ in self.fields]
+        return words + fields + [f"the cookie {name}" for name, _ in self.cookies]
 
 
 class Found(NamedTuple, Generic[Thing]):
@@ -92,6 +110,7 @@ class Routes(Generic[Thing]):
             WORDS["pattern"]: f"the path {asked.path[:200]}",
             WORDS["methods"]: f"the method {asked.method[:40]}",
             WORDS["versions"]: f"the API version {api_version(asked) or '(none)'}",
+            WORDS["snis"]: f"the SNI {asked.sni or '(none)'}",
         }
         told = ", ".join(dict.fromkeys(seen.get(word, word) for word in self._looked_at))
         return f"no route takes this request ({len(self._routes)} looked at {told or 'nothing'})"
@@ -103,17 +122,16 @@ class Routes(Generic[Thing]):
 class _Compiled:
     """A match with its expressions made."""
 
-    __slots__ = ("_below", "_fields", "_hosts", "_pattern", "_wildcards", "match", "methods")
+    __slots__ = ("_below", "_cookies", "_fields", "_hosts", "_pattern", "_snis", "match", "methods")
 
     def __init__(self, match: Match) -> None:
         self.match = match
-        hosts = [host.lower().removesuffix(".") for host in match.hosts]
-        self._hosts = frozenset(host for host in hosts if "*" not in host)
-        self._wildcards = [wildcard(host) for host in hosts if "*" in host]
+        self._hosts, self._snis = _Names(match.hosts), _Names(match.snis)
         self._below = match.path.rstrip("/")
         self._pattern = path_pattern(match.pattern) if match.pattern else None
         self.methods = frozenset(match.methods) | ({"HEAD"} if "GET" in match.methods else set())
         self._fields = [(name, None if value is None else wildcard(value)) for name, value in match.fields]
+        self._cookies = [_cookie(name, value) for name, value in match.cookies]
 
     def matches(self, asked: Asked) -> Mapping[str, str] | None:
         """What the pattern caught, which may be nothing; None: no match."""
@@ -122,22 +140,50 @@ class _Compiled:
             return None
         if self.methods and asked.method not in self.methods:
             return None
-        if self.match.hosts and not self._is_host(host_name(asked.authority)):
+        if self.match.hosts and host_name(asked.authority) not in self._hosts:
+            return None
+        if self.match.snis and asked.sni.lower() not in self._snis:
             return None
         if self.match.versions and not self._is_version(api_version(asked)):
             return None
         if not all(_has(asked.fields, name, value) for name, value in self._fields):
             return None
-        if self._pattern is None:
-            return NOTHING
-        found = self._pattern.fullmatch(path)
-        return None if found is None else found.groupdict()
+        if self._cookies and not self._has_cookies(asked.fields.get("cookie") or ""):
+            return None
+        found = None if self._pattern is None else self._pattern.fullmatch(path)
+        if (self._pattern is not None and found is None) or not self._is_drawn(asked):
+            return None
+        return NOTHING if found is None else found.groupdict()
 
-    def _is_host(self, name: str) -> bool:
-        return name in self._hosts or any(pattern.fullmatch(name) for pattern in self._wildcards)
+    def _has_cookies(self, field: str) -> bool:
+        return all(cookie.search(field) for cookie in self._cookies)
+
+    def _is_drawn(self, asked: Asked) -> bool:
+        share = self.match.share
+        return share is None or asked.lot(share[1]) < share[0]
 
     def _is_version(self, version: str) -> bool:
         return any(version == wanted or version.startswith(f"{wanted}.") for wanted in self.match.versions)
+
+
+class _Names:
+    """Names of hosts, some with wildcards."""
+
+    __slots__ = ("_exact", "_wildcards")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        lower = [name.lower().removesuffix(".") for name in names]
+        self._exact = frozenset(name for name in lower if "*" not in name)
+        self._wildcards = [wildcard(name) for name in lower if "*" in name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._exact or any(pattern.fullmatch(name) for pattern in self._wildcards)
+
+
+def _cookie(name: str, value: str | None) -> re.Pattern[str]:
+    """The expression for one cookie among those of a Cookie field (RFC 6265 4.2)."""
+    wanted = "[^;]*" if value is None else "[^;]*".join(map(re.escape, value.split("*")))
+    return re.compile(rf"(?:\A|;)[ \t]*{re.escape(name)}=(\"?){wanted}\1[ \t]*(?:;|\Z)")
 
 
 def _has(fields: FieldsRead, name: str, value: re.Pattern[str] | None) -> bool:
@@ -227,6 +273,8 @@ WORDS: Mapping[str, str] = {
     "pattern": "path pattern",
     "methods": "method",
     "versions": "API version",
+    "snis": "SNI",
+    "share": "lot",
 }
 
 

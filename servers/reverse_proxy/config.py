@@ -33,6 +33,10 @@ class Config(ReverseSettings, Where):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if (pooled := next((rule for rule in self.route if rule.pool), None)) is not None:
+            raise UsageError(
+                f"route {pooled} has pool={pooled.pool}, but pools are the l7-balancer's: write to=URL,URL"
+            )
         if not self.to and (not self.route or not all(rule.to or rule.maintenance for rule in self.route)):
             which = next((f"route {rule} " for rule in self.route if not rule.to and not rule.maintenance), "")
             raise UsageError(f"{which or 'reverse-proxy '}needs --to URL, such as --to http://127.0.0.1:9101")

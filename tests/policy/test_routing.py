@@ -140,3 +140,34 @@ def test_nothing_a_client_sends_raises(host: str, path: str, value: str) -> None
     routes.find(request)
     assert routes.why_none(request)
     assert host_name(host) == host_name(host_name(host)) or ":" in host or host.endswith(".")
+
+
+def test_cookies() -> None:
+    match = Match(cookies=(("beta", None), ("plan", "gold*")))
+    for taken in ("beta=1; plan=gold", "a=1; plan=golden;beta=", 'plan="gold"; beta=x'):
+        assert takes(match, asked(fields=(("Cookie", taken),))), taken
+    for left in ("plan=gold", "beta=1; plan=silver", "xbeta=1; plan=gold", "beta=1; a=plan=gold", ""):
+        assert not takes(match, asked(fields=(("Cookie", left),))), left
+    assert not takes(match, asked())
+
+
+def test_names_asked_for_in_tls() -> None:
+    match = Match(snis=("shop.test", "*.api.test"))
+    for taken in ("shop.test", "SHOP.test", "a.api.test"):
+        assert takes(match, asked()._replace(sni=taken))
+    for left in ("", "api.test", "shop.test.evil"):
+        assert not takes(match, asked()._replace(sni=left))
+
+
+@pytest.mark.parametrize("lot", [0.0, 0.049, 0.05, 0.5, 0.999])
+def test_a_share_of_requests_is_drawn_last_and_only_where_all_else_fits(lot: float) -> None:
+    drawn: list[str] = []
+
+    def draw(key: str) -> float:
+        drawn.append(key)
+        return lot
+
+    match = Match(path="/shop", share=(0.05, "source"))
+    assert takes(match, asked("/shop")._replace(lot=draw)) is (lot < 0.05)
+    assert not takes(match, asked("/other")._replace(lot=draw))
+    assert drawn == ["source"]
