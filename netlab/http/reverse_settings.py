@@ -102,6 +102,9 @@ class Upstream:
 class ReverseSettings(Connections, AdmissionSettings, Upstream, Routing):
     """All of it; the order of the help is from the last base to the first."""
 
+    max_body: Size = 1 << 40
+    """Bytes of content a request may have (413 above); it is passed on as it comes, so this costs no memory."""
+
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this proxy")

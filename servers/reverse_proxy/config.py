@@ -28,9 +28,6 @@ class Config(ReverseSettings, Where):
     listen: Address = Address("127.0.0.1", 8081)
     tls_listen: Address = Address("127.0.0.1", 8453)
 
-    max_body: Size = 1 << 40
-    """Bytes of content a request may have (413 above); it is passed on as it comes, so this costs no memory."""
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if (pooled := next((rule for rule in self.route if rule.pool), None)) is not None:
