@@ -93,6 +93,8 @@ class Command:
                 if not refused:
                     async for piece in hop.content(raw=config.raw):
                         output.write(piece)
+            if config.verbose and output.line_open:
+                show.tell([""])
         if refused:
             raise NetlabError(f"{response.status} {response.reason}".rstrip() + f" from {hop.request.url}")
 

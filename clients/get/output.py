@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ class Output:
         self._file: BinaryIO = sys.stdout.buffer
         self.terminal = self._path is None and sys.stdout.isatty()
         self._careful = self.terminal and where != "-"
+        self._last = b"\n"
 
     def __enter__(self) -> Output:
         if self._path is not None:
@@ -43,10 +45,16 @@ class Output:
         try:
             self._file.write(data)
             self._file.flush()
+            self._last = data[-1:] or self._last
         except BrokenPipeError:
             raise  # the reader has what it wanted
         except OSError as error:
             raise NetlabError(f"cannot write to {self._path or 'standard output'}: {error.strerror}") from None
+
+    @property
+    def line_open(self) -> bool:
+        """Whether what is said next on standard error would stand behind the content, on its last line."""
+        return self._path is None and self._last != b"\n" and os.path.sameopenfile(1, 2)
 
 
 class Kept:

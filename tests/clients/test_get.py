@@ -94,6 +94,17 @@ async def test_verbose_tells_the_whole_story_on_standard_error(capfdbinary: Stre
     assert bars[-1] == "receive"
 
 
+async def test_what_is_told_does_not_stand_behind_the_content() -> None:
+    async with raw_server(answering(OK)) as server:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "netlab", "get", "-v", server.url),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert b"< \nhello\n* 5 B received\n" in out
+
+
 async def test_the_whole_exchange_as_json(capfdbinary: Streams) -> None:
     answers = {b"/": b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n", b"/b": OK}
     async with raw_server(keeping(answers)) as server:
