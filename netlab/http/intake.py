@@ -65,7 +65,7 @@ class Intake:
             self._collected()
             return
         self.want()
-        self._taken()  # who begins late may find the client held back
+        self._exchange.connection.content_taken(0)  # who begins late may find the client held back
 
     async def pieces(self) -> AsyncIterator[bytes]:
         self.want()

@@ -400,6 +400,23 @@ async def test_a_collector_that_fails_is_a_500_and_our_bug(pieces: tuple[bytes, 
         assert [flow.outcome for flow in await ended(app, 2)] == [Outcome.ERROR, Outcome.ERROR]
 
 
+async def test_who_collects_late_finds_all_of_it() -> None:
+    """The client was held back meanwhile, and must be let go on."""
+    full = asyncio.Event()
+
+    async def handle(exchange: Exchange) -> None:
+        while not exchange.connection.held:
+            await asyncio.sleep(0)
+        full.set()
+        exchange.collect(1 << 20, lambda content: exchange.text(200, str(len(content))))
+
+    async with serving(handle, buffer=1000) as (_, port), connected(port) as client:
+        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 300000\r\n\r\n" + b"x" * 2000)
+        await full.wait()
+        await client.send(b"x" * 298_000)
+        assert (await client.response())[1] == b"300000"
+
+
 @pytest.mark.parametrize("level", [Level.SUMMARY, Level.FULL])
 async def test_a_connection_s_bytes_are_counted(level: Level) -> None:
     def handle(exchange: Exchange) -> None:
