@@ -1,0 +1,240 @@
+"""DNS messages (RFC 1035 4, RFC 6891): read whole or not at all, written with compression and cut to a size."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from netlab.cores.dns_codes import EDE, IN, OPT, QUERY
+from netlab.cores.dns_names import ROOT, malformed, read
+from netlab.cores.dns_rdata import COMPRESSIBLE, EXPANDED, expanded, names_in
+
+HEADER = struct.Struct(">HHHHHH")
+FIXED = struct.Struct(">HHIH")  # type, class, TTL, length of the data
+QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
+LARGEST = 65_535
+LONGEST_TTL = 0x7FFFFFFF
+PLAIN_UDP = 512  # bytes that every client takes (RFC 1035 4.2.1)
+
+
+class Question(NamedTuple):
+    """What is asked; the name as it was written, in wire form."""
+
+    name: bytes
+    type: int
+    klass: int = IN
+
+
+class Record(NamedTuple):
+    """One resource record; the names in its data are not compressed."""
+
+    name: bytes
+    type: int
+    ttl: int  # seconds
+    rdata: bytes
+    klass: int = IN
+
+    @property
+    def key(self) -> tuple[bytes, int, int]:
+        """What makes records one rrset (RFC 2181 5)."""
+        return self.name.lower(), self.type, self.klass
+
+
+@dataclass(frozen=True, slots=True)
+class Edns:
+    """What an OPT record says (RFC 6891 6.1); options are (code, data)."""
+
+    size: int = 1232  # bytes of UDP payload that its sender takes
+    version: int = 0
+    do: bool = False  # DNSSEC records are wanted (RFC 3225)
+    options: tuple[tuple[int, bytes], ...] = ()
+
+    def option(self, code: int) -> bytes | None:
+        return next((data for known, data in self.options if known == code), None)
+
+
+@dataclass(slots=True)
+class Message:
+    """One message; `flags` are the bits of the header without opcode and rcode, `rcode` has the extended bits too."""
+
+    id: int = 0
+    flags: int = 0
+    opcode: int = QUERY
+    rcode: int = 0
+    question: list[Question] = field(default_factory=list)
+    answer: list[Record] = field(default_factory=list)
+    authority: list[Record] = field(default_factory=list)
+    additional: list[Record] = field(default_factory=list)  # without OPT
+    edns: Edns | None = None
+
+    @property
+    def is_response(self) -> bool:
+        return bool(self.flags & QR)
+
+    def reply(self, rcode: int = 0, *, flags: int = 0) -> Message:
+        """An answer to this query: its id, its question as it was written, RD and CD copied (RFC 1035 4.1.1)."""
+        return Message(self.id, QR | flags | self.flags & (RD | CD), self.opcode, rcode, list(self.question))
+
+    @property
+    def extended_error(self) -> tuple[int, str] | None:
+        """Code and text of an Extended DNS Error (RFC 8914 2)."""
+        data = self.edns.option(EDE) if self.edns is not None else None
+        if data is None or len(data) < 2:
+            return None
+        return int.from_bytes(data[:2], "big"), data[2:].decode("utf-8", "replace").rstrip("\0")
+
+
+def extended_error(code: int, text: str = "") -> tuple[int, bytes]:
+    """An Extended DNS Error as an option of EDNS."""
+    return EDE, struct.pack(">H", code) + text.encode()
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def parse(data: bytes) -> Message:
+    """The message that all these bytes are; RemoteProtocolError with offset, rule and section if they are none."""
+    if len(data) < HEADER.size:
+        raise malformed(f"{len(data)} bytes are no header of 12", len(data), "header.cut", "RFC 1035 4.1.1")
+    number, bits, questions, answers, authorities, additionals = HEADER.unpack_from(data)
+    message = Message(number, bits & 0x87B0, bits >> 11 & 15, bits & 15)
+    at = HEADER.size
+    for _ in range(questions):
+        question, at = _question(data, at)
+        message.question.append(question)
+    for records, size in ((message.answer, answers), (message.authority, authorities)):
+        for _ in range(size):
+            record, at = _record(data, at)
+            if record.type == OPT:
+                raise malformed("OPT outside of the additional section", at, "opt.place", "RFC 6891 6.1.1")
+            records.append(record)
+    for _ in range(additionals):
+        start = at
+        record, at = _record(data, at)
+        if record.type == OPT:
+            _read_edns(message, record, start)
+        else:
+            message.additional.append(record)
+    if at != len(data):
+        raise malformed(f"{len(data) - at} bytes behind the last record", at, "message.excess", "RFC 1035 4.1")
+    return message
+
+
+def _question(data: bytes, at: int) -> tuple[Question, int]:
+    name, at = read(data, at)
+    if at + 4 > len(data):
+        raise malformed("a question that runs past the end", at, "question.cut", "RFC 1035 4.1.2")
+    return Question(name, data[at] << 8 | data[at + 1], data[at + 2] << 8 | data[at + 3]), at + 4
+
+
+def _record(data: bytes, at: int) -> tuple[Record, int]:
+    name, at = read(data, at)
+    if at + 10 > len(data):
+        raise malformed("a record that runs past the end", at, "record.cut", "RFC 1035 4.1.3")
+    kind, klass, ttl, length = FIXED.unpack_from(data, at)
+    at += 10
+    stop = at + length
+    if stop > len(data):
+        reason = f"data of {length} bytes where {len(data) - at} are left"
+        raise malformed(reason, at, "record.cut", "RFC 1035 4.1.3")
+    rdata = expanded(kind, data, at, stop) if kind in EXPANDED and length else data[at:stop]
+    if ttl > LONGEST_TTL and kind != OPT:
+        ttl = 0  # RFC 2181 8: the highest bit set is as if the TTL were zero
+    return Record(name, kind, ttl, rdata, klass), stop
+
+
+def _read_edns(message: Message, record: Record, at: int) -> None:
+    if message.edns is not None:
+        raise malformed("more than one OPT record", at, "opt.repeated", "RFC 6891 6.1.1")
+    if record.name != ROOT:
+        raise malformed("an OPT record whose owner is not the root", at, "opt.owner", "RFC 6891 6.1.2")
+    options, data, here = [], record.rdata, 0
+    while here < len(data):
+        length = int.from_bytes(data[here + 2 : here + 4], "big")
+        if here + 4 + length > len(data):
+            raise malformed("an EDNS option that runs past its record", at, "opt.cut", "RFC 6891 6.1.2")
+        options.append((data[here] << 8 | data[here + 1], data[here + 4 : here + 4 + length]))
+        here += 4 + length
+    message.rcode |= record.ttl >> 24 << 4
+    message.edns = Edns(record.klass, record.ttl >> 16 & 0xFF, bool(record.ttl & 0x8000), tuple(options))
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def serialize(message: Message, limit: int = LARGEST) -> bytes:
+    """The message in wire form, at most `limit` bytes: whole rrsets are left out from the end (RFC 2181 9).
+
+    What is left out of answer or authority sets TC; what is left out of additional data does not.
+    """
+    edns = b"" if message.edns is None else _edns_record(message.edns, message.rcode)
+    out, seen = bytearray(HEADER.size), dict[bytes, int]()
+    for question in message.question:
+        _write_name(out, question.name, seen)
+        out += struct.pack(">HH", question.type, question.klass)
+    room, counts, flags = limit - len(edns), [0, 0, 0], message.flags
+    sections = (message.answer, message.authority, message.additional)
+    for index, section in enumerate(sections):
+        counts[index] = _write_section(out, section, seen, room)
+        if counts[index] < len(section):
+            flags |= TC if index < 2 else 0
+            break
+    out += edns
+    bits = flags | message.opcode << 11 | message.rcode & 15
+    HEADER.pack_into(out, 0, message.id, bits, len(message.question), counts[0], counts[1], counts[2] + bool(edns))
+    return bytes(out)
+
+
+def _write_section(out: bytearray, records: Iterable[Record], seen: dict[bytes, int], room: int) -> int:
+    """Write what has room, whole rrsets only; returns how many records that were."""
+    written, whole, end, last = 0, 0, len(out), None
+    for record in records:
+        if record.key != last:
+            last, whole, end = record.key, written, len(out)
+        _write_record(out, record, seen)
+        if len(out) > room:
+            del out[end:]
+            for name in [name for name, at in seen.items() if at >= end]:
+                del seen[name]
+            return whole
+        written += 1
+    return written
+
+
+def _write_record(out: bytearray, record: Record, seen: dict[bytes, int]) -> None:
+    _write_name(out, record.name, seen)
+    at = len(out)
+    out += FIXED.pack(record.type, record.klass, record.ttl, len(record.rdata))
+    if record.type not in COMPRESSIBLE or not record.rdata:
+        out += record.rdata
+        return
+    for part, is_name in names_in(record.type, record.rdata):
+        if is_name:
+            _write_name(out, part, seen)
+        else:
+            out += part
+    struct.pack_into(">H", out, at + 8, len(out) - at - 10)
+
+
+def _write_name(out: bytearray, name: bytes, seen: dict[bytes, int]) -> None:
+    """A name, its end as a pointer where that was written before; case is kept (RFC 1035 4.1.4)."""
+    at = 0
+    while length := name[at]:
+        suffix = name[at:]
+        known = seen.get(suffix)
+        if known is not None:
+            out += (0xC000 | known).to_bytes(2, "big")
+            return
+        if len(out) < 0x4000:
+            seen[suffix] = len(out)
+        out += name[at : at + 1 + length]
+        at += 1 + length
+    out.append(0)
+
+
+def _edns_record(edns: Edns, rcode: int) -> bytes:
+    data = b"".join(struct.pack(">HH", code, len(value)) + value for code, value in edns.options)
+    ttl = rcode >> 4 << 24 | edns.version << 16 | (0x8000 if edns.do else 0)
+    return ROOT + FIXED.pack(OPT, edns.size, ttl, len(data)) + data
