@@ -114,6 +114,9 @@ class Exchange:
         if self.intake is not None:
             self.intake.relay(sink, ready=ready)
 
+    def for_this_client(self, block: bytes) -> None:
+        """Of the answer's fields; an exchange is one client's as a whole."""
+
     # -- the response --------------------------------------------------------------------------------------------
 
     def amend(self, change: Callable[[bytes], bytes]) -> None:

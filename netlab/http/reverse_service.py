@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netlab.http.admission import admitting
+from netlab.http.cache.uri import uri_of
 from netlab.http.engine import HttpService
 from netlab.http.error_pages import read_pages
 from netlab.http.exchange import Exchange
@@ -14,6 +15,7 @@ from netlab.http.gateway import Gateway
 from netlab.http.hops import answer_here, hops_left, loop, one_less
 from netlab.http.reverse_routes import Route, Routes, UpstreamsOf, Work
 from netlab.http.reverse_settings import ReverseSettings
+from netlab.http.upstream_call import client_sees
 from netlab.net.dial import Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
@@ -23,7 +25,9 @@ from netlab.policy.routing import caught
 from netlab.service import Context
 
 if TYPE_CHECKING:
+    from netlab.http.cache.shared import SharedCache
     from netlab.http.compression import Compression
+    from netlab.http.roles import Asker
     from netlab.net.secure import TlsOptions
 
 UNUSUAL = frozenset(("CONNECT", "OPTIONS", "TRACE"))
@@ -42,6 +46,7 @@ class ReverseService:
         self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell, trusted=config.trust)
         dialer = context.dialer(name, Timeouts().within(config.timeout or 10.0))
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
+        self.cache = shared_cache(config, context, self.hop) if config.cache else None
         self.maintenance = config.maintenance
         self.log = config.open_access_log()
         handler = admitting(self.handle, config, context)
@@ -95,10 +100,15 @@ class ReverseService:
         """
         if route.compress and self.compression is not None:
             self.compression.begin(exchange)
-        self.forward(exchange, route)
+        if self.cache is None:
+            self.forward(exchange, route)
+        else:
+            seen = client_sees(exchange, self.hop)
+            uri = uri_of(seen.scheme, seen.authority, exchange.request.path)
+            self.cache.serve(exchange, uri, lambda asker: self.forward(asker, route), route.rule.text)
         return None
 
-    def forward(self, exchange: Exchange, route: Route) -> None:
+    def forward(self, exchange: Asker, route: Route) -> None:
         """To one of the route's upstreams, by the path that they know."""
         request, upstreams, change = exchange.request, route.upstreams, None
         assert upstreams is not None  # a route without any is in maintenance
@@ -147,6 +157,8 @@ class ReverseService:
 
     def closed(self) -> None:
         """All connections are gone."""
+        if self.cache is not None:
+            self.cache.close()
         self.gateway.close()
         if self.log is not None:
             self.log.close()
@@ -155,6 +167,12 @@ class ReverseService:
 def closed(exchange: Exchange) -> Work:
     exchange.refuse(503, "closed for maintenance", [("Retry-After", "60")])
     return None
+
+
+def shared_cache(config: ReverseSettings, context: Context, hop: Hop) -> SharedCache:
+    from netlab.http.cache.shared import SharedCache
+
+    return SharedCache(hop.name, config.cache_rules(), context.clock, context.flows)
 
 
 def compression(config: ReverseSettings) -> Compression:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from netlab.config import Address, Count, Duration, Kind, Size
 from netlab.http.admission import AdmissionSettings
+from netlab.http.cache.rules import CacheSettings
 from netlab.http.connections import Connections
 from netlab.http.error_pages import ErrorPage
 from netlab.http.gateway import GatewaySettings
@@ -82,8 +83,9 @@ class Upstream:
     """Upstreams tried after the first, where repeating does no harm."""
     retry_budget: Share = 0.2
     """Retries under way are at most this share of the requests under way (10 always may); more wait for their turn."""
-    breaker_failures: Count = 5
-    """Failures in a row after which an upstream gets no requests for a while."""
+    breaker_failures: Count | None = None
+    """Failures in a row after which an upstream gets no requests for a while; else 5, and of one that has no stand-in
+    only failures to connect count."""
     breaker_pause: Duration = 5.0
     """For how long; doubled, up to a minute, when it fails again."""
     upstream_cacert: Path | None = None
@@ -99,7 +101,7 @@ class Upstream:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReverseSettings(Connections, AdmissionSettings, Upstream, Routing):
+class ReverseSettings(Connections, AdmissionSettings, CacheSettings, Upstream, Routing):
     """All of it; the order of the help is from the last base to the first."""
 
     max_body: Size = 1 << 40
@@ -119,4 +121,4 @@ class ReverseSettings(Connections, AdmissionSettings, Upstream, Routing):
         )
 
     def breaker_rules(self) -> BreakerRules:
-        return BreakerRules(failures=self.breaker_failures, pause=self.breaker_pause)
+        return BreakerRules(failures=self.breaker_failures or 5, pause=self.breaker_pause)

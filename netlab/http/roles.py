@@ -124,6 +124,9 @@ class Asker(Protocol):
     @property
     def sent(self) -> int: ...
 
+    def for_this_client(self, block: bytes) -> None:
+        """What will stand at the end of the answer's fields is nobody else's business: who keeps answers leaves it out."""
+
     def relay(self, sink: Sink, *, ready: bool) -> None: ...
 
     def inform(self, status: int, fields: Iterable[tuple[str, str]] = ()) -> None: ...

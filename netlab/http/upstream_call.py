@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 FAILED = frozenset((502, 503, 504))
 """Answers by which an upstream says that it cannot: they count against it as no answer at all would."""
+UNREACHED = frozenset(
+    (
+        "connection_refused",
+        "connection_timeout",
+        "destination_unavailable",
+        "dns_error",
+        "dns_timeout",
+        "tls_certificate_error",
+        "tls_protocol_error",
+    )
+)
+"""Failures of an upstream to be there at all."""
 ANYWHERE = frozenset(("client_gone", "destination_ip_prohibited", "proxy_internal_error"))
 """Failures that would be the same with another upstream."""
 OURS = ANYWHERE | {"connection_limit_reached"}
@@ -143,6 +155,7 @@ class Call(Way):
         sessions = group.traffic.sessions
         if sessions is not None:
             self.adds = b"" if member is self._session else sessions.bind(exchange, member)
+            exchange.for_this_client(self.adds)
         host = member.authority
         if onward.preserve_host:
             host = exchange.request.authority or host
@@ -240,11 +253,17 @@ class Call(Way):
         if ours:
             breaker.forget()
             return
-        breaker.record(failed is None and status not in FAILED, self._group.clock.now())
+        breaker.record(not self._counts(failed, status), self._group.clock.now())
         if breaker.state is not before:
             self.member.changed()
             if self._exchange.flow.events is not None:
                 self._note_breaker(breaker, failed, status)
+
+    def _counts(self, failed: Failure | None, status: int) -> bool:
+        """Whether it is held against the member. Nobody is served by sparing one that is there and has no stand-in."""
+        if self._group.traffic.spares_the_only_one or len(self._group.members) > 1:
+            return failed is not None or status in FAILED
+        return failed is not None and failed.error in UNREACHED
 
     def _note_breaker(self, breaker: Breaker, failed: Failure | None, status: int) -> None:
         name = {State.OPEN: "breaker.opened", State.CLOSED: "breaker.closed", State.HALF_OPEN: "breaker.tried"}

@@ -69,6 +69,8 @@ class Traffic:
     waiting       requests that may wait for a member that has less to do, and for how many seconds
     key           what of a request hashing goes by; None: nothing
     sessions      which requests belong to one member
+    spares_the_only_one  whether the breaker of a member without stand-in opens for whatever failure, not only when it
+                  cannot be connected to
     """
 
     retry_budget: float = 0.2
@@ -76,6 +78,7 @@ class Traffic:
     wait_timeout: float = 5.0
     key: KeyOf | None = None
     sessions: Sessions | None = None
+    spares_the_only_one: bool = True
 
 
 class Upstreams(Group[Member]):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from netlab.config import Kind
+from netlab.http.cache.rules import CacheSettings
 from netlab.http.parents import Parent
 from netlab.http.proxy_settings import Admission, ProxySettings
 from netlab.policy.rewrite import Rewrite, parse_rewrite
@@ -44,5 +45,8 @@ class Passing(Admission):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(ProxySettings, Passing):
+class Config(ProxySettings, CacheSettings, Passing):
     """What can be set for the forward proxy."""
+
+    cache_target: tuple[str, ...] = ()
+    """Fields that count in place of Cache-Control where they are there (RFC 9213); the first comes first."""

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from netlab.http.cache.uri import uri_of
 from netlab.http.destination import Destination, Turn
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
@@ -21,7 +22,10 @@ from netlab.service import Context
 from servers.forward_proxy.config import Config
 
 if TYPE_CHECKING:
+    from netlab.http.cache.shared import SharedCache
     from netlab.http.rewriting import Rewriting
+    from netlab.http.roles import Asker
+    from netlab.net.dial import Check
 
 
 class Server:
@@ -38,6 +42,7 @@ class Server:
         self.proxy = ProxyService("forward-proxy", config, context, self.gateway, trust, self.pass_on)
         self.onward = Onward(self.gateway, trust)
         self.rewriting = rewriting(config) if config.rewrite else None
+        self.cache = shared_cache(config, context, self.hop) if config.cache else None
 
     def listeners(self) -> Sequence[Listener]:
         return [self.proxy.listener()]
@@ -58,16 +63,26 @@ class Server:
         return self.proxy.connect(exchange, to)
 
     def forward(self, exchange: Exchange, turn: Turn, tls: TlsOptions | None) -> Work:
-        """To the origin, to where a rule sends it, or to a parent proxy."""
+        """From the cache; to the origin, to where a rule sends it, or to a parent proxy."""
         allow = None if turn.moved else self.proxy.allow(exchange, turn.to)
+        if self.cache is None:
+            self.send(exchange, turn, tls, allow)
+        else:
+            uri = uri_of(turn.to.scheme, turn.to.authority, turn.target)
+            self.cache.serve(exchange, uri, lambda asker: self.send(asker, turn, tls, allow))
+        return None
+
+    def send(self, exchange: Asker, turn: Turn, tls: TlsOptions | None, allow: Check | None) -> None:
         way = self.onward.way(exchange, turn, tls, allow)
         if isinstance(way, Way):
             self.gateway.forward(exchange, way)
-            return None
-        return self.proxy.refuse(exchange, Failure(403, "http_request_denied", way.reason))
+        else:
+            self.gateway.refuse(exchange, Failure(403, "http_request_denied", way.reason))
 
     def closed(self) -> None:
         """All connections are gone."""
+        if self.cache is not None:
+            self.cache.close()
         self.proxy.closed()
 
 
@@ -75,3 +90,9 @@ def rewriting(config: Config) -> Rewriting:
     from netlab.http.rewriting import Rewriting
 
     return Rewriting(config.rewrite)
+
+
+def shared_cache(config: Config, context: Context, hop: Hop) -> SharedCache:
+    from netlab.http.cache.shared import SharedCache
+
+    return SharedCache(hop.name, config.cache_rules(), context.clock, context.flows)

@@ -34,6 +34,9 @@ class Groups:
                 self._context.clock,
                 self._context.random.random,
                 GroupSettings(balance=self._config.balance),
-                Traffic(retry_budget=self._config.retry_budget),
+                Traffic(
+                    retry_budget=self._config.retry_budget,
+                    spares_the_only_one=self._config.breaker_failures is not None,
+                ),
             )
         return self._groups.get(targets)
