@@ -125,7 +125,7 @@ class Asker(Protocol):
     def sent(self) -> int: ...
 
     def for_this_client(self, block: bytes) -> None:
-        """What will stand at the end of the answer's fields is nobody else's business: who keeps answers leaves it out."""
+        """The end of the answer's fields that is nobody else's business: whoever keeps answers leaves it out."""
 
     def relay(self, sink: Sink, *, ready: bool) -> None: ...
 
