@@ -6,11 +6,12 @@ import asyncio
 import os
 import resource
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import netlab
 from netlab.config_sources import nearest
+from netlab.control_faults import change_faults
 from netlab.control_server import Calls
 from netlab.errors import NetlabError, UsageError
 from netlab.filter import Filter, compile_filter
@@ -38,7 +39,7 @@ class LabCalls:
         self._lab = lab
 
     def table(self) -> Calls:
-        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "stop")
+        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "stop")
         return {name: getattr(self, name) for name in names}
 
     async def status(self) -> Record:
@@ -148,6 +149,13 @@ class LabCalls:
     async def addresses(self) -> dict[str, Any]:
         """The address map: name → address → {well-known port: where it really listens}."""
         return self._lab.context.addresses.as_json()
+
+    async def faults(
+        self, add: Sequence[str] = (), remove: Sequence[str] = (), clear: bool = False, seed: int | None = None
+    ) -> Record:
+        """Seed, and each fault with what it met and struck, after the change that is asked for: all of it or none."""
+        change_faults(self._lab.context.faults, add=add, remove=remove, clear=clear, seed=seed)
+        return self._lab.context.faults.as_json()
 
     async def stop(self) -> Record:
         """Drain and end."""

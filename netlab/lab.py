@@ -26,6 +26,7 @@ from netlab.inspect.terminal import FlowLines, Writer, lines_for
 from netlab.lab_options import Options
 from netlab.net.listen import Endpoint
 from netlab.net.tasks import Tasks
+from netlab.policy.faults import Faults
 from netlab.service import Context, Service, running
 from netlab.units import write_duration
 
@@ -39,7 +40,11 @@ class Lab:
         self.name, self.options = name, options
         self.started = time.time()
         self.flows = FlowLog(Level.named(options.record), prefix=prefix)
-        self.context = Context(flows=self.flows, random=random.Random(options.seed))
+        lot = random.Random(options.seed)
+        faults = Faults(random.Random, lot.getrandbits(32) if options.seed is None else options.seed)
+        for fault in options.fault:
+            faults.add(fault)
+        self.context = Context(flows=self.flows, random=lot, faults=faults)
         self.endpoints: list[Endpoint] = []
         self.stopping = asyncio.Event()
         self._running: dict[str, AbstractAsyncContextManager[list[Endpoint]]] = {}

@@ -12,11 +12,22 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 from netlab import rooms
-from netlab.config import Count, Duration, Flag, settings
+from netlab.config import Count, Duration, Flag, Kind, settings
 from netlab.config_sources import Toml, build, from_environment, nearest
 from netlab.errors import UsageError
+from netlab.policy.faults import Fault, parse_fault
 
 Config = TypeVar("Config")
+
+
+FaultRule = Annotated[
+    Fault,
+    Kind(
+        parse=parse_fault,
+        allowed="what goes wrong and when, such as 'status=503 probability=10% when host == a.test'",
+        metavar="'WHAT=VALUE … [when EXPRESSION]'",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +46,8 @@ class Options:
     """How long connections may take to end after Ctrl-C; a second Ctrl-C ends them at once."""
     seed: int | None = None
     """Seed of the lab's random numbers, so that a run can be repeated."""
+    fault: tuple[FaultRule, ...] = ()
+    """What goes wrong on purpose: 'latency=200ms±50ms probability=30% when host == a.test' … (docs/faults.md)."""
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """The event loop; auto is uvloop where it is installed."""
 

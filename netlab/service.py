@@ -16,6 +16,7 @@ from netlab.flow import FlowLog
 from netlab.net.addresses import AddressMap
 from netlab.net.listen import DatagramListener, Endpoint, Listener, listen
 from netlab.net.tasks import Tasks
+from netlab.policy.faults import Faults
 
 if TYPE_CHECKING:
     from netlab.net.dial import Dialer, Timeouts
@@ -31,6 +32,7 @@ class Context:
     state: Path | None = None  # where the CA and what must survive live; None: the user's state directory
     reuse_port: bool = False  # several workers share one port
     addresses: AddressMap = field(default_factory=AddressMap)  # the lab's names, and where their ports really are
+    faults: Faults = field(default_factory=lambda: Faults(random.Random))  # what goes wrong on purpose
 
     def dialer(self, service: str, timeouts: Timeouts | None = None) -> Dialer:
         """The way out for one service, which knows the lab's names."""

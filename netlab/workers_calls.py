@@ -34,7 +34,7 @@ class WorkersCalls:
         self._started = time.time()
 
     def table(self) -> Calls:
-        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "stop")
+        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "stop")
         return {name: getattr(self, name) for name in names}
 
     async def _ask_all(self, call: str, **arguments: Any) -> list[Any]:
@@ -143,6 +143,15 @@ class WorkersCalls:
     async def level(self, level: str | None = None) -> Any:
         """The recording level; with an argument, set it in every worker."""
         return (await self._ask_all("level", level=level))[0]
+
+    async def faults(self, **change: Any) -> Any:
+        """The faults of all workers, who each have a seed and lots of their own."""
+        first, *others = await self._ask_all("faults", **change)
+        for fault in first["faults"]:
+            theirs = [one for other in others for one in other["faults"] if one["name"] == fault["name"]]
+            for count in ("met", "struck"):
+                fault[count] += sum(one[count] for one in theirs)
+        return first
 
     async def addresses(self) -> Any:
         return (await self._ask_all("addresses"))[0]

@@ -55,6 +55,10 @@ class Tunnels:
 
     def join(self, far: FarEnd, to: Destination, asked: Flow) -> Tunnel | Peek:
         """Who has the client's connection from here on; `asked` is the flow of the request for the tunnel."""
+        if self.gateway.faults:
+            from netlab.http.faults import strike_far_end
+
+            strike_far_end(self.gateway.faults, far, asked, to.host)
         tunnel = Tunnel(far, far.flow, idle=self.idle, pipes=self.pipes)
         if self.interception is None or not self.interception.wants(to.host):
             return tunnel

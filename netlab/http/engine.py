@@ -19,6 +19,7 @@ from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
 from netlab.net.sendfile import FileSender
 from netlab.net.tasks import Tasks
+from netlab.policy.faults import Faults
 
 Handler = Callable[[Exchange], Coroutine[Any, Any, None] | None]
 
@@ -26,10 +27,29 @@ Handler = Callable[[Exchange], Coroutine[Any, Any, None] | None]
 class HttpService:
     """What the connections of one HTTP server share."""
 
-    def __init__(self, name: str, handler: Handler, settings: HttpSettings, flows: FlowLog, tasks: Tasks) -> None:
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        settings: HttpSettings,
+        flows: FlowLog,
+        tasks: Tasks,
+        faults: Faults | None = None,
+    ) -> None:
         self.name, self.handler, self.settings, self.flows, self.tasks = name, handler, settings, flows, tasks
         self.standing = StandingFields(settings.server)
         self.patience = settings.idle_timeout or NEVER
+        if faults is not None:
+            faults.follow(lambda there_are: self._strike(faults, handler, there_are))
+
+    def _strike(self, faults: Faults, handler: Handler, there_are: bool) -> None:
+        """Have requests struck before the handler sees them; without faults nothing stands there."""
+        if there_are:
+            from netlab.http.faults import Struck
+
+            self.handler = Struck(faults, handler)
+        else:
+            self.handler = handler
 
     def connection(self, gate: Gate) -> HttpConnection:
         return HttpConnection(gate, self)

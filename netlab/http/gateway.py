@@ -17,6 +17,7 @@ from netlab.net.pool import Origin, Pool
 from netlab.net.secure import TlsOptions
 from netlab.net.sweep import Sweep
 from netlab.net.tasks import Tasks
+from netlab.policy.faults import Faults
 from netlab.policy.forwarding import Arrival, Hop, request_fields, response_fields
 from netlab.policy.gateway_errors import Failure
 
@@ -94,17 +95,38 @@ class GatewaySettings:
 class Gateway:
     """What the forwardings of one server share: the way out, and the connections that are kept."""
 
-    def __init__(self, hop: Hop, dialer: Dialer, flows: FlowLog, tasks: Tasks, settings: GatewaySettings) -> None:
+    def __init__(
+        self,
+        hop: Hop,
+        dialer: Dialer,
+        flows: FlowLog,
+        tasks: Tasks,
+        settings: GatewaySettings,
+        faults: Faults | None = None,
+    ) -> None:
         self.hop, self.dialer, self.flows, self.tasks, self.settings = hop, dialer, flows, tasks, settings
+        self.faults = faults
         self.pool: Pool[Upstream] = Pool(
             per_origin=settings.per_origin, total=settings.connections, idle=settings.idle_timeout
         )
         self.sweep = Sweep()
         self._unwritten: list[Upstream] = []  # those that were asked something in this turn of the loop
+        self._forwarding: Callable[[Gateway, Asker, Way], Forwarding] = Forwarding
+        if faults is not None:
+            faults.follow(self._strike)
+
+    def _strike(self, there_are: bool) -> None:
+        """Have forwardings struck, while there are faults."""
+        if there_are:
+            from netlab.http.faulty_forwarding import FaultyForwarding
+
+            self._forwarding = FaultyForwarding
+        else:
+            self._forwarding = Forwarding
 
     def forward(self, exchange: Asker, way: Way) -> None:
         """Send the request on its way; on a kept connection in this very call."""
-        forwarding = Forwarding(self, exchange, way)
+        forwarding = self._forwarding(self, exchange, way)
         upstream = self.pool.take(way.origin)
         if upstream is not None:
             forwarding.begin(upstream, fresh=False)

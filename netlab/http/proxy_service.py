@@ -58,7 +58,9 @@ class ProxyService:
         ca = self.tunnels.interception.authority.certificate_pem if self.tunnels.interception is not None else ""
         self.page = ProxyPage(ca=ca)
         self.log = config.open_access_log()
-        self.http = HttpService(name, self.handle, config.http_settings(self.log), context.flows, gateway.tasks)
+        self.http = HttpService(
+            name, self.handle, config.http_settings(self.log), context.flows, gateway.tasks, gateway.faults
+        )
         self.socks = SocksService(self.tunnels, gateway.tasks, self.admission.permit, self.admission.recognise)
 
     # -- requests ------------------------------------------------------------------------------------------------

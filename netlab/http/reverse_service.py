@@ -45,7 +45,7 @@ class ReverseService:
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell, trusted=config.trust)
         dialer = context.dialer(name, Timeouts().within(config.timeout or 10.0))
-        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
+        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
         self.cache = shared_cache(config, context, self.hop) if config.cache else None
         self.maintenance = config.maintenance
         self.log = config.open_access_log()
@@ -55,7 +55,7 @@ class ReverseService:
 
             handler = Believing(config.trust, handler)
         settings = config.http_settings(self.log, read_pages(config.error_page))
-        self.http = HttpService(name, handler, settings, context.flows, self.tasks)
+        self.http = HttpService(name, handler, settings, context.flows, self.tasks, context.faults)
 
     def set_routes(self, config: ReverseSettings, upstreams_of: UpstreamsOf, *, otherwise: bool) -> None:
         """These from the next request on; `otherwise` tells whether there is somewhere to go beside them."""

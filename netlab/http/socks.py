@@ -142,6 +142,10 @@ class SocksClient:
             self._refuse(reply_to(error), failure(error))
             return
         self._waiting = None
+        if faults := service.tunnels.gateway.faults:
+            from netlab.http.faults import strike_near_end
+
+            strike_near_end(faults, self._connection, flow, to.host)
         own = far.transport.get_extra_info("sockname")
         self._core.grant(own[0], own[1])
         self._answer()

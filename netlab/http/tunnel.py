@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from netlab.flow import Flow, Outcome
 from netlab.net import splice
+from netlab.net.reset import will_reset
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpConnection
@@ -105,7 +106,9 @@ class Tunnel:
         self._finish(Outcome.OK if error is None else Outcome.CUT)
         self.upstream.waiting = None
         if error is not None:
-            self.upstream.abort()  # a reset on one side is a reset on the other
+            if not self.upstream.transport.is_closing():
+                will_reset(self.upstream.transport)  # a reset on one side is a reset on the other
+            self.upstream.abort()
         else:
             self.upstream.close()
         if self.on_end is not None:

@@ -76,6 +76,7 @@ class Lines:
         asked = "  ".join(filter(None, (escape(record["label"]), reason)))
         if leg := record.get("leg", False):
             asked = f"└ {asked}  (for {record['parent']})"
+        asked += "".join(f"  [fault {escape(fault)}]" for fault in (record.get("details") or {}).get("faults", ()))
         peer = f"→ {escape(record['server'] or '')}" if leg else escape(record["client"] or "")
         return (
             f"{moment}  {self._fit('id', record['id'], '>')}  {self._fit('service', escape(record['service']))}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
-import struct
 from typing import Any
 
 from netlab.errors import NetlabError
 from netlab.flow import Flow, FlowLog, Outcome, Tape
 from netlab.net.gate import Gate
+from netlab.net.reset import will_reset
 
 NEVER = math.inf
 POLITE = frozenset(("idle", "linger"))
@@ -211,9 +210,7 @@ class Connection(asyncio.Protocol):
             self.flow.note("connection.reset", "server", reason="on our side")
             self.flow.outcome = self.flow.outcome or Outcome.CANCELLED
             self.flow.result = self.flow.result or "reset"
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        will_reset(self.transport)
         self.abort()
 
     # -- the flow ----------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from enum import Enum
 
 from netlab.flow import Side, Tape
 from netlab.net.poller import BROKEN, ENDED, IN, OUT, Poller
-from netlab.net.splice import Pipes, Splice, will_reset
+from netlab.net.reset import will_reset
+from netlab.net.splice import Pipes, Splice
 
 CHUNK = 64 << 10
 """Bytes of one read; a full one tells that the connection carries bulk."""

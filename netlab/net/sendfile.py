@@ -40,11 +40,12 @@ class FileSender:
     def begin(self, head: bytes) -> None:
         """Write the head, then as much of the file as the socket takes now."""
         connection, transport = self._connection, self._connection.transport
-        plain = transport.get_extra_info("ssl_object") is None and connection.tape is None
+        sock = transport.get_extra_info("socket")  # None where faults happen
+        plain = transport.get_extra_info("ssl_object") is None and connection.tape is None and sock is not None
         if plain and hasattr(os, "sendfile"):
             transport.set_write_buffer_limits(high=0)  # write now, and say so when something is left
             connection.write(head)
-            self._socket = os.dup(transport.get_extra_info("socket").fileno())
+            self._socket = os.dup(sock.fileno())
         else:
             connection.write(head)
         if not connection.writing_paused:

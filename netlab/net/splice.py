@@ -7,9 +7,10 @@ import errno
 import fcntl
 import os
 import socket
-import struct
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from netlab.net.reset import will_reset
 
 BULK = 64 << 10
 """A read of this size tells that a connection carries bulk; for less, taking it over costs more than it saves."""
@@ -347,11 +348,6 @@ def _duplicates(*ends: Joined) -> list[socket.socket]:
             duplicate.close()
         raise
     return taken
-
-
-def will_reset(taken: socket.socket) -> None:
-    """Closing this socket sends RST, and what was not sent is discarded."""
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 FLAGS = (os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK) if AVAILABLE else 0

@@ -38,7 +38,7 @@ class Server:
         direct = context.dialer("forward-proxy", Timeouts(connect=config.connect_timeout))
         trust = Trust(config, context)
         dialer = dialer_for(config.parent, direct, trust)
-        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
+        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
         self.proxy = ProxyService("forward-proxy", config, context, self.gateway, trust, self.pass_on)
         self.onward = Onward(self.gateway, trust)
         self.rewriting = rewriting(config) if config.rewrite else None

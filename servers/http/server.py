@@ -47,7 +47,9 @@ class Server:
         handler = admitting(self.handle, config, context)
         if self.hosts is not None and config.tls:
             handler = Directed(self.hosts, handler)
-        self.http = HttpService("http", handler, config.http_settings(self.log), context.flows, self.tasks)
+        self.http = HttpService(
+            "http", handler, config.http_settings(self.log), context.flows, self.tasks, context.faults
+        )
         self.routes = built_in(context) if config.endpoints else None
         self.prepare = save_syn if config.endpoints and config.save_syn else None
 

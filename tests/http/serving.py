@@ -28,7 +28,8 @@ class App:
         self.flows = FlowLog(settings.pop("level", Level.FULL))
         self.tasks = Tasks("test")
         self.gate = Gate(limits, interval=0.01)
-        self.http = HttpService("test", handler, HttpSettings(**settings), self.flows, self.tasks)
+        faults = settings.pop("faults", None)
+        self.http = HttpService("test", handler, HttpSettings(**settings), self.flows, self.tasks, faults)
 
     def listeners(self) -> list[Listener]:
         return [

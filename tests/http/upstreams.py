@@ -11,6 +11,7 @@ from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, GatewaySettings, Way
 from netlab.net.dial import Dialer
 from netlab.net.pool import Origin
+from netlab.policy.faults import Faults
 from netlab.policy.forwarding import Hop
 from tests.http.serving import App, serving
 
@@ -124,7 +125,9 @@ async def scripted(script: Script) -> AsyncIterator[Scripted]:
 
 
 @asynccontextmanager
-async def gateway_to(port: int, **settings: float) -> AsyncIterator[tuple[App, int, Gateway]]:
+async def gateway_to(
+    port: int, *, faults: Faults | None = None, **settings: float
+) -> AsyncIterator[tuple[App, int, Gateway]]:
     """A gateway whose every request goes to one upstream; afterwards no lease is left."""
     made: list[Gateway] = []
 
@@ -134,9 +137,10 @@ async def gateway_to(port: int, **settings: float) -> AsyncIterator[tuple[App, i
         origin = Origin("http", "127.0.0.1", port)
         gateway.forward(exchange, Way(origin=origin, target=request.path, fields=gateway.onward(exchange, "up")))
 
-    async with serving(handle, level=Level.FULL) as (app, front):
+    async with serving(handle, level=Level.FULL, faults=faults) as (app, front):
         hop = Hop(name="netlab-test")
-        gateway = Gateway(hop, Dialer(app.flows), app.flows, app.tasks, GatewaySettings(**settings))  # type: ignore[arg-type]  # the tests' few are floats
+        given = GatewaySettings(**settings)  # type: ignore[arg-type]  # the tests' few are floats
+        gateway = Gateway(hop, Dialer(app.flows), app.flows, app.tasks, given, faults)
         gateway.sweep.interval = 0.01
         made.append(gateway)
         yield app, front, gateway

@@ -55,6 +55,11 @@ def test_one_line_has_everything() -> None:
     assert text.endswith("  544 µs       0 B >     13 B <  GET /hello")
 
 
+def test_what_was_injected_is_said_so_that_nobody_hunts_it() -> None:
+    struck = {**FLOW, "details": {"faults": ["f1: latency=1s", "slow: stall when x == '\x1b'"]}}
+    assert line(struck).endswith("GET /hello  [fault f1: latency=1s]  [fault slow: stall when x == '\\x1b']")
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -120,6 +120,25 @@ async def test_a_reset_is_passed_on() -> None:
             await client.all()
 
 
+async def test_a_clients_reset_is_passed_on() -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(1))
+        try:
+            await reader.read(1)
+            await heard.put("end")
+        except ConnectionResetError:
+            await heard.put("reset")
+
+    async with listening(hear) as port, proxying() as proxy, connected(proxy.port) as client:
+        await tunnel(client, port)
+        await client.send(b"x")
+        assert await client.exactly(1) == b"x"
+        client.reset()
+        assert await heard.get() == "reset"
+
+
 @pytest.mark.parametrize("turns", range(0, 12, 2))
 async def test_a_client_that_leaves_while_it_is_dialled(turns: int) -> None:
     async with listening(echo) as port, proxying() as proxy:
