@@ -27,13 +27,6 @@ Meaning = tuple[int, str, str, Fields, Frame]
 """Status, reason, version, fields and frame of a response: all that its head spells."""
 
 
-class Whole(NamedTuple):
-    """A response and all of its content."""
-
-    response: Response
-    content: bytes
-
-
 class Asked(NamedTuple):
     """A head without content, and what of it the next one may have in common with it."""
 
@@ -47,7 +40,7 @@ class Asked(NamedTuple):
 class ClientCore(Endpoint):
     """Writes requests, one at a time, and reads what is answered. Every violation has status 502, for a gateway."""
 
-    __slots__ = ("_asked", "_informed", "_known", "_memo", "_method", "_offered_upgrade")
+    __slots__ = ("_asked", "_informed", "_known", "_memo", "_method", "_offered_upgrade", "began")
 
     HEAD_NAME, UNFOLDS = "response", True
 
@@ -56,6 +49,7 @@ class ClientCore(Endpoint):
         self._method = ""
         self._informed = 0
         self._offered_upgrade = False
+        self.began = 0  # bytes received before the request under way
         self._memo: tuple[bytes, str, Meaning] | None = None  # the last head, to which method, and what it meant
         self._known: tuple[bytes, Response, str] | None = None  # the last head with content, what it meant, to what
         self._asked: Asked | None = None  # the last request that had no content
@@ -65,14 +59,15 @@ class ClientCore(Endpoint):
     def ask(self, method: str, target: str, block: bytes) -> None:
         """A request without content, as `request` writes it; quick for one who repeats the fields and the method."""
         known = self._asked
-        if known is None or known.method != method or known.block != block or not self.idle:
+        free = self._writing is IDLE and self._reading is HEAD and not self._buffer
+        if known is None or known.method != method or known.block != block or not free:
             self.request(method, target, block)
             head = self._out[-1]
             self._asked = Asked(method, block, target, head, head[head.index(b"\r\n") + 2 :])
             return
         self._out.append(known.head if known.target == target else request_line(method, target, "1.1") + known.rest)
         self._method, self._informed, self._offered_upgrade = method, 0, False
-        self._writing = DONE
+        self._writing, self.began = DONE, self._base
 
     def request(
         self,
@@ -107,6 +102,7 @@ class ClientCore(Endpoint):
             framing += b"Connection: %b\r\n" % b", ".join(options)
         self._out.append(b"%b%b%b\r\n%b" % (line, block, framing, body or b""))
         self._method, self._informed, self._offered_upgrade = method, 0, upgrade
+        self.began = self._base
         self.closing = close or version == "1.0"
         if body is not None or not (length or chunked):
             self._message_written()
@@ -115,7 +111,7 @@ class ClientCore(Endpoint):
 
     # -- responses in --------------------------------------------------------------------------------------------
 
-    def repeated(self, data: bytes) -> Whole | None:
+    def repeated(self, data: bytes) -> tuple[Response, bytes] | None:
         """The response and its content, where these bytes are one whole message with the head that came last, and
         nothing is behind it: servers repeat themselves within a second. Else None, and nothing has happened; the
         response's span is that of the first with this head.
@@ -131,7 +127,7 @@ class ClientCore(Endpoint):
             return None
         self._base += len(data)
         self._writing = IDLE
-        return Whole(response, data[stop:])
+        return response, data[stop:]
 
     def _read_head(self, events: list[Event]) -> bool:
         buffer, at = self._buffer, self._at

@@ -277,7 +277,7 @@ class HttpConnection(PacedConnection):
         try:
             work(*arguments)
             if self.exchange is None and self.delegate is None and not self.writing_paused:
-                idle = self._advance(self.core.resume())
+                idle = self.core.idle or self._advance(self.core.resume())
         finally:
             self.turning = False
         if self.delegate is None:

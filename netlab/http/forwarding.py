@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import PHRASES, Data, End, Frame, Informational, Response, Whole, encode_fields
+from netlab.cores.http1 import PHRASES, Data, End, Frame, Informational, Response, encode_fields
 from netlab.errors import (
     ConnectionLost,
     DeadlineExceeded,
@@ -18,6 +18,7 @@ from netlab.errors import (
 from netlab.flow import Flow, Outcome
 from netlab.http import recording
 from netlab.http.roles import Asker
+from netlab.http.settings import STATUS_TEXT
 from netlab.http.tunnel import Tunnel
 from netlab.http.upstream import Upstream
 from netlab.net.addresses import SocketAddress
@@ -36,12 +37,10 @@ class Forwarding:
 
     __slots__ = (
         "_asked",
-        "_began",
         "_dialing",
         "_ended",
         "_fresh",
         "_held",
-        "_patience",
         "_sent_content",
         "deadline",
         "exchange",
@@ -61,12 +60,10 @@ class Forwarding:
     deadline: float
     _dialing: asyncio.Task[Any] | None
     _fresh: bool  # the connection was made for this request
-    _began: int  # what the upstream had said on this connection before the request
     _held: bool  # the upstream waits for the client to read
     _asked: bool  # an upstream has been told of the request
     _sent_content: bool  # and of some of its content
     _ended: bool
-    _patience: float
 
     def __init__(self, gateway: Gateway, exchange: Asker, way: Way) -> None:
         self.gateway, self.exchange, self.way = gateway, exchange, way
@@ -75,9 +72,7 @@ class Forwarding:
         leg = self.leg = gateway.flows.open("http", flow.service, flow)
         leg.label = flow.label
         self.responding = self._held = self._ended = self._asked = self._sent_content = False
-        self._fresh, self._began, self.deadline = True, 0, NEVER
-        timeout = way.timeout
-        self._patience = gateway.settings.response_timeout if timeout is None else timeout
+        self._fresh, self.deadline = True, NEVER
 
     # -- towards the upstream ------------------------------------------------------------------------------------
 
@@ -118,12 +113,12 @@ class Forwarding:
     def begin(self, upstream: Upstream, *, fresh: bool) -> None:
         """Send the request on a leased connection."""
         exchange, way, leg, core = self.exchange, self.way, self.leg, upstream.core
-        self.upstream, self._fresh, self._began = upstream, fresh, core.received
+        self.upstream, self._fresh = upstream, fresh
         if way.allow is not None and (objection := self._objection(upstream)) is not None:
             self._release()
             self.fail(PeerUnreachable(objection.reason, stage="policy"))
             return
-        upstream.waiting = self
+        upstream.waiting, upstream.reusable = self, False
         leg.client, leg.server = upstream.flow.client, upstream.flow.server
         request = exchange.request
         frame = request.frame
@@ -134,10 +129,14 @@ class Forwarding:
         self._asked = True
         if leg.events is not None:
             recording.request_forwarded(leg, upstream)
-        self.gateway.sweep.add(self)
-        self._await_response()
+        gateway = self.gateway
+        gateway.sweep.add(self)
+        if exchange.complete and (patience := self._patience):
+            self.deadline = upstream.loop.time() + patience
+        else:
+            self._await_response()
         exchange.relay(self, ready=True)
-        self.gateway.write_soon(upstream)
+        gateway.write_soon(upstream)
 
     def _ask_with_more(self, upstream: Upstream, frame: Frame) -> None:
         """A request whose content follows, or that offers another protocol."""
@@ -190,9 +189,7 @@ class Forwarding:
         exchange = self.exchange
         for event in events:
             kind = type(event)
-            if kind is Whole:
-                self._whole(event)
-            elif kind is Data:
+            if kind is Data:
                 exchange.send(event.data)
             elif kind is Response:
                 self._head(event)
@@ -203,7 +200,7 @@ class Forwarding:
             elif kind is Informational:
                 exchange.inform(event.status, self._interim(event))
             elif isinstance(event, RemoteProtocolError):
-                silent = isinstance(event, Truncated) and event.offset == self._began
+                silent = isinstance(event, Truncated) and event.offset == self._heard_before
                 self.fail(ConnectionLost("the upstream closed the connection without an answer") if silent else event)
                 return
         if self.upstream is None:
@@ -214,20 +211,25 @@ class Forwarding:
             self.upstream.hold()
             exchange.connection.source = self
 
-    def _whole(self, whole: Whole) -> None:
-        """It came in one read, and goes on in one write."""
+    def whole(self, response: Response, content: bytes) -> None:
+        """The response came in one read."""
+        self.exchange.connection.in_turn(self._whole, response, content)
+
+    def _whole(self, response: Response, content: bytes) -> None:
+        """What came in one read goes on in one write."""
         exchange, upstream, leg, way, gateway = self.exchange, self.upstream, self.leg, self.way, self.gateway
-        response, content = whole
         status = response.status
         if upstream is None or status == 205 or response.reason != PHRASES.get(status):
             self._answered([response, Data(content), End()])
             return
         self.responding, self.upstream, upstream.waiting = True, None, None
-        gateway.sweep.discard(self)
+        gateway.sweep.items.discard(self)
         block = gateway.back(upstream, response, way)
         gateway.pool.release(way.origin, upstream)
-        leg.received, leg.sent = exchange.received, len(content)
-        leg.end(Outcome.OK if status < 400 else Outcome.REFUSED, str(status))
+        if exchange.request.frame.has_body:
+            leg.received = exchange.received
+        leg.sent = len(content)
+        leg.end(OK if status < 400 else REFUSED, STATUS_TEXT[status])
         exchange.respond(status, block, content, own=False)
         self._ended = True
         way.ended(None)
@@ -252,7 +254,7 @@ class Forwarding:
         fields, length = self.gateway.back(upstream, response, self.way), response.frame.length
         endless = length is None and (response.fields.get("content-type") or "").startswith("text/event-stream")
         if endless:
-            self._patience = self.gateway.settings.tunnel_timeout  # events come when they come
+            self.way.timeout = self.gateway.settings.tunnel_timeout  # events come when they come
         self.way.begun(response.status, endless=endless)
         exchange.start(response.status, fields, length=length, reason=response.reason, own=False)
         if not response.frame.has_body:
@@ -368,13 +370,24 @@ class Forwarding:
         else:
             self.deadline = NEVER
 
+    @property
+    def _patience(self) -> float:
+        """Seconds for the upstream; 0 is for ever."""
+        timeout = self.way.timeout
+        return self.gateway.settings.response_timeout if timeout is None else timeout
+
+    @property
+    def _heard_before(self) -> int:
+        """What the upstream had said on this connection before the request."""
+        return self.upstream.core.began if self.upstream is not None else 0
+
     def _awaits_continue(self) -> bool:
         return self.exchange.request.frame.expects_continue and not self.exchange.content_begun
 
     def _release(self) -> None:
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
-            upstream.waiting = None
+            upstream.waiting, upstream.reusable = None, upstream.core.idle
             self.gateway.sweep.discard(self)
             self.gateway.pool.release(self.way.origin, upstream)
 
@@ -391,6 +404,7 @@ class Forwarding:
             self.way.ended(failed)
 
 
+OK, REFUSED = Outcome.OK, Outcome.REFUSED
 NO_CONTENT = RemoteProtocolError(
     "a 205 response has no content", offset=0, rule="response.reset_content", section="RFC 9110 15.3.6", status=502
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import ClientCore, Limits
+from netlab.cores.http1 import ClientCore, Limits, Response
 from netlab.flow import Flow
 from netlab.net.outgoing import Outgoing
 
@@ -17,13 +17,20 @@ class Waiting(Protocol):
     """Who sent the request under way."""
 
     def answered(self, events: list[Any]) -> None:
-        """Events of the response, in their order, as they come; or a `Whole`, where it came so."""
+        """Events of the response, in their order, as they come."""
 
     def upstream_lost(self, error: Exception | None) -> None:
         """The connection is gone before the response was complete."""
 
     def upstream_writable(self) -> None:
         """The upstream has taken what was written."""
+
+
+class Asking(Waiting, Protocol):
+    """Who sent a request."""
+
+    def whole(self, response: Response, content: bytes) -> None:
+        """The response and all of its content, in place of its events."""
 
 
 class FarEnd(Outgoing):
@@ -69,30 +76,43 @@ class FarEnd(Outgoing):
 
 
 class Upstream(FarEnd):
-    """A connection that a pool keeps and a gateway leases; between exchanges nobody waits, and any byte ends it."""
+    """A connection that a pool keeps and a gateway leases; between exchanges nobody waits, and any byte ends it.
 
-    __slots__ = ("_flushing", "_gathered", "back", "core", "switched")
+    reusable  whether the next request may be sent on it: false from a request until who sent it knows better
+    """
+
+    __slots__ = ("_flushing", "_gathered", "back", "core", "reusable", "switched")
+
+    waiting: Asking | None
 
     def __init__(self, flow: Flow, limits: Limits | None = None) -> None:
         super().__init__(flow)
         self.core = ClientCore(limits)
         # the last response's fields, as they travel back, and the fields a Way concerns that are not among them
         self.back: tuple[Fields | None, bytes, frozenset[str]] = (None, b"", frozenset())
+        self.reusable = False
         self.switched = False  # bytes have no meaning here any more
         self._flushing = False
         self._gathered = 0  # bytes of content that wait for a flush
 
-    @property
-    def reusable(self) -> bool:
-        """Whether the next request may be sent on it."""
-        return not self.peer_ended and self.core.idle and not self.transport.is_closing()
+    def opened(self) -> None:
+        self.reusable = True
+
+    def close(self) -> None:
+        self.reusable = False
+        super().close()
+
+    def abort(self) -> None:
+        self.reusable = False
+        super().abort()
 
     def data_received(self, data: bytes) -> None:
         waiting = self.waiting
         if waiting is None or self.switched or self.tape is not None:
             super().data_received(data)
         elif (known := self.core.repeated(data)) is not None:
-            waiting.answered([known])
+            self.reusable = True
+            waiting.whole(*known)
         else:
             waiting.answered(self.core.receive(data))
 
@@ -104,6 +124,7 @@ class Upstream(FarEnd):
         waiting.answered([data] if self.switched else self.core.receive(data))
 
     def lost(self, error: Exception | None) -> None:
+        self.reusable = False
         if self.tape is None:
             self.flow.sent += self.core.received  # the short way does not count
         super().lost(error)

@@ -113,7 +113,14 @@ class Pool(Generic[C]):
                 self.forget(origin)  # the room is needed more than the connection
                 connection.close()
                 return
-        self._keep(self._slots[origin], connection)
+        slot = self._slots[origin]
+        slot.leased -= 1
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        slot.idle.append((connection, loop.time()))
+        if self._timer is None:
+            self._timer = loop.call_later(self.idle / 2, self._sweep, loop)
 
     def forget(self, origin: Origin) -> None:
         """A leased connection is no more, or never came about: its room is free."""
@@ -191,15 +198,6 @@ class Pool(Generic[C]):
         return None
 
     # -- idle connections --------------------------------------------------------------------------------------
-
-    def _keep(self, slot: _Slot[C], connection: C) -> None:
-        loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
-        slot.leased -= 1
-        slot.idle.append((connection, loop.time()))
-        if self._timer is None:
-            self._timer = loop.call_later(self.idle / 2, self._sweep, loop)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close what has been idle too long, and let go of what its peer has closed meanwhile."""
