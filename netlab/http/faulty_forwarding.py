@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netlab.cores.http1 import Data, End, Whole
+from netlab.cores.http1 import Data, End, Response
 from netlab.errors import ConnectionLost, NetlabError
 from netlab.flow import Outcome
 from netlab.http.faults import answer, answered_by, by_direction, facts, mark, noticing
@@ -60,9 +60,9 @@ class FaultyForwarding(Forwarding):
         answer(self.exchange, fault)
         self._over(None)
 
-    def _whole(self, whole: Whole) -> None:
+    def _whole(self, response: Response, content: bytes) -> None:
         """The long way, that lets go of the connection in one place."""
-        self._answered([whole.response, Data(whole.content), End()])
+        self._answered([response, Data(content), End()])
 
     def _release(self) -> None:
         link, self._link = self._link, None

@@ -81,24 +81,8 @@ class Forwarding:
         self.exchange.relay(self, ready=False)
 
     async def _dial(self) -> None:
-        gateway, way = self.gateway, self.way
-        timeouts = None if way.timeout is None else gateway.dialer.timeouts.within(way.timeout)
-
-        async def open_one() -> Upstream:
-            _, upstream, _ = await gateway.dialer.dial(
-                way.origin.host,
-                way.origin.port,
-                lambda flow: Upstream(flow, gateway.settings.limits),
-                tls=way.tls,
-                timeouts=timeouts,
-                source=way.source,
-                parent=self.leg,
-                allow=way.allow,
-            )
-            return upstream
-
         try:
-            upstream = await gateway.pool.acquire(way.origin, open_one, seconds=gateway.settings.pool_timeout)
+            upstream = await self.gateway.lease(self.way, self.leg)
         except NetlabError as error:
             self._dialing = None
             self.fail(error)

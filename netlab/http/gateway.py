@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from netlab.cores.http1 import Limits, Response, encode_fields
-from netlab.flow import FlowLog
+from netlab.flow import Flow, FlowLog
 from netlab.http.forwarding import Forwarding
 from netlab.http.roles import Asker
 from netlab.http.upstream import Upstream
@@ -132,6 +132,25 @@ class Gateway:
             forwarding.begin(upstream, fresh=False)
         else:
             forwarding.dial()
+
+    async def lease(self, way: Way, leg: Flow) -> Upstream:
+        """A connection to a way's origin: one that was kept, or one that is dialled once there is room."""
+        timeouts = None if way.timeout is None else self.dialer.timeouts.within(way.timeout)
+
+        async def open_one() -> Upstream:
+            _, upstream, _ = await self.dialer.dial(
+                way.origin.host,
+                way.origin.port,
+                lambda flow: Upstream(flow, self.settings.limits),
+                tls=way.tls,
+                timeouts=timeouts,
+                source=way.source,
+                parent=leg,
+                allow=way.allow,
+            )
+            return upstream
+
+        return await self.pool.acquire(way.origin, open_one, seconds=self.settings.pool_timeout)
 
     def write_soon(self, upstream: Upstream) -> None:
         """Write what an upstream is asked: behind this turn of the loop, and beside what others are asked in it.
