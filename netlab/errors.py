@@ -87,7 +87,7 @@ class Truncated(RemoteProtocolError):
 class PeerUnreachable(NetlabError):
     """A dial that did not become a connection.
 
-    stage      how far it came: resolve, policy, connect, tls or proxy
+    stage      how far it came: resolve, policy, connect, tls, proxy, or beyond (a proxy could not reach it either)
     timed_out  whether a deadline ended it, and not the network's own answer
     """
 

@@ -81,10 +81,12 @@ class ClientCore(Endpoint):
         version: str = "1.1",
         close: bool = False,
         upgrade: bool = False,
+        framing_at: int | None = None,
     ) -> None:
         """A request: with `body` whole; else its content follows by `send` and `finish` if `length` or `chunked` is
         given, and there is none otherwise. `fields` may be a block that `encode_fields` made before. `close` asks the
         server to close behind its answer; `upgrade` sends the connection option that an Upgrade field needs.
+        `framing_at` is the place in that block of the fields that frame the message, where it is not its end.
         """
         if not self.idle:
             raise LocalProtocolError("the exchange before is not over")
@@ -100,6 +102,8 @@ class ClientCore(Endpoint):
         options = [b"close"] * close + [b"upgrade"] * upgrade + [b"TE"] * (b"te" in special)  # RFC 9110 10.1.4
         if options:
             framing += b"Connection: %b\r\n" % b", ".join(options)
+        if framing_at is not None:
+            block, framing = block[:framing_at] + framing, block[framing_at:]
         self._out.append(b"%b%b%b\r\n%b" % (line, block, framing, body or b""))
         self._method, self._informed, self._offered_upgrade = method, 0, upgrade
         self.began = self._base

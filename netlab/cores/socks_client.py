@@ -21,6 +21,8 @@ REPLIES = {  # RFC 1928 6
     7: "command not supported",
     8: "address type not supported",
 }
+BEYOND = (3, 4, 5, 6)
+"""Replies about the way behind the server, or who is at its end."""
 LONGEST = 255
 """Bytes of a name, a user or a password."""
 
@@ -33,9 +35,10 @@ class Connected(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """There will be no connection, and why in the server's words."""
+    """There will be no connection, and why in the server's words. `beyond`: the server is not to blame."""
 
     reason: str
+    beyond: bool = False
 
 
 Event = Connected | Refused | RemoteProtocolError
@@ -129,7 +132,7 @@ class ClientCore:
             return self._wrong(f"version {data[0]} is not SOCKS 5", "socks.version", "RFC 1928 6")
         if data[1] != 0:
             self._stage = Stage.CLOSED
-            return Refused(REPLIES.get(data[1], f"reply {data[1]}"))
+            return Refused(REPLIES.get(data[1], f"reply {data[1]}"), data[1] in BEYOND)
         sizes = {IPV4: 4, NAME: 1 + data[4], IPV6: 16}
         if data[3] not in sizes:
             return self._wrong(f"address type {data[3]} is not known", "socks.address_type", "RFC 1928 5")

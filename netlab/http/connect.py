@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netlab.cores.fields import EMPTY, Fields
 from netlab.errors import ConnectionLost, NetlabError
 from netlab.flow import Flow
 from netlab.http.destination import Destination
@@ -37,7 +38,7 @@ class Tunnels:
         except NetlabError as error:
             self.refuse(exchange, failure(error))
             return
-        exchange.upgrade(200, [], self.join(far, to, exchange.flow))
+        exchange.upgrade(200, [], self.join(far, to, exchange.flow, exchange.request.fields))
         if (log := exchange.connection.http.settings.on_answered) is not None:
             log(exchange)
 
@@ -53,8 +54,8 @@ class Tunnels:
             raise ConnectionLost(f"{to.authority} closed the connection as soon as it stood")
         return far
 
-    def join(self, far: FarEnd, to: Destination, asked: Flow) -> Tunnel | Peek:
-        """Who has the client's connection from here on; `asked` is the flow of the request for the tunnel."""
+    def join(self, far: FarEnd, to: Destination, asked: Flow, said: Fields = EMPTY) -> Tunnel | Peek:
+        """Who has the client's connection from here on; the last two are the flow and fields of the request for it."""
         if self.gateway.faults:
             from netlab.http.faults import strike_far_end
 
@@ -62,7 +63,7 @@ class Tunnels:
         tunnel = Tunnel(far, far.flow, idle=self.idle, pipes=self.pipes)
         if self.interception is None or not self.interception.wants(to.host):
             return tunnel
-        return self.interception.look_into(far, to, asked, tunnel)
+        return self.interception.look_into(far, to, tunnel, asked, said)
 
     def close(self) -> None:
         if self.pipes is not None:

@@ -106,7 +106,7 @@ class Forwarding:
         leg.client, leg.server = upstream.flow.client, upstream.flow.server
         request = exchange.request
         frame = request.frame
-        if frame.has_body or frame.upgrade:
+        if frame.has_body or frame.upgrade or way.framing is not None:
             self._ask_with_more(upstream, frame)
         else:
             core.ask(request.method, way.target, way.fields)
@@ -134,6 +134,7 @@ class Forwarding:
             length=frame.length if frame.has_body else None,
             chunked=frame.chunked,
             upgrade=bool(frame.upgrade),
+            framing_at=self.way.framing,
         )
 
     def _objection(self, upstream: Upstream) -> Objection | None:
@@ -167,7 +168,13 @@ class Forwarding:
     # -- towards the client --------------------------------------------------------------------------------------
 
     def answered(self, events: list[Any]) -> None:
-        self.exchange.connection.in_turn(self._answered, events)
+        self.exchange.connection.in_turn(self._heed, events)
+
+    def _heed(self, events: list[Any]) -> None:
+        try:
+            self._answered(events)
+        except RemoteProtocolError as error:  # the content is not in the coding that its fields promise
+            self.fail(error)
 
     def _answered(self, events: list[Any]) -> None:
         exchange = self.exchange

@@ -34,15 +34,16 @@ class Way:
     so it is as light as it can be; a server that wants to know how it went overrides the methods.
 
     fields    a block, Host included
+    framing   where in it the fields that frame the message stand; None: at its end
     tls       how connections to the origin are secured
-    source    the local address to call from
+    dialer    makes the connections, in place of the gateway's own
     allow     whether an address may be called; asked again about that of a kept connection
     timeout   seconds, in place of the gateway's `response_timeout`
     adds      a block that is put behind the response's fields
     concerns  lower-case names of the fields for which `returned` is asked; empty: it has nothing to say
     """
 
-    __slots__ = ("adds", "allow", "fields", "origin", "source", "target", "timeout", "tls")
+    __slots__ = ("adds", "allow", "dialer", "fields", "framing", "origin", "target", "timeout", "tls")
 
     concerns: ClassVar[frozenset[str]] = frozenset()
 
@@ -53,12 +54,13 @@ class Way:
         target: str,
         fields: bytes,
         tls: TlsOptions | None = None,
-        source: str | None = None,
+        dialer: Dialer | None = None,
+        framing: int | None = None,
         allow: Check | None = None,
         timeout: float | None = None,
     ) -> None:
         self.origin, self.target, self.fields, self.tls = origin, target, fields, tls
-        self.source, self.allow, self.timeout, self.adds = source, allow, timeout, b""
+        self.dialer, self.framing, self.allow, self.timeout, self.adds = dialer, framing, allow, timeout, b""
 
     def begun(self, status: int, *, endless: bool) -> None:
         """The answer has begun, and did not come whole; `endless`: it lives for as long as its client likes."""
@@ -135,16 +137,16 @@ class Gateway:
 
     async def lease(self, way: Way, leg: Flow) -> Upstream:
         """A connection to a way's origin: one that was kept, or one that is dialled once there is room."""
-        timeouts = None if way.timeout is None else self.dialer.timeouts.within(way.timeout)
+        dialer = way.dialer or self.dialer
+        timeouts = None if way.timeout is None else dialer.timeouts.within(way.timeout)
 
         async def open_one() -> Upstream:
-            _, upstream, _ = await self.dialer.dial(
+            _, upstream, _ = await dialer.dial(
                 way.origin.host,
                 way.origin.port,
                 lambda flow: Upstream(flow, self.settings.limits),
                 tls=way.tls,
                 timeouts=timeouts,
-                source=way.source,
                 parent=leg,
                 allow=way.allow,
             )

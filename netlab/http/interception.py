@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from netlab.cores.fields import Fields
 from netlab.cores.tls_hello import ClientHello, HelloReader
 from netlab.errors import NetlabError, UsageError
 from netlab.flow import Flow, Outcome
@@ -72,9 +73,9 @@ class Interception:
             self._contexts.popitem(last=False)
         return context
 
-    def look_into(self, far: FarEnd, to: Destination, asked: Flow, otherwise: Tunnel) -> Peek:
-        """Who has the client's connection from here on; `asked` is the flow of the request for the tunnel."""
-        return Peek(self, far, to, asked, otherwise)
+    def look_into(self, far: FarEnd, to: Destination, otherwise: Tunnel, asked: Flow, said: Fields) -> Peek:
+        """Who has the client's connection from here on; the last two are the flow and fields of the request for it."""
+        return Peek(self, far, to, otherwise, asked, said)
 
 
 class Peek:
@@ -82,6 +83,7 @@ class Peek:
 
     __slots__ = (
         "_asked",
+        "_asked_with",
         "_calls",
         "_connection",
         "_far",
@@ -93,8 +95,11 @@ class Peek:
         "_work",
     )
 
-    def __init__(self, shared: Interception, far: FarEnd, to: Destination, asked: Flow, otherwise: Tunnel) -> None:
-        self._shared, self._far, self._to, self._asked, self._otherwise = shared, far, to, asked, otherwise
+    def __init__(
+        self, shared: Interception, far: FarEnd, to: Destination, otherwise: Tunnel, asked: Flow, said: Fields
+    ) -> None:
+        self._shared, self._far, self._to, self._otherwise = shared, far, to, otherwise
+        self._asked, self._asked_with = asked, said
         self._connection: ProxyConnection
         self._hello = HelloReader()
         self._said = b""
@@ -192,7 +197,9 @@ class Peek:
         """
         connection, shared, to = self._connection, self._shared, self._to
         name = hello.server_name or to.host
-        secured = Destination("https", to.host, to.port, _authority(to), Origin("https", to.host, to.port, name))
+        identity = name if self._far.way is None else (name, self._far.way)
+        origin = Origin("https", to.host, to.port, identity)
+        secured = Destination("https", to.host, to.port, _authority(to), origin)
         tls = TlsOptions(context=shared.trust.context, server_name=name)
         flow = connection.flows.open("tcp", connection.service, self._asked)
         flow.client, flow.server = self._asked.client, self._far.flow.server
@@ -206,7 +213,7 @@ class Peek:
             flow.end(Outcome.CANCELLED)
             raise
         self._work = None
-        connection.descend(Within(to=secured, tls=tls), shared.context(names), flow, self._said)
+        connection.descend(Within(to=secured, tls=tls, asked=self._asked_with), shared.context(names), flow, self._said)
         self._over()
 
     def _opened(self, task: asyncio.Task[Any]) -> None:

@@ -18,13 +18,15 @@ from netlab.errors import PeerUnreachable, RemoteProtocolError, UsageError
 from netlab.flow import Flow, Outcome
 from netlab.http.url import Url
 from netlab.net.addresses import SocketAddress
-from netlab.net.dial import Check, Dialer, Timeouts
+from netlab.net.dial import Check, Detour, Dialer, Timeouts
 from netlab.net.outgoing import Outgoing
 from netlab.net.secure import TlsOptions
 from netlab.net.within import secure_within
 
 P = TypeVar("P", bound=asyncio.Protocol)
 SCHEMES = ("http", "https", "socks5", "direct")
+BEYOND = frozenset((502, 503, 504))
+"""Answers to CONNECT by which a parent says that it is not it, but who is behind it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,23 +96,15 @@ Parent.kind = Kind(
 )
 
 
-class ParentDialer(Dialer):
+class ParentDialer(Detour):
     """A dialer whose connections go through the first parent whose pattern fits, else directly.
 
     A parent resolves names itself: of those, `allow` is asked without an address.
     """
 
     def __init__(self, direct: Dialer, parents: Sequence[Parent], tls: Callable[[], TlsOptions]) -> None:
-        super().__init__(
-            direct.flows,
-            addresses=direct.addresses,
-            overrides=direct.overrides,
-            resolver=direct.resolver,
-            allow=direct.allow,
-            timeouts=direct.timeouts,
-            service=direct.service,
-        )
-        self._direct, self._parents, self._tls = direct, tuple(parents), tls
+        super().__init__(direct)
+        self._parents, self._tls = tuple(parents), tls
         self._own = {(parent.host, parent.port) for parent in parents}
 
     def parent(self, host: str, port: int) -> Parent | None:
@@ -143,15 +137,18 @@ class ParentDialer(Dialer):
         if allow is not None and (objection := allow(SocketAddress(host, port))) is not None:
             raise PeerUnreachable(objection.reason, stage="policy")
         times = timeouts or self.timeouts
-        _, asking, flow = await self._direct.dial(
-            through.host,
-            through.port,
-            lambda flow: Asking(flow, through, host, port),
-            tls=self.tls_to(through),
-            timeouts=times,
-            source=source,
-            parent=parent,
-        )
+        try:
+            _, asking, flow = await self._direct.dial(
+                through.host,
+                through.port,
+                lambda flow: Asking(flow, through, host, port),
+                tls=self.tls_to(through),
+                timeouts=times,
+                source=source,
+                parent=parent,
+            )
+        except PeerUnreachable as error:
+            raise PeerUnreachable(f"the parent proxy: {error}", stage="proxy", timed_out=error.timed_out) from error
         try:
             await asking.answer(times.connect)
             return await self._enter(asking, host, factory, tls, times)
@@ -224,9 +221,10 @@ class Asking(Outgoing):
                     self._settle(None)
                 case Response():
                     wants = ": it wants other credentials" if event.status == 407 else ""
-                    self._settle(f"answered {event.status} {event.reason}{wants}")
+                    stage = "beyond" if event.status in BEYOND else "proxy"
+                    self._settle(f"answered {event.status} {event.reason}{wants}", stage)
                 case Refused():
-                    self._settle(f"refused: {event.reason}")
+                    self._settle(f"refused: {event.reason}", "beyond" if event.beyond else "proxy")
                 case RemoteProtocolError():
                     self._settle(f"broke its protocol: {event.reason}")
         if said := self._core.outgoing():
@@ -237,11 +235,11 @@ class Asking(Outgoing):
     def lost(self, error: Exception | None) -> None:
         self._settle("ended the connection")
 
-    def _settle(self, problem: str | None) -> None:
+    def _settle(self, problem: str | None, stage: str = "proxy") -> None:
         if self._answered.done():
             return
         if problem is None:
             self._answered.set_result(None)
             return
         words = f"the parent proxy {self._parent} {problem}, asked for {self.where}"
-        self._answered.set_exception(PeerUnreachable(words, stage="proxy"))
+        self._answered.set_exception(PeerUnreachable(words, stage=stage))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
+from netlab.cores.fields import Fields
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
 from netlab.http.destination import Destination
@@ -19,10 +20,11 @@ OURS = frozenset((Outcome.TIMEOUT, Outcome.CANCELLED))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Within:
-    """The tunnel that an intercepted connection is in: to whom, and how that one is called."""
+    """The tunnel that an intercepted connection is in: to whom, how that one is called, the fields of its CONNECT."""
 
     to: Destination
     tls: TlsOptions
+    asked: Fields
 
 
 class ProxyConnection(HttpConnection):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from netlab.cores.http1 import Response, encode_fields
-from netlab.http.destination import Turn
+from netlab.http.destination import Destination, Turn
 from netlab.http.gateway import Gateway, Way
 from netlab.http.hops import hops_left, one_less
 from netlab.http.parents import Parent, ParentDialer
@@ -22,15 +22,19 @@ Pair = tuple[str, str]
 Change = Callable[[list[Pair]], list[Pair]]
 
 
+FROM_PARENTS = frozenset(("proxy-authenticate", "proxy-authentication-info"))
+"""What a parent says to us about our credentials, which is not for our clients (RFC 9110 11.7)."""
+
+
 class ToParent(Way):
-    """What a parent says to us about our credentials is not for our clients (RFC 9110 11.7)."""
+    """A request that goes to a parent whole."""
 
     __slots__ = ()
 
-    concerns = frozenset(("proxy-authenticate", "proxy-authentication-info"))
+    concerns = FROM_PARENTS
 
     def returned(self, response: Response, pairs: list[Pair]) -> list[Pair]:
-        return [pair for pair in pairs if pair[0].lower() not in self.concerns]
+        return [pair for pair in pairs if pair[0].lower() not in FROM_PARENTS]
 
 
 class Trust:
@@ -77,10 +81,15 @@ class Onward:
         fields = self.gateway.onward(exchange, to.authority, scheme="http", change=changes(exchange, turn))
         return ToParent(
             origin=Origin(parent.scheme, parent.host, parent.port, parent.user),
-            target=f"http://{to.authority}{'' if turn.target == '*' else turn.target}",
+            target=absolute(to, turn.target),
             fields=fields + encode_fields(parent.credentials),
             tls=parents.tls_to(parent),
         )
+
+
+def absolute(to: Destination, target: str) -> str:
+    """The target of a request that a parent gets whole."""
+    return f"http://{to.authority}{'' if target == '*' else target}"
 
 
 def changes(exchange: Asker, turn: Turn) -> Change | None:

@@ -12,7 +12,9 @@ from typing import NamedTuple
 from netlab.http.exchange import Exchange
 from netlab.http.hops import ALLOW
 
-STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:54rem;margin:2rem auto;padding:0 1rem;color:#222}
+STYLE = """table{border-collapse:collapse;font-size:.9em}td,th{padding:.25rem .6rem;text-align:left;
+vertical-align:top;border-bottom:1px solid #8884}.now{background:#8882}
+body{font:16px/1.5 system-ui,sans-serif;max-width:54rem;margin:2rem auto;padding:0 1rem;color:#222}
 pre{background:#f3f3f3;padding:.6rem .8rem;overflow:auto;border-radius:.3rem}code{font-size:.95em}
 @media(prefers-color-scheme:dark){body{background:#181a1f;color:#ddd}pre{background:#22252b}a{color:#8ab4f8}}"""
 _DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -20,6 +22,7 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 PAC = ("Content-Type", "application/x-ns-proxy-autoconfig")
 HTML = [("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", POLICY)]
 PEM = [("Content-Type", "application/x-pem-file"), ("Content-Disposition", 'attachment; filename="netlab-ca.pem"')]
@@ -35,12 +38,20 @@ class Use(NamedTuple):
 class ProxyPage:
     """Answers requests that are meant for the proxy itself.
 
-    socks   whether SOCKS is spoken here too
     ca      the authority's certificate in PEM, where connections may be intercepted
     """
 
-    def __init__(self, *, socks: bool = True, ca: str = "") -> None:
-        self.socks, self.ca = socks, ca
+    title = "netlab forward proxy"
+    intro = (
+        "It fetches what you ask for, and shows every exchange: <code>netlab watch</code>, <code>netlab show ID</code>."
+    )
+
+    def __init__(self, ca: str = "") -> None:
+        self.ca = ca
+
+    def about(self) -> str:
+        """More of the page, as HTML."""
+        return ""
 
     def answer(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -50,13 +61,23 @@ class ProxyPage:
         elif request.method not in ("GET", "HEAD"):
             exchange.refuse(405, "this is a proxy: it answers GET on its own address", ALLOW)
         elif path == "/":
-            exchange.respond(200, HTML, _page(*self._own(exchange), self.socks, bool(self.ca)))
+            exchange.respond(200, HTML, self._page(exchange))
         elif path in ("/proxy.pac", "/wpad.dat"):
             exchange.respond(200, [PAC, ("Cache-Control", "no-cache")], pac(*self._own(exchange)))
         elif path == "/ca.pem" and self.ca:
             exchange.respond(200, PEM, self.ca.encode())
         else:
             exchange.refuse(404, f"this is a proxy: on its own address it has /, /proxy.pac and no {path[:200]}")
+
+    def _page(self, exchange: Exchange) -> bytes:
+        uses = _uses(*self._own(exchange))
+        return (
+            f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+            f'<meta name="viewport" content="width=device-width">\n<title>{self.title}</title>\n'
+            f"<style>{STYLE}</style>\n<h1>{self.title}</h1>\n"
+            f"<p>This is a proxy. {self.intro}</p>\n{TRUST if self.ca else ''}{self.about()}{uses}\n"
+            '<p>The configuration file for browsers: <a href="/proxy.pac">/proxy.pac</a>.</p>\n</html>\n'
+        ).encode()
 
     @staticmethod
     def _own(exchange: Exchange) -> tuple[str, bool]:
@@ -79,7 +100,7 @@ def pac(own: str, secure: bool) -> bytes:
     return f'function FindProxyForURL(url, host) {{\n  return "{kind} {text}";\n}}\n'.encode("latin-1")
 
 
-def uses(own: str, secure: bool, socks: bool) -> list[Use]:
+def uses(own: str, secure: bool) -> list[Use]:
     """What to type, tool by tool."""
     proxy = f"{'https' if secure else 'http'}://{own}"
     found = [
@@ -106,27 +127,21 @@ def uses(own: str, secure: bool, socks: bool) -> list[Use]:
         Use("Git", [f"git -c http.proxy={proxy} clone https://example.com/repository.git"]),
         Use("netlab", [f"netlab get -v --proxy {proxy} https://example.com/"]),
     ]
-    if socks and not secure:
+    if not secure:
         found.append(Use("SOCKS (names are resolved here)", [f"curl -x socks5h://{own} https://example.com/"]))
     return found
 
 
 @lru_cache(16)
-def _page(own: str, secure: bool, socks: bool, ca: bool) -> bytes:
-    blocks = "\n".join(
+def _uses(own: str, secure: bool) -> str:
+    return "\n".join(
         f"<h2>{html.escape(use.tool)}</h2>\n<pre><code>{html.escape(chr(10).join(use.lines))}</code></pre>"
-        for use in uses(own, secure, socks)
+        for use in uses(own, secure)
     )
-    trust = (
-        "<p>Some https connections are opened here and made anew (<code>--intercept</code>). Their certificates come "
-        'from <a href="/ca.pem">this machine\'s netlab authority</a>, which your program has to trust: see '
-        "<code>netlab ca</code>.</p>\n"
-    )
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width">\n<title>netlab forward proxy</title>\n'
-        f"<style>{STYLE}</style>\n<h1>netlab forward proxy</h1>\n"
-        "<p>This is a proxy. It fetches what you ask for, and shows every exchange: <code>netlab watch</code>, "
-        f"<code>netlab show ID</code>.</p>\n{trust if ca else ''}{blocks}\n"
-        '<p>The configuration file for browsers: <a href="/proxy.pac">/proxy.pac</a>.</p>\n</html>\n'
-    ).encode()
+
+
+TRUST = (
+    "<p>Some https connections are opened here and made anew (<code>--intercept</code>). Their certificates come "
+    'from <a href="/ca.pem">this machine\'s netlab authority</a>, which your program has to trust: see '
+    "<code>netlab ca</code>.</p>\n"
+)

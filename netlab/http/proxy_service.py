@@ -40,10 +40,19 @@ TLS of an intercepted connection.
 
 
 class ProxyService:
-    """Its own page; else who asks, how often, where to; then `pass_on` has it."""
+    """Its own page; else who asks, how often, where to; then `pass_on` has it. `page` is made with the certificate of
+    the authority by which TLS is opened, or nothing.
+    """
 
     def __init__(
-        self, name: str, config: ProxySettings, context: Context, gateway: Gateway, trust: Trust, pass_on: PassOn
+        self,
+        name: str,
+        config: ProxySettings,
+        context: Context,
+        gateway: Gateway,
+        trust: Trust,
+        pass_on: PassOn,
+        page: Callable[[str], ProxyPage] = ProxyPage,
     ) -> None:
         self.name, self.config, self.context, self.gateway, self.pass_on = name, config, context, gateway, pass_on
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
@@ -56,7 +65,7 @@ class ProxyService:
         self.admission = Admission(config, context, gateway.dialer.addresses)
         self.guard = Guard("/", config.auth)
         ca = self.tunnels.interception.authority.certificate_pem if self.tunnels.interception is not None else ""
-        self.page = ProxyPage(ca=ca)
+        self.page = page(ca)
         self.log = config.open_access_log()
         self.http = HttpService(
             name, self.handle, config.http_settings(self.log), context.flows, gateway.tasks, gateway.faults

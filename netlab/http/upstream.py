@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, Protocol
 
 from netlab.cores.fields import Fields
@@ -34,12 +35,16 @@ class Asking(Waiting, Protocol):
 
 
 class FarEnd(Outgoing):
-    """The far end of a tunnel: what it says means nothing here. What it says before anyone waits for it is kept."""
+    """The far end of a tunnel: what it says means nothing here. What it says before anyone waits for it is kept.
 
-    __slots__ = ("_early", "waiting")
+    `way` names the way it was reached by, where there is a choice: connections of other ways do not stand in for it.
+    """
+
+    __slots__ = ("_early", "waiting", "way")
 
     def __init__(self, flow: Flow) -> None:
         super().__init__(flow)
+        self.way: Hashable = None
         self.waiting: Waiting | None = None
         self._early = b""
 

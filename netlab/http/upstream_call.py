@@ -91,7 +91,7 @@ class Call(Way):
         self.failed: Failure | None = None  # how the last of them did
         self.is_retry = False
         self.adds = b""
-        self.source, self.allow, self.timeout = None, None, onward.timeout
+        self.dialer, self.framing, self.allow, self.timeout = None, None, None, onward.timeout
 
     @property
     def exchange(self) -> Asker:

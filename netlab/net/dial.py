@@ -97,8 +97,9 @@ class Dialer:
 
         The flow (kind `tcp`, on its tapes the client side is us) is the protocol's to end, as `Outgoing` does; its
         details hold `timings`. Failures are PeerUnreachable, whose `stage` says how far the dial came; then, and when
-        cancelled, nothing is left open and the flow has ended. `source` is the local address to call from; `allow` is
-        asked about each address after the dialer's own check.
+        cancelled, nothing is left open and the flow has ended. `source` is the local address to call from (one of
+        loopback only where that is where the call goes); `allow` is asked about each address after the dialer's own
+        check.
         """
         dial = _Dial(self, host, port, timeouts or self.timeouts, parent)
         try:
@@ -112,6 +113,22 @@ class Dialer:
             dial.failed(error)
             raise
         return transport, protocol, dial.flow
+
+
+class Detour(Dialer):
+    """A dialer that another one makes the connections for; a subclass says how."""
+
+    def __init__(self, direct: Dialer) -> None:
+        super().__init__(
+            direct.flows,
+            addresses=direct.addresses,
+            overrides=direct.overrides,
+            resolver=direct.resolver,
+            allow=direct.allow,
+            timeouts=direct.timeouts,
+            service=direct.service,
+        )
+        self._direct = direct
 
 
 def _make(factory: Callable[[Flow], P], flow: Flow, sock: socket.socket) -> P:
@@ -166,7 +183,7 @@ class _Dial:
         """A socket connected to one of the targets."""
         flow, seconds = self.flow, self.timeouts.connect
         started = flow.log.now()
-        targets = _of_family(targets, source)
+        targets, source = _from(source, targets)
         try:
             async with asyncio.timeout(seconds):
                 sock, target = await race.connect(targets, source=source, notice=self._notice)
@@ -221,11 +238,15 @@ def _allowed(targets: Sequence[SocketAddress], allow: Check) -> Sequence[SocketA
     raise PeerUnreachable(f"{target} must not be dialled: {objection.reason}", stage="policy")
 
 
-def _of_family(targets: Sequence[SocketAddress], source: str | None) -> Sequence[SocketAddress]:
-    """The targets that can be reached from a source address."""
-    if source is None:
-        return targets
+def _from(source: str | None, targets: Sequence[SocketAddress]) -> tuple[Sequence[SocketAddress], str | None]:
+    """The targets that can be reached from a source address, and that address where it leads anywhere."""
+    if source is None or (is_loopback(source) and not any(is_loopback(target.address) for target in targets)):
+        return targets, None  # the world is not reached from loopback
     fitting = [target for target in targets if (":" in target.address) == (":" in source)]
     if not fitting:
         raise PeerUnreachable(f"{targets[0]} cannot be reached from {source}: another family", stage="connect")
-    return fitting
+    return fitting, source
+
+
+def is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"

@@ -28,6 +28,13 @@ def choose(accept_encoding: str | None, available: tuple[str, ...]) -> str | Non
     return _remembered(accept_encoding, available)
 
 
+def accepts(accept_encoding: str, coding: str) -> bool:
+    """Whether a client that says this takes a coding."""
+    weights = parse(accept_encoding)
+    default = weights.get("*", 1.0 if coding == IDENTITY else 0.0)
+    return weights.get(ALIASES.get(coding, coding), default) > 0
+
+
 def _choose(accept_encoding: str, available: tuple[str, ...]) -> str | None:
     weights = parse(accept_encoding)
     others = weights.get("*")

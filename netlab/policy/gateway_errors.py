@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, PeerUnreachable, RemoteProtocolError, Truncated
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What to answer, the error's registered name, the reason in words; with a 503 the seconds until it may be over."""
+    """What to answer, the error's registered name, the reason in words; with a 503 the seconds until it may be over.
+
+    `stage` is that of a dial that failed, as `PeerUnreachable` has it; else it is empty.
+    """
 
     status: int
     error: str
     reason: str
     retry_after: float = 1.0
+    stage: str = ""
 
     def proxy_status(self, name: str) -> str:
         """The value of Proxy-Status: a structured-field list of one (RFC 9209 2)."""
@@ -25,7 +29,11 @@ class Failure:
 
 def failure(error: NetlabError) -> Failure:
     """502 for an upstream that is not there or does not speak properly, 504 for one too slow, 503 for no room here."""
-    reason = str(error)
+    found = _failure(error, str(error))
+    return replace(found, stage=error.stage) if isinstance(error, PeerUnreachable) else found
+
+
+def _failure(error: NetlabError, reason: str) -> Failure:
     match error:
         case PeerUnreachable(stage="resolve"):
             return Failure(504, "dns_timeout", reason) if error.timed_out else Failure(502, "dns_error", reason)
@@ -48,6 +56,8 @@ def failure(error: NetlabError) -> Failure:
             return Failure(502, "http_response_incomplete", reason)
         case RemoteProtocolError(rule="response.informational_flood" | "fields.too_large" | "fields.too_many"):
             return Failure(502, "http_response_header_section_size", reason)
+        case RemoteProtocolError(rule="response.content_coding"):
+            return Failure(502, "http_response_content_coding", f"{reason} ({error.section})")
         case RemoteProtocolError():
             return Failure(502, "http_protocol_error", f"{reason} ({error.section})")
         case ConnectionLost():

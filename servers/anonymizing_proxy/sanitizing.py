@@ -1,0 +1,133 @@
+"""What becomes of a request's fields at one level: sanitized, dressed, signed, each in its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from netlab.cores.http1 import encode_fields
+from netlab.http.exchange import Exchange
+from netlab.http.exits import client_of
+from netlab.http.hops import hops_left, one_less
+from netlab.http.roles import Asker
+from netlab.http.undoing import Undone
+from netlab.policy.anonymity.anonymize import Anonymity, Asked, Change
+from netlab.policy.anonymity.dress import arrange
+from netlab.policy.anonymity.levels import NAMES, Rules
+from netlab.policy.anonymity.profiles import Profile, engine_of, pool
+from netlab.policy.anonymity.pseudonym import NONCE, pseudonym
+from netlab.policy.anonymity.responses import Answered
+from netlab.policy.anonymity.sessions import Sessions
+from netlab.policy.anonymity.sites import Place
+from netlab.policy.forwarding import FORWARDING, Arrival, Hop, request_fields
+from netlab.service import Context
+from servers.anonymizing_proxy.config import Config
+
+Pair = tuple[str, str]
+LEVEL_FIELD = "anonymity-level"
+"""By which a request asks for another level; it ends here."""
+SILENT = Hop(name="", tells="nothing", via=False)
+SIGNATURES = FORWARDING | {"via"}
+NOWHERE = Arrival(client="", port=0, scheme="", host="", version="")
+
+
+class Sanitized(NamedTuple):
+    """A request's fields as they go on: a block, where in it the core frames the message, and to whom it answers."""
+
+    block: bytes
+    framing: int | None
+    rules: Rules
+    answered: Answered
+
+
+class Sanitizer:
+    """All levels of one proxy, and its sessions. `secret` is what our pseudonyms in Via are known by."""
+
+    def __init__(self, config: Config, context: Context, name: str, secret: bytes) -> None:
+        self.name, self.secret = name, secret
+        self.random, self.clock = context.random, context.clock
+        self.levels = {name: Anonymity(config.rules(name), keep=config.keep, drop=config.drop) for name in NAMES}
+        profiles = pool(config.browser, config.language)
+        self.sessions = Sessions(context.random.getrandbits(64), profiles, config.session_time)
+
+    def sanitize(self, exchange: Exchange, to: Place, host: str, level: str) -> Sanitized:
+        """The fields for an origin that is called `host`; what the answer needs is set up with the exchange."""
+        request, anonymity = exchange.request, self.levels[level]
+        rules, upgrade = anonymity.rules, bool(request.frame.upgrade)
+        asked = Asked(method=request.method, to=to, upgrade=upgrade)
+        applied = anonymity.apply(travelling(exchange), asked, self.profile(exchange, rules))
+        if applied.undo is not None:
+            exchange.recode(Undone(applied.undo))
+        if exchange.flow.events is not None:
+            note_changes(exchange, "request.anonymized", applied.changes, level=level, relation=applied.relation)
+        order = applied.order or own_order([name for name, _ in request.fields])
+        block, framing = placed(
+            self._signed(exchange, applied.fields, rules, to.scheme, host),
+            host,
+            order,
+            keep_alive=rules.software == "profile" and not upgrade and "connection" in order,
+            frame_at="connection" if upgrade else "content-length",
+        )
+        return Sanitized(block, framing, rules, Answered(request.method, applied.relation, time.time()))
+
+    def profile(self, exchange: Exchange, rules: Rules) -> Profile:
+        """Whom the client looks like: its session's browser, or the one that all clients look like."""
+        engine = engine_of(exchange.request.fields.get("user-agent"))
+        if rules.software != "profile":
+            return self.sessions.uniform(engine)
+        return self.sessions.of(client_of(exchange.flow), engine, self.clock.now()).profile
+
+    def _signed(self, exchange: Exchange, fields: list[Pair], rules: Rules, scheme: str, host: str) -> list[Pair]:
+        """With what a proxy says of itself and of its client."""
+        if rules.via == "none" and not rules.tells:
+            return fields
+        own = rules.via != "passing"
+        name = self.name if own else pseudonym(self.secret, self.random.randbytes(NONCE))
+        hop = Hop(name=name, tells="both" if rules.tells else "nothing", via=rules.via != "none")
+        client = exchange.flow.client
+        address, port = client[:2] if isinstance(client, tuple) else ("", 0)
+        version = exchange.request.version
+        arrival = Arrival(client=address, port=port, scheme=scheme, host=host, version=version)
+        return request_fields(fields, (), hop, arrival)
+
+
+def travelling(exchange: Exchange) -> list[Pair]:
+    """The fields that are not of the client's connection with us."""
+    request = exchange.request
+    fields = request_fields(request.fields, [*request.fields.tokens("connection"), LEVEL_FIELD], SILENT, NOWHERE)
+    left = hops_left(request)
+    return fields if left is None else one_less(left)(fields)
+
+
+def own_order(names: Sequence[str]) -> tuple[str, ...]:
+    """The client's names in lower case; those that are written anew keep their places, what we sign with is last."""
+    anew = {"proxy-connection": "connection", "transfer-encoding": "content-length"}
+    return tuple(anew.get(name.lower(), name.lower()) for name in names if name.lower() not in SIGNATURES)
+
+
+def placed(
+    fields: list[Pair], host: str, order: Sequence[str], *, keep_alive: bool, frame_at: str
+) -> tuple[bytes, int | None]:
+    """The block, with Host and Connection where the order has them, and where the core's own fields belong in it."""
+    order = order if "host" in order else ("host", *order)
+    own = [("Host", host)]
+    if keep_alive:
+        own.append(("Connection", "keep-alive"))
+    if frame_at not in order:
+        return encode_fields(arrange([*own, *fields], order), framing=True), None
+    frame = (frame_at, "")
+    pairs = arrange([*own, frame, *fields], order)
+    at = pairs.index(frame)
+    before = encode_fields(pairs[:at], framing=True)
+    return before + encode_fields(pairs[at + 1 :], framing=True), len(before)
+
+
+def note_changes(exchange: Asker, name: str, changes: Sequence[Change], **facts: str) -> None:
+    """For whoever looks: each field with why, without its value, which is what was to be forgotten."""
+    found: dict[str, Mapping[str, str]] = {
+        what: {change.name: change.why for change in changes if change.what == what}
+        for what in ("removed", "replaced", "added")
+    }
+    told: dict[str, Any] = {what: names for what, names in found.items() if names}
+    exchange.flow.note(name, **facts, **told)  # type: ignore[arg-type]  # facts are fields of the event
