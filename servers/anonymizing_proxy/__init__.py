@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from netlab.http.exits import ExitSetting
 from servers.anonymizing_proxy.config import Config
 from servers.anonymizing_proxy.server import Server
 
 __all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
 
-IN_THE_LAB = {"exit": ("127.0.118.0/29",)} if sys.platform == "linux" else {}
+IN_THE_LAB = {"exit": (ExitSetting.parse("127.0.118.0/29"),)} if sys.platform == "linux" else {}
 """In the lab, origins on loopback see a client's requests come from one of these."""
 
 EXAMPLES = (

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from netlab.cores.http1 import encode_fields
+from netlab.cores.http1_client import WITH_CONTENT
 from netlab.http.exchange import Exchange
 from netlab.http.exits import client_of
 from netlab.http.hops import hops_left, one_less
@@ -67,7 +68,7 @@ class Sanitizer:
             host,
             order,
             keep_alive=rules.software == "profile" and not upgrade and "connection" in order,
-            frame_at="connection" if upgrade else "content-length",
+            frame_at="connection" if upgrade else "content-length" if frames(exchange) else "",
         )
         return Sanitized(block, framing, rules, Answered(request.method, applied.relation, time.time()))
 
@@ -98,6 +99,12 @@ def travelling(exchange: Exchange) -> list[Pair]:
     fields = request_fields(request.fields, [*request.fields.tokens("connection"), LEVEL_FIELD], SILENT, NOWHERE)
     left = hops_left(request)
     return fields if left is None else one_less(left)(fields)
+
+
+def frames(exchange: Exchange) -> bool:
+    """Whether the core writes a field that says how long the content is."""
+    request = exchange.request
+    return request.frame.has_body or request.method in WITH_CONTENT
 
 
 def own_order(names: Sequence[str]) -> tuple[str, ...]:

@@ -69,7 +69,9 @@ async def test_opened_tls_is_sanitized(tmp_path: Path) -> None:
             assert "X-Request-Id" not in found
             assert "Via" not in found
             assert f'"{found["sec-ch-ua-platform"][1:-1]}"' == found["sec-ch-ua-platform"]
-        legs = {flow.client[0] for flow in proxy.of_kind("tcp") if flow.server == ("127.0.0.1", port)}  # type: ignore[index]  # of TCP
+        assert len({note["exit"] for note in proxy.notes("exit.picked")}) == 1
+        assert len(heads) == 2
+        legs = [flow for flow in proxy.of_kind("tcp") if flow.label == f"localhost:{port}"]
         assert len(legs) == 1  # a tunnel keeps its exit, and its verified connection is used
         cross = await curl(*trusting(tmp_path, proxy), "-i", "-H", "Referer: https://x.example/", url)
         assert b"Strict-Transport-Security" not in cross
