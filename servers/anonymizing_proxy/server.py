@@ -43,7 +43,7 @@ class Server:
         trust = Trust(config, context)
         self.exits = Exits(config.exit, config.rotate, direct, lambda: trust.options, context.clock)
         dialer = ExitDialer(direct, self.exits)
-        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings())
+        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
         self.sanitizer = Sanitizer(config, context, self.hop.name, secrets.token_bytes(16))
         self.onward = Onward(self.exits, trust, tunnels=config.tunnel_parents, keep=config.keep)
         self.proxy = ProxyService(
