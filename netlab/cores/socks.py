@@ -72,8 +72,8 @@ class ServerCore:
     def receive(self, data: bytes) -> list[Event]:
         """What the client's bytes mean; b"" is the end of them."""
         if not data:
-            if self._stage in (Stage.TUNNEL, Stage.CLOSED):
-                return []
+            if self._stage in (Stage.TUNNEL, Stage.CLOSED) or self._next is Stage.TUNNEL:
+                return []  # a half-close: all that it has to say to the far end came ahead
             self._stage = Stage.CLOSED
             at = self._offset + len(self._buffer)
             return [

@@ -114,6 +114,10 @@ class Exchange:
         if self.intake is not None:
             self.intake.relay(sink, ready=ready)
 
+    def dated(self, block: bytes) -> bytes:
+        """The fields of an answer that came without Date, with one."""
+        return self.connection.http.standing.date(self.flow.started) + block
+
     def for_this_client(self, block: bytes) -> None:
         """Of the answer's fields; an exchange is one client's as a whole."""
 

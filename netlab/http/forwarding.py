@@ -6,10 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import PHRASES, Data, End, Frame, Informational, Response, encode_fields
+from netlab.cores.http1 import PHRASES, Data, End, Informational, Response, encode_fields
 from netlab.errors import (
     ConnectionLost,
     DeadlineExceeded,
+    LocalProtocolError,
     NetlabError,
     PeerUnreachable,
     RemoteProtocolError,
@@ -96,7 +97,7 @@ class Forwarding:
 
     def begin(self, upstream: Upstream, *, fresh: bool) -> None:
         """Send the request on a leased connection."""
-        exchange, way, leg, core = self.exchange, self.way, self.leg, upstream.core
+        exchange, way, leg = self.exchange, self.way, self.leg
         self.upstream, self._fresh = upstream, fresh
         if way.allow is not None and (objection := self._objection(upstream)) is not None:
             self._release()
@@ -104,12 +105,12 @@ class Forwarding:
             return
         upstream.waiting, upstream.reusable = self, False
         leg.client, leg.server = upstream.flow.client, upstream.flow.server
-        request = exchange.request
-        frame = request.frame
-        if frame.has_body or frame.upgrade or way.framing is not None:
-            self._ask_with_more(upstream, frame)
-        else:
-            core.ask(request.method, way.target, way.fields)
+        try:
+            upstream.ask(exchange.request, way.target, way.fields, way.framing)
+        except LocalProtocolError as error:  # nothing was written: a target or a field that a rule has made
+            self._release()
+            self.fail(error)
+            return
         self._asked = True
         if leg.events is not None:
             recording.request_forwarded(leg, upstream)
@@ -121,21 +122,6 @@ class Forwarding:
             self._await_response()
         exchange.relay(self, ready=True)
         gateway.write_soon(upstream)
-
-    def _ask_with_more(self, upstream: Upstream, frame: Frame) -> None:
-        """A request whose content follows, or that offers another protocol."""
-        fields = self.way.fields
-        if frame.upgrade:
-            fields += encode_fields([("Upgrade", ", ".join(frame.upgrade))])
-        upstream.core.request(
-            self.exchange.request.method,
-            self.way.target,
-            fields,
-            length=frame.length if frame.has_body else None,
-            chunked=frame.chunked,
-            upgrade=bool(frame.upgrade),
-            framing_at=self.way.framing,
-        )
 
     def _objection(self, upstream: Upstream) -> Objection | None:
         """Whether a connection that was dialled for another request may serve this one."""
@@ -187,6 +173,11 @@ class Forwarding:
                 if self.upstream is None:
                     return  # that was all, or must not be all
             elif kind is End:
+                if self._was_cut():
+                    self.fail(
+                        ConnectionLost("the upstream ended TLS without closure alert: its answer may have been cut")
+                    )
+                    return
                 self._complete(event.trailers)
             elif kind is Informational:
                 exchange.inform(event.status, self._interim(event))
@@ -215,7 +206,7 @@ class Forwarding:
             return
         self.responding, self.upstream, upstream.waiting = True, None, None
         gateway.sweep.items.discard(self)
-        block = gateway.back(upstream, response, way)
+        block = gateway.back(exchange, upstream, response, way)
         gateway.pool.release(way.origin, upstream)
         if exchange.request.frame.has_body:
             leg.received = exchange.received
@@ -238,11 +229,11 @@ class Forwarding:
         if upstream.core.switched:
             self._switch(upstream, response)
             return
-        if response.status == 205 and response.frame.has_body:
+        if response.status == 205 and response.frame.length:
             self.responding = False
             self.fail(NO_CONTENT)
             return
-        fields, length = self.gateway.back(upstream, response, self.way), response.frame.length
+        fields, length = self.gateway.back(exchange, upstream, response, self.way), response.frame.length
         endless = length is None and (response.fields.get("content-type") or "").startswith("text/event-stream")
         if endless:
             self.way.timeout = self.gateway.settings.tunnel_timeout  # events come when they come
@@ -250,6 +241,12 @@ class Forwarding:
         exchange.start(response.status, fields, length=length, reason=response.reason, own=False)
         if not response.frame.has_body:
             self._complete(())
+
+    def _was_cut(self) -> bool:
+        """Whether content that goes on to the end of the connection ended by no end of TLS's own: anybody may have cut
+        it (RFC 9112 9.8). Content that ends by itself has ended before.
+        """
+        return self.upstream is not None and getattr(self.upstream.transport, "truncated", False)
 
     def _switch(self, upstream: Upstream, response: Response) -> None:
         """Another protocol speaks from here on, through a tunnel."""

@@ -199,26 +199,23 @@ class Gateway:
         return block
 
     def _onward(self, exchange: Asker, host: str, scheme: str, change: Change | None) -> bytes:
-        connection, request = exchange.connection, exchange.request
-        client = connection.flow.client if connection.flow is not None else None
-        address, port = (client[0], client[1]) if isinstance(client, tuple) else ("", 0)
-        scheme = scheme or ("https" if connection.secure else "http")
-        arrival = Arrival(client=address, port=port, scheme=scheme, host=request.authority, version=request.version)
+        request = exchange.request
         named = request.fields.tokens("connection")
-        fields = [("Host", host), *request_fields(request.fields, named, self.hop, arrival)]
+        fields = [("Host", host), *request_fields(request.fields, named, self.hop, arrival_of(exchange, scheme))]
         return encode_fields(fields if change is None else change(fields))
 
-    def back(self, upstream: Upstream, response: Response, way: Way) -> bytes:
+    def back(self, exchange: Asker, upstream: Upstream, response: Response, way: Way) -> bytes:
         """The response's fields as they travel back; made once for as long as the upstream repeats itself."""
         fields, block, concerns = upstream.back
-        if fields is response.fields and concerns is way.concerns:
-            return block + way.adds
-        pairs = self.returned(response)
-        concerns = way.concerns
-        if any(name in response.fields for name in concerns):
-            return encode_fields(way.returned(response, pairs)) + way.adds
-        block = encode_fields(pairs)
-        upstream.back = (response.fields, block, concerns)
+        if fields is not response.fields or concerns is not way.concerns:
+            pairs, concerns = self.returned(response), way.concerns
+            if any(name in response.fields for name in concerns):
+                block = encode_fields(way.returned(response, pairs))
+            else:
+                block = encode_fields(pairs)
+                upstream.back = (response.fields, block, concerns)
+        if "date" not in response.fields:
+            block = exchange.dated(block)
         return block + way.adds
 
     def returned(self, response: Response) -> list[Pair]:
@@ -237,3 +234,15 @@ class Gateway:
     def close(self) -> None:
         self.pool.close()
         self.sweep.close()
+
+
+def arrival_of(exchange: Asker, scheme: str = "") -> Arrival:
+    """How a request reached us; `scheme` where it is not the connection's."""
+    connection, request = exchange.connection, exchange.request
+    client = connection.flow.client if connection.flow is not None else None
+    return Arrival(
+        client=str(client[0]) if isinstance(client, tuple) else "",
+        scheme=scheme or ("https" if connection.secure else "http"),
+        host=request.authority,
+        version=request.version,
+    )

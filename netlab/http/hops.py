@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
+from typing import Any
 
 from netlab.cores.http1 import Request
 from netlab.http.exchange import Exchange
@@ -13,7 +15,14 @@ from netlab.policy.gateway_errors import Failure
 Pair = tuple[str, str]
 COUNTED = frozenset(("TRACE", "OPTIONS"))
 """Methods whose Max-Forwards must be looked at."""
-ALLOW = [("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT")]
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"
+ALLOW = [("Allow", METHODS)]
+ALLOW_TUNNELS = [("Allow", f"{METHODS}, CONNECT")]
+
+
+def own_hop(**settings: Any) -> Hop:
+    """A Hop with these settings, and what makes this process another than all others."""
+    return Hop(name=f"netlab-{secrets.token_hex(4)}", secret=secrets.token_bytes(32), **settings)
 
 
 def loop(request: Request, hop: Hop) -> Failure | None:
@@ -32,12 +41,16 @@ def hops_left(request: Request) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 
-def answer_here(exchange: Exchange) -> None:
-    """As the last recipient: TRACE with what has arrived, OPTIONS with what can be done here."""
-    if exchange.request.method == "TRACE":
-        trace(exchange)
+def ends_here(exchange: Exchange, allow: list[Pair] = ALLOW) -> bool:
+    """Answer what must not go further: a TRACE with content, and what has come to its last hop. Whether it did."""
+    request = exchange.request
+    if hops_left(request) != 0 and not (request.method == "TRACE" and request.frame.has_body):
+        return False
+    if request.method == "TRACE":
+        trace(exchange)  # which refuses content, as no hop may pass it on
     else:
-        exchange.respond(204, ALLOW)
+        exchange.respond(204, allow)
+    return True
 
 
 def one_less(left: int) -> Callable[[list[Pair]], list[Pair]]:

@@ -217,7 +217,7 @@ class Peek:
         self._over()
 
     def _opened(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled() and task.exception() is not None:  # no certificate of ours can be had
+        if task.cancelled() or task.exception() is not None:  # no certificate of ours can be had
             self._connection.abort()
 
     def _over(self) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from netlab.http.exchange import Exchange
-from netlab.http.hops import ALLOW
+from netlab.http.hops import ALLOW_TUNNELS
 
 STYLE = """table{border-collapse:collapse;font-size:.9em}td,th{padding:.25rem .6rem;text-align:left;
 vertical-align:top;border-bottom:1px solid #8884}.now{background:#8882}
@@ -57,9 +57,9 @@ class ProxyPage:
         request = exchange.request
         path = request.path.partition("?")[0]
         if request.method == "OPTIONS":
-            exchange.respond(204, ALLOW)
+            exchange.respond(204, ALLOW_TUNNELS)
         elif request.method not in ("GET", "HEAD"):
-            exchange.refuse(405, "this is a proxy: it answers GET on its own address", ALLOW)
+            exchange.refuse(405, "this is a proxy: it answers GET on its own address", ALLOW_TUNNELS)
         elif path == "/":
             exchange.respond(200, HTML, self._page(exchange))
         elif path in ("/proxy.pac", "/wpad.dat"):

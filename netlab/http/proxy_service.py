@@ -13,7 +13,7 @@ from netlab.http.engine import HttpService
 from netlab.http.entrance import Entrance
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
-from netlab.http.hops import answer_here, hops_left, loop
+from netlab.http.hops import ALLOW_TUNNELS, ends_here, loop
 from netlab.http.proxy_admission import Admission
 from netlab.http.proxy_connection import ProxyConnection, Within
 from netlab.http.proxy_onward import Trust
@@ -86,8 +86,7 @@ class ProxyService:
             connection.core.will_close()  # sent ahead for the far end: without a tunnel it is no request
         if (looped := loop(request, self.gateway.hop)) is not None:
             return self.refuse(exchange, looped)
-        if hops_left(request) == 0:
-            answer_here(exchange)
+        if ends_here(exchange, ALLOW_TUNNELS):
             return None
         if within is not None:
             return self.handle_inside(exchange, within)

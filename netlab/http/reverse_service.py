@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from netlab.http.engine import HttpService
 from netlab.http.error_pages import read_pages
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
-from netlab.http.hops import answer_here, hops_left, loop, one_less
+from netlab.http.hops import ends_here, hops_left, loop, one_less, own_hop
+from netlab.http.own_methods import is_ours
 from netlab.http.reverse_routes import Route, Routes, UpstreamsOf, Work
 from netlab.http.reverse_settings import ReverseSettings
 from netlab.http.upstream_call import client_sees
@@ -43,7 +43,7 @@ class ReverseService:
         self.name, self.config, self.context = name, config, context
         self.tasks = Tasks(name)
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
-        self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell, trusted=config.trust)
+        self.hop = own_hop(tells=config.tell, trusted=config.trust, node=config.client_id)
         dialer = context.dialer(name, Timeouts().within(config.timeout or 10.0))
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
         self.cache = shared_cache(config, context, self.hop) if config.cache else None
@@ -70,6 +70,8 @@ class ReverseService:
         request = exchange.request
         if (request.method in UNUSUAL or "via" in request.fields) and self.answers_itself(exchange):
             return None
+        if request.target[0] not in "/*" and not is_ours(exchange):
+            return None
         if self.maintenance:
             return closed(exchange)
         if self.only is not None:
@@ -85,13 +87,10 @@ class ReverseService:
         if (looped := loop(request, self.hop)) is not None:
             self.gateway.refuse(exchange, looped)
         elif request.method == "CONNECT":
+            exchange.connection.core.will_close()  # what was sent ahead for the far end is no request
             exchange.refuse(501, "this is a reverse proxy: it makes no tunnels (a forward proxy does)")
-        elif request.method == "TRACE" and request.frame.has_body:
-            exchange.refuse(400, "a TRACE request has no content (RFC 9110 9.3.8)")
-        elif hops_left(request) == 0:
-            answer_here(exchange)
         else:
-            return False
+            return ends_here(exchange)
         return True
 
     def pass_on(self, exchange: Exchange, route: Route) -> Work:

@@ -15,7 +15,7 @@ from netlab.http.error_pages import ErrorPage
 from netlab.http.gateway import GatewaySettings
 from netlab.http.route_rule import RouteRule
 from netlab.policy.breaker import BreakerRules
-from netlab.policy.forwarding import Network
+from netlab.policy.forwarding import Network, Node, Told
 
 
 def parse_share(text: str) -> float:
@@ -57,8 +57,10 @@ class Routing:
     """Send upstreams the Host that the client sent, not their own."""
     trust: tuple[TrustedNetwork, ...] = ()
     """Proxies before this one, whose X-Forwarded-* and Forwarded are believed and added to; others' are replaced."""
-    tell: Literal["both", "x-forwarded", "forwarded", "nothing"] = "both"
+    tell: Told = "both"
     """Which fields tell the upstream about the client."""
+    client_id: Node = "address"
+    """What those fields call a client: its address, an identifier that only tells it from others, or unknown."""
     maintenance: bool = False
     """Answer everything with 503 (see --error-page)."""
     error_page: tuple[ErrorPage, ...] = ()

@@ -127,6 +127,9 @@ class Asker(Protocol):
     def for_this_client(self, block: bytes) -> None:
         """The end of the answer's fields that is nobody else's business: whoever keeps answers leaves it out."""
 
+    def dated(self, block: bytes) -> bytes:
+        """The fields of an answer that came without Date: whoever passes it on says when it came (RFC 9110 6.6.1)."""
+
     def relay(self, sink: Sink, *, ready: bool) -> None: ...
 
     def inform(self, status: int, fields: Iterable[tuple[str, str]] = ()) -> None: ...

@@ -6,12 +6,14 @@ from collections.abc import Hashable
 from typing import Any, Protocol
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import ClientCore, Limits, Response
+from netlab.cores.http1 import ClientCore, Limits, Request, Response, encode_fields
 from netlab.flow import Flow
 from netlab.net.outgoing import Outgoing
 
 PIECE = 64 << 10
 """Bytes of content that are worth a write of their own."""
+UNSEEN = frozenset(("h2c",))
+"""Protocols that are not offered to upstreams: requests inside of them would pass beside all that stands before one."""
 
 
 class Waiting(Protocol):
@@ -110,6 +112,29 @@ class Upstream(FarEnd):
     def abort(self) -> None:
         self.reusable = False
         super().abort()
+
+    def ask(self, request: Request, target: str, fields: bytes, framing_at: int | None = None) -> None:
+        """Send a request on, with this target and block; its content follows, if it has any. Nothing is written here.
+        `framing_at` is where in the block the fields stand that frame it, if not at its end.
+
+        LocalProtocolError for what no request can hold.
+        """
+        frame = request.frame
+        if not frame.has_body and not frame.upgrade and framing_at is None:
+            self.core.ask(request.method, target, fields)
+            return
+        upgrade = [protocol for protocol in frame.upgrade if protocol not in UNSEEN]
+        if upgrade:
+            fields += encode_fields([("Upgrade", ", ".join(upgrade))])
+        self.core.request(
+            request.method,
+            target,
+            fields,
+            length=frame.length if frame.has_body else None,
+            chunked=frame.chunked,
+            upgrade=bool(upgrade),
+            framing_at=framing_at,
+        )
 
     def data_received(self, data: bytes) -> None:
         waiting = self.waiting

@@ -9,11 +9,11 @@ from netlab.cores.http1 import Response
 from netlab.errors import ConnectionLost
 from netlab.http.exchange import Exchange
 from netlab.http.forwarding import Forwarding
-from netlab.http.gateway import Change, Pair, Way
+from netlab.http.gateway import Change, Pair, Way, arrival_of
 from netlab.http.roles import Asker
 from netlab.policy.balance import Decision
 from netlab.policy.breaker import Breaker, State
-from netlab.policy.forwarding import Hop, is_trusted
+from netlab.policy.forwarding import Hop, seen_first
 from netlab.policy.gateway_errors import Failure
 from netlab.policy.retry import IDEMPOTENT
 from netlab.policy.rewriting import REDIRECTING, Rewrite, Seen, WayBack
@@ -273,16 +273,6 @@ class Call(Way):
 
 
 def client_sees(exchange: Asker, hop: Hop) -> Seen:
-    """The origin as the client asked for it; a trusted proxy before us has said so in X-Forwarded-*."""
-    connection, request = exchange.connection, exchange.request
-    scheme, authority = "https" if connection.secure else "http", request.authority
-    peer = connection.flow.client if connection.flow is not None else None
-    if hop.trusted and isinstance(peer, tuple) and is_trusted(peer[0], hop.trusted):
-        scheme = first(request.fields.get("x-forwarded-proto")) or scheme
-        authority = first(request.fields.get("x-forwarded-host")) or authority
-    return Seen(scheme=scheme, authority=authority)
-
-
-def first(value: str | None) -> str:
-    """The first member of a list: what the hop nearest to the client said."""
-    return (value or "").partition(",")[0].strip()
+    """The origin as the client asked for it; a trusted proxy before us has said so."""
+    seen = seen_first(exchange.request.fields, arrival_of(exchange), hop.trusted)
+    return Seen(scheme=seen.scheme, authority=seen.host)

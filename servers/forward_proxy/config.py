@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from netlab.config import Kind
 from netlab.http.cache.rules import CacheSettings
 from netlab.http.parents import Parent
 from netlab.http.proxy_settings import Admission, ProxySettings
+from netlab.policy.forwarding import Node, Told
 from netlab.policy.rewrite import Rewrite, parse_rewrite
 
 
@@ -40,8 +41,10 @@ class Passing(Admission):
     remove-response NAME, to URL, file PATH, block [STATUS], delay TIME."""
     parent: tuple[Parent, ...] = ()
     """Go through another proxy for such hosts; the first that fits counts."""
-    tell: Literal["nothing", "forwarded", "x-forwarded", "both"] = "nothing"
+    tell: Told = "nothing"
     """What the origin is told about the client, in Forwarded or X-Forwarded-For; Via is always there."""
+    client_id: Node = "address"
+    """What those fields call a client: its address, an identifier that only tells it from others, or unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)

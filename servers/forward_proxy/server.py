@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from netlab.http.cache.uri import uri_of
 from netlab.http.destination import Destination, Turn
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
+from netlab.http.hops import own_hop
 from netlab.http.proxy_onward import Onward, Trust, dialer_for
 from netlab.http.proxy_service import ProxyService, Work
 from netlab.net.dial import Timeouts
@@ -34,7 +34,7 @@ class Server:
     def __init__(self, config: Config, context: Context) -> None:
         self.config, self.context = config, context
         self.tasks = Tasks("forward-proxy")
-        self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells=config.tell)
+        self.hop = own_hop(tells=config.tell, node=config.client_id, passes=True)
         direct = context.dialer("forward-proxy", Timeouts(connect=config.connect_timeout))
         trust = Trust(config, context)
         dialer = dialer_for(config.parent, direct, trust)

@@ -7,8 +7,11 @@ import asyncio
 import pytest
 
 from netlab.flow import Outcome
-from tests.http.serving import connected, ended
-from tests.http.upstreams import OK, Called, always_ok, gateway_to, scripted
+from netlab.http.gateway import Way
+from netlab.http.roles import Asker
+from tests.cancelling import cancel_at
+from tests.http.serving import SECONDS, connected, ended
+from tests.http.upstreams import OK, Called, always_ok, gateway_to, saying, scripted
 
 
 async def ask(port: int, data: bytes) -> bytes:
@@ -23,7 +26,7 @@ async def test_a_request_travels_with_the_fields_of_an_intermediary() -> None:
         answer = await ask(
             port,
             b"GET /a?b HTTP/1.1\r\nHost: site.test\r\nX-Kept: 1\r\nX-Named: 2\r\nConnection: X-Named, keep-alive\r\n"
-            b"Keep-Alive: timeout=5\r\nProxy-Connection: close\r\nTE: trailers\r\nProxy-Authorization: secret\r\n"
+            b"Keep-Alive: timeout=5\r\nProxy-Connection: close\r\nTE: gzip\r\nProxy-Authorization: secret\r\n"
             b"Via: 1.0 before\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n",
         )
         assert answer.endswith(b"ok")
@@ -262,6 +265,98 @@ async def test_an_upgrade_becomes_a_tunnel() -> None:
         assert await client.all() == b""
 
 
+async def test_a_way_past_the_rules_is_not_offered() -> None:
+    """h2c would carry requests that nobody here looks at; what else is offered besides travels on."""
+    async with scripted(always_ok) as upstream, gateway_to(upstream.port) as (_, port, _):
+        for offered in (b"h2c", b"h2c, other/1"):
+            await ask(
+                port,
+                b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\n"
+                b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n" % offered,
+            )
+        heard = upstream.calls[0].heard
+        assert b"h2c" not in heard
+        assert b"HTTP2" not in heard
+        assert heard.count(b"\r\nUpgrade: other/1\r\n") == 1
+        assert heard.count(b"\r\nConnection: upgrade\r\n") == 1
+
+
+async def test_trailers_are_asked_for_where_the_client_takes_them() -> None:
+    """RFC 9110 10.1.4."""
+    async with scripted(always_ok) as upstream, gateway_to(upstream.port) as (_, port, _):
+        for taken in (b"TE: trailers\r\nConnection: TE", b"TE: gzip;q=0.5"):
+            await ask(port, b"GET / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % taken)
+        first, second = (head for head in upstream.calls[0].heard.split(b"GET ") if head)
+        assert b"\r\nTE: trailers\r\n" in first
+        assert b"\r\nConnection: TE\r\n" in first
+        assert b"TE:" not in second
+
+
+async def test_an_answer_without_a_date_gets_one() -> None:
+    """RFC 9110 6.6.1."""
+    dated = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\nok"
+    answers = [OK, OK, dated, dated, b"HTTP/1.1 204 No Content\r\n\r\n"]
+    async with scripted(saying(*answers)) as upstream, gateway_to(upstream.port) as (_, port, _):
+        async with connected(port) as client:
+            heads = []
+            for _ in answers:
+                await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                heads.append((await client.response())[0])
+        assert [head.count(b"\r\nDate: ") for head in heads] == [1] * 5
+        assert [b" 1994 " in head for head in heads] == [False, False, True, True, False]
+        assert not any(b"\r\nServer: " in head for head in heads)  # which is the origin's, if anybody's
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"Content-Length: 0\r\n\r\n", b"205"),
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"205"),
+        (b"Content-Length: 2\r\n\r\nno", b"502"),
+    ],
+)
+async def test_reset_content_has_none(content: bytes, status: bytes) -> None:
+    """RFC 9110 15.3.6; an empty body may be said in both ways."""
+    script = saying(b"HTTP/1.1 205 Reset Content\r\n" + content, OK)
+    async with scripted(script) as upstream, gateway_to(upstream.port) as (_, port, _):
+        answer = await ask(port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 %b " % status)
+
+
+async def test_http10_clients_get_no_interim_answers_and_no_chunks() -> None:
+    async def script(called: Called) -> None:
+        await called.head()
+        await called.say(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        await called.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n")
+        await called.head()
+
+    async with scripted(script) as upstream, gateway_to(upstream.port) as (_, port, _):
+        answer = await ask(port, b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"chunked" not in head
+        assert body == b"ok"
+        assert b"\r\nVia: 1.0 netlab-test\r\n" in upstream.calls[0].heard
+
+
+async def test_a_request_that_none_can_be_is_our_fault_and_leaves_no_lease() -> None:
+    """Such as a rule may make; `gateway_to` looks at the leases."""
+    async with scripted(always_ok) as upstream, gateway_to(upstream.port) as (_, port, gateway):
+        forward = gateway.forward
+
+        def spoilt(exchange: Asker, way: Way) -> None:
+            way.target = "/a b"
+            forward(exchange, way)
+
+        for _ in range(2):  # on a connection that is dialled, and on one that was kept
+            assert (await ask(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            gateway.forward = spoilt  # type: ignore[method-assign]  # a rule that makes what cannot be
+            answer = await ask(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 500 ")
+            assert b"error=proxy_internal_error" in answer
+            gateway.forward = forward  # type: ignore[method-assign]  # as it was
+
+
 async def test_http10_on_either_side() -> None:
     async def old(called: Called) -> None:
         await called.head()
@@ -321,14 +416,24 @@ async def test_smuggling_shapes_are_refused_at_the_door(shape: bytes) -> None:
         assert not upstream.calls
 
 
-@pytest.mark.parametrize("awaits", range(6))
-async def test_a_dial_cancelled_at_any_await_leaves_no_lease(awaits: int) -> None:
-    async with scripted(always_ok) as upstream, gateway_to(upstream.port) as (_, port, gateway):
-        async with connected(port) as client:
+async def test_cancelled_at_each_await_a_dial_leaves_no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, so that there is a resolver to wait for too."""
+    n = 0
+    async with scripted(always_ok) as upstream:
+        while await cancelled(monkeypatch, n, upstream.port):
+            n += 1
+    assert n >= 2
+
+
+async def cancelled(monkeypatch: pytest.MonkeyPatch, n: int, upstream: int) -> bool:
+    """Whether there was an n-th await; no lease may be left when it was cancelled."""
+    with monkeypatch.context() as patch:
+        work = cancel_at(patch, "dial for", n)
+        async with gateway_to(upstream, host="localhost") as (_, port, gateway), connected(port) as client:
             await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            for _ in range(awaits):
-                await asyncio.sleep(0)
+            await asyncio.wait_for(work.over.wait(), SECONDS)
+            if not work.cancelled:
+                assert (await client.response())[1] == b"ok"
+            assert not any(slot.leased for slot in gateway.pool._slots.values())
             client.reset()
-        async with asyncio.timeout(5):
-            while any(slot.leased for slot in gateway.pool._slots.values()) or gateway.tasks:
-                await asyncio.sleep(0)
+    return work.cancelled

@@ -126,7 +126,7 @@ async def scripted(script: Script) -> AsyncIterator[Scripted]:
 
 @asynccontextmanager
 async def gateway_to(
-    port: int, *, faults: Faults | None = None, **settings: float
+    port: int, host: str = "127.0.0.1", *, faults: Faults | None = None, **settings: float
 ) -> AsyncIterator[tuple[App, int, Gateway]]:
     """A gateway whose every request goes to one upstream; afterwards no lease is left."""
     made: list[Gateway] = []
@@ -134,7 +134,7 @@ async def gateway_to(
     def handle(exchange: Exchange) -> None:
         gateway = made[0]
         request = exchange.request
-        origin = Origin("http", "127.0.0.1", port)
+        origin = Origin("http", host, port)
         gateway.forward(exchange, Way(origin=origin, target=request.path, fields=gateway.onward(exchange, "up")))
 
     async with serving(handle, level=Level.FULL, faults=faults) as (app, front):

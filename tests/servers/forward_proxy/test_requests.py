@@ -114,6 +114,14 @@ async def test_max_forwards_counts_down() -> None:
         assert upstream.calls[0].heard.count(b"\r\nMax-Forwards: 7\r\n") == 1
 
 
+@pytest.mark.parametrize("more", [b"", b"Max-Forwards: 0\r\n", b"Max-Forwards: 9\r\n"])
+async def test_a_trace_has_no_content(more: bytes) -> None:
+    """RFC 9110 9.3.8."""
+    async with proxying() as proxy:
+        request = b"TRACE http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n%b\r\nabc" % more
+        assert (await proxy.ask(request)).startswith(b"HTTP/1.1 400 ")
+
+
 async def test_the_last_hop_answers_itself() -> None:
     async with proxying() as proxy:
         answer = await proxy.ask(

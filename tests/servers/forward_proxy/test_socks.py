@@ -45,6 +45,15 @@ async def test_everything_in_one_go_and_a_half_close() -> None:
         assert await client.all() == b"bye"
 
 
+@pytest.mark.parametrize("said", [b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01%b", b"\x04\x01%b\x7f\x00\x00\x01\x00"])
+async def test_the_end_may_come_with_the_request(said: bytes) -> None:
+    """While the far end is still dialled: it is the end of what goes there."""
+    async with listening(echo) as port, proxying() as proxy, connected(proxy.port) as client:
+        await client.send(said % port.to_bytes(2, "big") + b"all")
+        client.end()
+        assert (await client.all()).endswith(b"allbye")
+
+
 async def test_byte_by_byte() -> None:
     async with listening(echo) as port, proxying() as proxy, connected(proxy.port) as client:
         for byte in b"\x04\x01" + port.to_bytes(2, "big") + b"\x00\x00\x00\x01me\x00localhost\x00":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -127,6 +128,17 @@ async def test_forwarding_fields_are_believed_of_trusted_proxies_alone() -> None
         one.script = saying(redirect % f"{url}/x".encode())
         async with proxied(url, trust=(ip_network("127.0.0.0/8"),)) as proxy:
             assert b"Location: https://outer.test/x\r\n" in await proxy.get(fields=told)
+            forwarded = 'Forwarded: for="[2001:db8::9]:4711";proto=https;host="outer.test:8443"\r\n'
+            assert b"Location: https://outer.test:8443/x\r\n" in await proxy.get(fields=forwarded)
+            assert proxy.requests()[-1].client == ("2001:db8::9", 0)
+
+
+async def test_a_client_may_be_told_apart_without_its_address() -> None:
+    async with scripted(named("one")) as one, proxied(one.port, client_id="hidden") as proxy:
+        answers = [await proxy.get() for _ in range(2)]
+        assert all(re.search(rb"\nForwarded: for=_[A-Z2-7]{16};host=shop.test;proto=http\r\n", a) for a in answers)
+        assert b"127.0.0.1" not in re.sub(rb"\nHost: [^\r]*", b"", answers[0])
+        assert answers[0].partition(b"Forwarded: ")[2] == answers[1].partition(b"Forwarded: ")[2]
 
 
 async def test_redirects_and_cookies_are_mapped_back() -> None:
@@ -154,7 +166,13 @@ async def test_requests_that_go_no_further() -> None:
     async with scripted(named("one")) as one, proxied(one.port) as proxy:
         name = proxy.server.hop.name
         assert (await proxy.get(fields=f"Via: 1.1 a, 1.1 {name}\r\n")).startswith(b"HTTP/1.1 508 ")
-        assert (await proxy.ask(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")).startswith(b"HTTP/1.1 501 ")
+        answer = await proxy.ask(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 501 ")
+        assert answer.count(b"HTTP/1.1 ") == 1  # what was sent for the far end is no request
+        answer = await proxy.ask(b"OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n")
+        assert b"\r\nAllow: GET, " in answer
+        assert b"CONNECT" not in answer
+        assert (await proxy.get("https://shop.test/")).startswith(b"HTTP/1.1 421 ")  # not over a plain connection
         trace = b"TRACE / HTTP/1.1\r\nHost: a\r\n%b\r\n"
         assert b"TRACE / HTTP/1.1\r\n" in await proxy.ask(trace % b"Max-Forwards: 0\r\n")
         assert (await proxy.ask(trace % b"Content-Length: 1\r\n" + b"x")).startswith(b"HTTP/1.1 400 ")
