@@ -79,6 +79,21 @@ Size = Annotated[
 Count = Annotated[int, Kind(parse=parse_count, allowed="a whole number of 1 or more", metavar="N")]
 """A number of things, at least one."""
 
+
+def parse_share(text: str) -> float:
+    """A share from `20%` or `0.2`."""
+    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= share <= 1:
+        raise ValueError
+    return share
+
+
+Share = Annotated[
+    float,
+    Kind(parse=parse_share, allowed="a share such as 20% or 0.2", metavar="SHARE", write=lambda v: f"{v * 100:.12g}%"),
+]
+"""A part of a whole, 0 to 1."""
+
 Port = Annotated[int, Kind(parse=parse_port, allowed="a port, 0 to 65535", metavar="PORT")]
 """A port number; 0 lets the system choose."""
 

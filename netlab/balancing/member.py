@@ -89,6 +89,9 @@ class Member:
         """Call this when it matters anew who may be picked; groups share members."""
         self._changed.append(call)
 
+    def off_change(self, call: Callable[[], None]) -> None:
+        self._changed.remove(call)
+
     def changed(self) -> None:
         for call in self._changed:
             call()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from netlab.http.admission import authenticator, limited
 from netlab.http.exchange import Exchange
-from netlab.http.gateway import Gateway
+from netlab.http.gateway import Change, Gateway
 from netlab.http.prefixes import ODD, canonical
 from netlab.http.request_key import RequestKey
 from netlab.http.reverse_settings import ReverseSettings
+from netlab.http.roles import Asker
 from netlab.http.route_rule import RouteRule
 from netlab.http.rules import Guard
-from netlab.http.upstreams import Onward, Upstreams
+from netlab.http.upstreams import Onward
 from netlab.policy.gateway_errors import Failure
 from netlab.policy.rewriting import Rewrite
 from netlab.policy.routing import Asked
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
 
 Work = Coroutine[Any, Any, None] | None
 PassOn = Callable[[Exchange, "Route"], Work]
-UpstreamsOf = Callable[[RouteRule], Upstreams | None]
+
+
+class Forwards(Protocol):
+    """Who answers what takes a route: a group of upstreams, or what stands for one."""
+
+    def forward(self, exchange: Asker, onward: Onward, target: str, change: Change | None = None) -> None: ...
+
+
+UpstreamsOf = Callable[[RouteRule], Forwards | None]
 """Who answers what takes a route; None: it is in maintenance, and has none."""
 
 
@@ -35,7 +44,7 @@ class Route:
 
     __slots__ = ("compress", "handler", "onward", "rewrites", "rule", "upstreams")
 
-    def __init__(self, rule: RouteRule, upstreams: Upstreams | None, onward: Onward, *, compress: bool) -> None:
+    def __init__(self, rule: RouteRule, upstreams: Forwards | None, onward: Onward, *, compress: bool) -> None:
         self.rule, self.upstreams, self.onward, self.compress = rule, upstreams, onward, compress
         self.rewrites = onward.rewrite != Rewrite()
         self.handler: Handler = _not_ready
@@ -111,6 +120,7 @@ class Routes:
         onward = Onward(
             rewrite=rule.rewrite,
             timeout=rule.timeout,
+            try_timeout=config.try_timeout or None,
             retries=config.retries if rule.retries is None else rule.retries,
             preserve_host=config.preserve_host if rule.preserve_host is None else rule.preserve_host,
         )

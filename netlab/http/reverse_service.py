@@ -15,6 +15,7 @@ from netlab.http.hops import ends_here, hops_left, loop, one_less, own_hop
 from netlab.http.own_methods import is_ours
 from netlab.http.reverse_routes import Route, Routes, UpstreamsOf, Work
 from netlab.http.reverse_settings import ReverseSettings
+from netlab.http.settings import HttpSettings
 from netlab.http.upstream_call import client_sees
 from netlab.net.dial import Timeouts
 from netlab.net.gate import Gate, GateLimits
@@ -25,6 +26,7 @@ from netlab.policy.routing import caught
 from netlab.service import Context
 
 if TYPE_CHECKING:
+    from netlab.http.access_log import AccessLog
     from netlab.http.cache.shared import SharedCache
     from netlab.http.compression import Compression
     from netlab.http.roles import Asker
@@ -36,32 +38,39 @@ UNUSUAL = frozenset(("CONNECT", "OPTIONS", "TRACE"))
 
 class ReverseService:
     """Admission, route, what stands before the route's upstreams, and on its way. A server says who these are: it calls
-    `set_routes` once it has the gateway.
+    `configure` once it has the gateway.
     """
 
     def __init__(self, name: str, config: ReverseSettings, context: Context) -> None:
-        self.name, self.config, self.context = name, config, context
+        self.name, self.context = name, context
         self.tasks = Tasks(name)
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.hop = own_hop(tells=config.tell, trusted=config.trust, node=config.client_id)
         dialer = context.dialer(name, Timeouts().within(config.timeout or 10.0))
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
         self.cache = shared_cache(config, context, self.hop) if config.cache else None
-        self.maintenance = config.maintenance
-        self.log = config.open_access_log()
-        handler = admitting(self.handle, config, context)
+        self.log: AccessLog | None = None
+        self.http = HttpService(name, self.handle, HttpSettings(), context.flows, self.tasks, context.faults)
+
+    def configure(self, config: ReverseSettings, upstreams_of: UpstreamsOf, *, otherwise: bool) -> None:
+        """These settings from the next request on, but for those of listening; UsageError leaves all as it was.
+
+        `otherwise` tells whether requests can go somewhere without a route.
+        """
+        routes = Routes(config, self.context, self.gateway, self.pass_on, upstreams_of, otherwise=otherwise)
+        handler, pages = admitting(self.handle, config, self.context), read_pages(config.error_page)
         if config.trust:
             from netlab.http.trusted import Believing
 
             handler = Believing(config.trust, handler)
-        settings = config.http_settings(self.log, read_pages(config.error_page))
-        self.http = HttpService(name, handler, settings, context.flows, self.tasks, context.faults)
-
-    def set_routes(self, config: ReverseSettings, upstreams_of: UpstreamsOf, *, otherwise: bool) -> None:
-        """These from the next request on; `otherwise` tells whether there is somewhere to go beside them."""
-        self.routes = Routes(config, self.context, self.gateway, self.pass_on, upstreams_of, otherwise=otherwise)
-        self.compression = compression(config) if any(route.compress for route in self.routes.all) else None
-        self.only = self.routes.only
+        log, before = config.open_access_log(), self.log
+        self.config, self.maintenance, self.log = config, config.maintenance, log
+        self.routes, self.only = routes, routes.only
+        self.compression = compression(config) if any(route.compress for route in routes.all) else None
+        self.http.handler, self.http.settings = handler, config.http_settings(log, pages)
+        self.gateway.settings = config.gateway_settings()
+        if before is not None:
+            before.close()
 
     # -- requests ------------------------------------------------------------------------------------------------
 

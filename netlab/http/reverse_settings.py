@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from netlab.config import Address, Count, Duration, Kind, Size
+from netlab.config import Address, Count, Duration, Kind, Share, Size
 from netlab.http.admission import AdmissionSettings
 from netlab.http.cache.rules import CacheSettings
 from netlab.http.connections import Connections
@@ -17,20 +17,8 @@ from netlab.http.route_rule import RouteRule
 from netlab.policy.breaker import BreakerRules
 from netlab.policy.forwarding import Network, Node, Told
 
-
-def parse_share(text: str) -> float:
-    """A share from `20%` or `0.2`."""
-    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if not 0 <= share <= 1:
-        raise ValueError
-    return share
-
-
 TrustedNetwork = Annotated[
     Network, Kind(parse=ipaddress.ip_network, allowed="a network such as 10.0.0.0/8 or ::1", metavar="NETWORK")
-]
-Share = Annotated[
-    float, Kind(parse=parse_share, allowed="a share such as 20% or 0.2", metavar="SHARE", write=lambda v: f"{v:.0%}")
 ]
 
 
@@ -81,6 +69,8 @@ class Upstream:
     """How long an upstream may take to be connected, to begin its answer, and between the pieces of it (504)."""
     tunnel_timeout: Duration = 600.0
     """How long a WebSocket, or a stream of events, may stay without a byte."""
+    try_timeout: Duration = 0.0
+    """How long it may take to begin its answer while another could be asked instead; 0: as --timeout."""
     retries: int = 2
     """Upstreams tried after the first, where repeating does no harm."""
     retry_budget: Share = 0.2

@@ -49,7 +49,7 @@ class RouteRule:
     def parse(cls, text: str) -> RouteRule:
         """ValueError, beginning with "has" or "needs", says what is wrong."""
         rule = cls(text=text)
-        for word in _words(text):
+        for word in words_of(text):
             key, equals, value = word.partition("=")
             if not equals and key in SWITCHES:
                 rule = replace(rule, **SWITCHES[key])
@@ -68,7 +68,7 @@ class RouteRule:
         return self.auth or (("bearer",) if self.roles else ())
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """Separated by blanks or semicolons; quotes keep a value with blanks together."""
     lexer = shlex.shlex(text, posix=True)
     lexer.whitespace += ";"

@@ -14,4 +14,4 @@ class Server(ReverseService):
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__("reverse-proxy", config, context)
         self.groups = Groups(config, context, self.gateway)
-        self.set_routes(config, self.groups.of, otherwise=bool(config.to))
+        self.configure(config, self.groups.of, otherwise=bool(config.to))

@@ -1,0 +1,33 @@
+"""Layer 7 load balancer: pools of upstreams, checked, ejected, drained, steered while it runs; every pick explained."""
+
+from __future__ import annotations
+
+from netlab.http.weighted import WeightedTarget
+from servers.l7_balancer.config import Config
+from servers.l7_balancer.server import Server
+
+__all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
+
+EXAMPLES = (
+    (
+        "netlab serve l7-balancer --to 127.0.0.1:9101 --to 127.0.0.1:9102 --balance least_connections",
+        "two upstreams behind http://127.0.0.1:8082",
+    ),
+    (
+        "netlab serve l7-balancer --to ':9101*3' --to :9102 --balance weighted_round_robin",
+        "three quarters to the first",
+    ),
+    (
+        "netlab serve l7-balancer --to :9101 --to :9102 --check http:/health,status=200 --rise 2 --fall 3",
+        "nothing for who does not answer /health",
+    ),
+    ("netlab serve l7-balancer --to :9101 --to :9102 --sticky cookie", "a client stays with its upstream"),
+    (
+        "netlab serve l7-balancer --pool 'api to=:9101,:9102 balance=maglev hash-on=header:X-User' --pool "
+        "'canary to=:9103' --route 'share=5% pool=canary' --route 'path=/ pool=api'",
+        "named pools, and one request in twenty to a canary",
+    ),
+)
+
+IN_THE_LAB = {"tls": True, "to": tuple(WeightedTarget.parse(f"http://127.0.0.1:{port}") for port in (9101, 9102, 9103))}
+"""What `netlab up` sets unless a file says otherwise."""
