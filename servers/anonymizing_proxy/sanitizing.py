@@ -28,9 +28,9 @@ from servers.anonymizing_proxy.config import Config
 Pair = tuple[str, str]
 LEVEL_FIELD = "anonymity-level"
 """By which a request asks for another level; it ends here."""
-SILENT = Hop(name="", tells="nothing", via=False)
+SILENT = Hop(name="", tells="nothing", passes=True, via=False)
 SIGNATURES = FORWARDING | {"via"}
-NOWHERE = Arrival(client="", port=0, scheme="", host="", version="")
+NOWHERE = Arrival(client="", scheme="", host="", version="")
 
 
 class Sanitized(NamedTuple):
@@ -87,9 +87,8 @@ class Sanitizer:
         name = self.name if own else pseudonym(self.secret, self.random.randbytes(NONCE))
         hop = Hop(name=name, tells="both" if rules.tells else "nothing", via=rules.via != "none")
         client = exchange.flow.client
-        address, port = client[:2] if isinstance(client, tuple) else ("", 0)
-        version = exchange.request.version
-        arrival = Arrival(client=address, port=port, scheme=scheme, host=host, version=version)
+        address = str(client[0]) if isinstance(client, tuple) else ""
+        arrival = Arrival(client=address, scheme=scheme, host=host, version=exchange.request.version)
         return request_fields(fields, (), hop, arrival)
 
 
@@ -97,6 +96,7 @@ def travelling(exchange: Exchange) -> list[Pair]:
     """The fields that are not of the client's connection with us."""
     request = exchange.request
     fields = request_fields(request.fields, [*request.fields.tokens("connection"), LEVEL_FIELD], SILENT, NOWHERE)
+    fields = [pair for pair in fields if pair[0] != "TE"]  # few browsers say it, and none over HTTP/1.1
     left = hops_left(request)
     return fields if left is None else one_less(left)(fields)
 
