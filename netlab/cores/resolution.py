@@ -1,0 +1,303 @@
+"""Iterative resolution (RFC 1034 5.3.3): a generator that yields what to ask, of whom, and is sent what came back.
+
+It does no I/O and knows no clock: each result brings the time, and the driver that runs it sends the queries, matches
+the replies to them and waits. What is learnt goes to a cache and to a book of servers, both passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from netlab.cores.dns_codes import (
+    ANY,
+    CNAME,
+    DNAME,
+    DS,
+    IN,
+    NOERROR,
+    NS,
+    NXDOMAIN,
+    SERVFAIL,
+    SOA,
+    A,
+    type_name,
+)
+from netlab.cores.dns_message import CD, Question, Record
+from netlab.cores.dns_names import LONGEST_NAME, ROOT, count, is_below, parent, to_text, upper
+from netlab.cores.dns_rdata import LAYOUTS, show, target
+from netlab.cores.dns_response import Meaning, Reading
+from netlab.cores.resolution_asking import (
+    CACHED_ERROR,
+    INVALID_DATA,
+    OTHER,
+    STALE_ANSWER,
+    STALE_NXDOMAIN,
+    Ask,
+    Asking,
+    Failed,
+    Result,
+    Settings,
+    Steps,
+)
+from netlab.cores.resolution_trace import Trace
+from netlab.policy.dns_cache import Denial, DnsCache, Entry, Rank
+from netlab.policy.dns_servers import ServerBook
+
+
+@dataclass(slots=True)
+class Resolved:
+    """The answer for a client; `error` is an Extended DNS Error: code and the one reason."""
+
+    rcode: int
+    answer: list[Record] = field(default_factory=list)
+    authority: list[Record] = field(default_factory=list)
+    error: tuple[int, str] | None = None
+    trace: Trace | None = None
+
+
+class Resolver:
+    """What all resolutions of one resolver share: settings, cache, and what is known of servers."""
+
+    def __init__(self, settings: Settings, cache: DnsCache, book: ServerBook, *, chance: Callable[[], float]) -> None:
+        """`chance` gives numbers from 0 to 1; it decides whom to ask and which capitals to use (0x20)."""
+        self.settings, self.cache, self.book, self.chance = settings, cache, book, chance
+
+    def resolve(self, name: bytes, kind: int, now: float, *, flags: int = 0) -> Generator[Ask, Result, Resolved]:
+        """Answer a question of class IN; CD in `flags` is carried on."""
+        work = Work(self, now, flags & CD)
+        trace = Trace(Question(name, kind))
+        try:
+            resolved: Resolved = yield from work.answer(name, kind, trace, 0)
+        except Failed as failed:
+            resolved = work.failure(name.lower(), kind, failed, trace)
+        resolved.trace = trace
+        return resolved
+
+
+class Work(Asking):
+    """One client's question: from alias to alias, and for each from zone to zone."""
+
+    def __init__(self, resolver: Resolver, now: float, flags: int) -> None:
+        super().__init__(resolver.settings, resolver.cache, resolver.book, resolver.chance, now, flags)
+        self.under_way: list[tuple[bytes, int]] = []
+
+    # -- a question, alias by alias ------------------------------------------------------------------------------
+
+    def answer(self, name: bytes, kind: int, trace: Trace, depth: int) -> Steps:
+        """The answer, from the cache or by asking; Failed if there is none to be had."""
+        if depth > self.settings.most_depth:
+            raise Failed(OTHER, f"more than {self.settings.most_depth} servers' names to look up within each other")
+        found: list[Record] = []
+        key, seen = name.lower(), set[bytes]()
+        for _ in range(self.settings.most_aliases):
+            if key in seen:
+                raise Failed(OTHER, f"aliases lead in a circle, back to {to_text(key)}")
+            seen.add(key)
+            entry = self._known(key, kind, trace)
+            if entry is None:
+                entry = yield from self._learn(key, kind, trace, depth)
+            if entry is None:  # an alias was learnt, or an answer that must not be kept
+                entry = self._known(key, kind, trace)
+            if entry is None:
+                raise Failed(INVALID_DATA, f"nothing that answers {to_text(key)} {type_name(kind)} could be kept")
+            if entry.denial:
+                rcode = NXDOMAIN if entry.denial is Denial.NXDOMAIN else NOERROR
+                return Resolved(rcode, found, entry.aged(self.now))
+            records = entry.aged(self.now)
+            if entry.kind == DNAME and kind not in (DNAME, ANY):
+                moved = _moved(key, records[0])
+                found += [*records, Record(key, CNAME, records[0].ttl, moved)]
+                key = moved.lower()
+            elif entry.kind == CNAME and kind not in (CNAME, ANY):
+                found += records
+                key = target(CNAME, records[0].rdata).lower()
+            else:
+                return Resolved(NOERROR, _as_asked(found + records, name))
+        raise Failed(OTHER, f"more than {self.settings.most_aliases} aliases behind each other")
+
+    def _known(self, key: bytes, kind: int, trace: Trace) -> Entry | None:
+        """From the cache: the rrset, its denial, or an alias that stands for it."""
+        cache = self.cache
+        entry = cache.lookup(key, kind, self.now) if kind != ANY else self._any(key)
+        if entry is None and kind not in (CNAME, ANY):
+            entry = cache.lookup(key, CNAME, self.now)
+            entry = None if entry is not None and entry.denial is Denial.NODATA else entry
+        entry = entry or cache.dname(key, self.now)
+        if entry is not None:
+            trace.note(
+                "cache",
+                f"{entry.denial.name if entry.denial else 'known'}, {entry.expires - self.now:.0f} s left",
+                entry=entry,
+            )
+        return entry
+
+    def _any(self, key: bytes) -> Entry | None:
+        """ANY is answered with one rrset that is known (RFC 8482 4.1)."""
+        for kind in (*LAYOUTS, 0):
+            entry = self.cache.lookup(key, kind, self.now)
+            if entry is not None and entry.denial is not Denial.NODATA:
+                return entry
+        return None
+
+    def failure(self, key: bytes, kind: int, failed: Failed, trace: Trace) -> Resolved:
+        """What is left to say: an answer behind its time (RFC 8767), else SERVFAIL with the reason."""
+        trace.note("failed", failed.why, code=failed.code)
+        if self.settings.serve_stale and (entry := self.cache.stale(key, kind, self.now)) is not None:
+            records = entry.aged(self.now, stale_ttl=self.cache.limits.stale_ttl)
+            trace.note("stale", f"an answer that expired {self.now - entry.expires:.0f} s ago")
+            if entry.denial:
+                denied = NXDOMAIN if entry.denial is Denial.NXDOMAIN else NOERROR
+                return Resolved(denied, [], records, (STALE_NXDOMAIN if denied else STALE_ANSWER, failed.why))
+            return Resolved(NOERROR, records, [], (STALE_ANSWER, failed.why))
+        if failed.code != CACHED_ERROR:
+            self.cache.fail(key, kind, failed.code, failed.why, self.now)
+        return Resolved(SERVFAIL, error=(failed.code, failed.why))
+
+    # -- from zone to zone ---------------------------------------------------------------------------------------
+
+    def _learn(self, key: bytes, kind: int, trace: Trace, depth: int) -> Steps:
+        """Go down from the deepest zone known until a server answers; returns what is to be used at once."""
+        if (failure := self.cache.failed(key, kind, self.now)) is not None:
+            raise Failed(CACHED_ERROR, f"{failure.text} (asked before; again in {failure.until - self.now:.0f} s)")
+        if (key, kind) in self.under_way:
+            raise Failed(OTHER, f"to find {to_text(key)} {type_name(kind)} one would have to know it: a circle of glue")
+        self.under_way.append((key, kind))
+        try:
+            entry = yield from self._descend(key, kind, trace, depth)
+        finally:
+            self.under_way.pop()
+        return entry
+
+    def _descend(self, key: bytes, kind: int, trace: Trace, depth: int) -> Steps:
+        zone, forward = self._start(key, kind)
+        if not forward and zone == ROOT and self.cache.lookup(ROOT, NS, self.now, least=Rank.GLUE) is None:
+            yield from self._prime(trace)
+        told, whole = count(zone), not self.settings.minimise or forward
+        steps, look_up = 0, partial(self._look_up, depth=depth)
+        while True:
+            told, steps = self._how_much(key, told, steps, whole)
+            question = Question(upper(key, told), kind if told == count(key) else A, IN)
+            try:
+                reading: Reading = yield from self.ask_zone(zone, question, forward, trace, look_up)
+            except Failed:
+                if question.name == key or self.spent:
+                    raise
+                whole = True  # RFC 9156 3: it may be the shorter name that its servers do not like
+                continue
+            last = question.name == key
+            if last or reading.meaning is not Meaning.NXDOMAIN:
+                self._keep(reading, question, zone, trusted=forward)
+            if reading.meaning is Meaning.REFERRAL:
+                zone, told, whole = reading.zone, max(told - 1, count(reading.zone)), not self.settings.minimise
+                continue
+            if last:
+                return self._passing(reading, key, kind)
+            if reading.meaning is Meaning.NXDOMAIN and not reading.answer:
+                whole = True  # RFC 9156 3: some say so of names that only lead to others; the whole name settles it
+            elif reading.meaning not in (Meaning.NODATA, Meaning.ANSWER, Meaning.ALIAS):
+                whole = True
+
+    def _start(self, key: bytes, kind: int) -> tuple[bytes, bool]:
+        """The deepest zone whose servers are known, and whether questions about it are forwarded."""
+        forward = max((each for each in self.settings.forwards if is_below(key, each)), key=len, default=None)
+        above = parent(key) if kind == DS and key != ROOT else key  # RFC 4035 3.1.4.1: DS is the parent's
+        entry = self.cache.delegation(above, self.now)
+        zone = entry.name if entry is not None else ROOT
+        if forward is not None and len(forward) >= len(zone):
+            return forward, True
+        return zone, False
+
+    def _how_much(self, key: bytes, told: int, steps: int, whole: bool) -> tuple[int, int]:
+        """How many labels the next question has: one more, after some steps several (RFC 9156 2.3)."""
+        total = count(key)
+        if whole or told >= total:
+            return total, steps
+        left = total - told
+        more = 1 if steps < ONE_BY_ONE else -(-left // max(MOST_STEPS - steps, 1))
+        return min(told + more, total), steps + 1
+
+    def _prime(self, trace: Trace) -> Steps:
+        """Ask a root server for the root's servers (RFC 9609 3); the hints serve where that fails."""
+        inner = trace.inner(Question(ROOT, NS), "priming")
+        try:
+            reading = yield from self.ask_zone(ROOT, Question(ROOT, NS), False, inner, self._look_up)
+        except Failed as failed:
+            inner.note("failed", failed.why, code=failed.code)
+        else:
+            self._keep(reading, Question(ROOT, NS), ROOT, trusted=False)
+
+    def _look_up(self, hosts: list[bytes], trace: Trace, depth: int = 0) -> Steps:
+        """Addresses of the next of the servers that came without glue; none when there is no next."""
+        while hosts:
+            host = hosts.pop()
+            for kind in self.address_types():
+                inner = trace.inner(Question(host, kind), "a server without glue")
+                try:
+                    resolved: Resolved = yield from self.answer(host, kind, inner, depth + 1)
+                except Failed as failed:
+                    inner.note("failed", failed.why, code=failed.code)
+                    if self.spent:
+                        raise
+                    continue
+                found = [show(kind, record.rdata) for record in resolved.answer if record.type == kind]
+                if found:
+                    return found
+        return []
+
+    # -- what is learnt ------------------------------------------------------------------------------------------
+
+    def _keep(self, reading: Reading, question: Question, zone: bytes, *, trusted: bool) -> None:
+        """Put a reading into the cache, each part with its rank."""
+        cache, now = self.cache, self.now
+        cache.store(reading.answer, Rank.ANSWER if trusted else Rank.AUTHORITATIVE, now)
+        if reading.meaning is Meaning.REFERRAL:
+            cache.store(reading.servers, Rank.GLUE, now)
+        elif reading.servers:
+            cache.store(reading.servers, Rank.AUTHORITY, now)
+        cache.store(reading.glue, Rank.GLUE, now)
+        if reading.meaning in (Meaning.NODATA, Meaning.NXDOMAIN):
+            denial = Denial.NXDOMAIN if reading.meaning is Meaning.NXDOMAIN else Denial.NODATA
+            rank = Rank.ANSWER if trusted else Rank.AUTHORITY
+            cache.deny(reading.target, question.type, denial, reading.proof, rank, now)
+
+    def _passing(self, reading: Reading, key: bytes, kind: int) -> Entry | None:
+        """What is told on although it was not kept: TTLs of zero, denials without a SOA, answers to ANY."""
+        now = self.now
+        if reading.meaning is Meaning.ANSWER and reading.target == key:
+            own = [record for record in reading.answer if record.name.lower() == key]
+            wanted = kind if kind != ANY else next((record.type for record in own), ANY)
+            return _entry(key, wanted, own, Denial.NONE, now)
+        if reading.meaning in (Meaning.NODATA, Meaning.NXDOMAIN) and reading.target == key:
+            denial = Denial.NXDOMAIN if reading.meaning is Meaning.NXDOMAIN else Denial.NODATA
+            return _entry(key, kind, reading.proof, denial, now)
+        for record in reading.answer[:1]:
+            if record.type in (CNAME, DNAME) and record.type != kind:
+                return _entry(record.name.lower(), record.type, [record], Denial.NONE, now)
+        return None
+
+
+def _entry(key: bytes, kind: int, records: Sequence[Record], denial: Denial, now: float) -> Entry:
+    least = min((record.ttl for record in records), default=0)
+    minimum = next((int.from_bytes(each.rdata[-4:], "big") for each in records if each.type == SOA), least)
+    ttl = min(least, minimum) if denial else least
+    return Entry(key, kind, tuple(records), (), Rank.ANSWER, denial, now, now + ttl)
+
+
+def _moved(name: bytes, dname: Record) -> bytes:
+    """Where a DNAME takes a name (RFC 6672 2.2); Failed if that is longer than a name can be."""
+    moved = name[: len(name) - len(dname.name)] + target(DNAME, dname.rdata)
+    if len(moved) > LONGEST_NAME:
+        raise Failed(INVALID_DATA, f"the DNAME at {to_text(dname.name)} makes a name that is too long")
+    return moved
+
+
+def _as_asked(records: list[Record], name: bytes) -> list[Record]:
+    """The owner as the client wrote it, where it is the name it asked for (0x20)."""
+    key = name.lower()
+    return [record._replace(name=name) if record.name.lower() == key else record for record in records]
+
+
+ONE_BY_ONE, MOST_STEPS = 4, 10
+"""RFC 9156 2.3: MINIMISE_ONE_LAB and MAX_MINIMISE_COUNT."""

@@ -1,0 +1,210 @@
+"""Asking the servers of one zone until one makes sense: whom, how often, over what, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from netlab.cores.dns_codes import AAAA, BADVERS, FORMERR, NS, A
+from netlab.cores.dns_message import RD, TC, Edns, Message, Question
+from netlab.cores.dns_names import ROOT, labels, to_text
+from netlab.cores.dns_rdata import show, target
+from netlab.cores.dns_response import Meaning, Reading, read_response
+from netlab.cores.resolution_trace import Trace
+from netlab.policy.dns_cache import DnsCache, Rank
+from netlab.policy.dns_servers import ServerBook
+
+NO_REACHABLE_AUTHORITY, STALE_ANSWER, STALE_NXDOMAIN, CACHED_ERROR, INVALID_DATA, OTHER = 22, 3, 19, 13, 24, 0
+"""Extended DNS Errors that resolution gives (RFC 8914 4)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """How a resolver goes about it; each bound is per question of a client."""
+
+    hints: Mapping[bytes, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the root's servers and their addresses."""
+    forwards: Mapping[bytes, tuple[str, ...]] = field(default_factory=dict)
+    """Zone (folded) → addresses of resolvers that are asked instead of its servers."""
+    minimise: bool = True
+    """Tell a server no more of the name than it needs (RFC 9156)."""
+    ipv4: bool = True
+    ipv6: bool = True
+    most_queries: int = 64
+    """Queries sent: what NXNSAttack and long chains come to an end at."""
+    most_depth: int = 8
+    """Questions asked to answer a question, within each other: addresses of servers without glue."""
+    most_aliases: int = 16
+    most_tries: int = 8
+    """Queries to the servers of one zone for one question."""
+    most_hosts: int = 4
+    """Servers of one zone whose address is looked for because it did not come as glue."""
+    edns_size: int = 1232
+    serve_stale: bool = True
+
+
+class Ask(NamedTuple):
+    """Send this question to this address, and wait so long; `question` has the case that the reply must repeat."""
+
+    address: str
+    question: Question
+    flags: int
+    edns: Edns | None
+    tcp: bool
+    timeout: float
+
+
+class Result(NamedTuple):
+    """What came of it: a reply, or in words why there is none. `rtt` in seconds, `now` as lab time."""
+
+    now: float
+    reply: Message | None
+    rtt: float = 0.0
+    problem: str = ""
+    case_lost: bool = False  # a reply came that repeats the question in other capitals: worth asking over TCP
+
+
+class Failed(Exception):
+    """A question that cannot be answered now: the code of RFC 8914 and the one reason."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(why)
+        self.code, self.why = code, why
+
+
+Steps = Generator[Ask, Result, Any]
+LookUp = Callable[[list[bytes], Trace], Steps]
+
+
+class Asking:
+    """What one client's question spends and learns of servers: queries, time, addresses."""
+
+    def __init__(
+        self, settings: Settings, cache: DnsCache, book: ServerBook, chance: Callable[[], float], now: float, flags: int
+    ) -> None:
+        self.settings, self.cache, self.book = settings, cache, book
+        self.chance, self.now, self.flags = chance, now, flags
+        self.queries = 0
+
+    @property
+    def spent(self) -> bool:
+        return self.queries >= self.settings.most_queries
+
+    def ask_zone(self, zone: bytes, question: Question, forward: bool, trace: Trace, look_up: LookUp) -> Steps:
+        """Ask the zone's servers one after the other until one makes sense; returns its Reading.
+
+        `look_up` finds the addresses of servers that came without glue, the next one at each call.
+        """
+        addresses = list(self.settings.forwards[zone]) if forward else self._addresses(zone)
+        hosts = [] if forward else self._hosts_without_address(zone)
+        why, tries = "", 0
+        while tries < self.settings.most_tries:
+            address = self.book.pick(addresses, zone, self.now, self.chance)
+            if address is None or tries >= 2 * len(addresses):
+                more = yield from look_up(hosts, trace)
+                if not more:
+                    break
+                addresses += more
+                continue
+            tries += 1
+            reading: Reading = yield from self._ask(address, zone, question, forward, trace)
+            if reading.meaning in (Meaning.LAME, Meaning.REFUSED):
+                why = f"{address}: {reading.why}"
+                if reading.why != SILENT:
+                    addresses = [each for each in addresses if each != address]
+                    if reading.meaning is Meaning.LAME:
+                        self.book.lame(address, zone, self.now)
+                continue
+            return reading
+        if not why:
+            why = "none of its servers has a known address" if not addresses else "all its servers are lame"
+        raise Failed(NO_REACHABLE_AUTHORITY, f"no server of {to_text(zone)} answers for it; the last: {why}")
+
+    def _addresses(self, zone: bytes) -> list[str]:
+        """Addresses of the zone's servers that are known already."""
+        found = [address for host in self._hosts(zone) for address in self._known_addresses(host)]
+        if zone == ROOT and not found:
+            found = [each for addresses in self.settings.hints.values() for each in addresses if self._speaks(each)]
+        return list(dict.fromkeys(found))
+
+    def _hosts(self, zone: bytes) -> list[bytes]:
+        entry = self.cache.lookup(zone, NS, self.now, least=Rank.GLUE)
+        if entry is None or entry.denial:
+            return []
+        return [target(NS, record.rdata).lower() for record in entry.records]
+
+    def _known_addresses(self, host: bytes) -> list[str]:
+        found = []
+        for kind in self.address_types():
+            entry = self.cache.lookup(host, kind, self.now, least=Rank.GLUE)
+            if entry is not None and not entry.denial:
+                found += [show(kind, record.rdata) for record in entry.records]
+        return found
+
+    def address_types(self) -> list[int]:
+        return [kind for kind, wanted in ((A, self.settings.ipv4), (AAAA, self.settings.ipv6)) if wanted]
+
+    def _speaks(self, address: str) -> bool:
+        return self.settings.ipv6 if ":" in address else self.settings.ipv4
+
+    def _hosts_without_address(self, zone: bytes) -> list[bytes]:
+        hosts = [host for host in self._hosts(zone) if not self._known_addresses(host)]
+        hosts.sort(key=lambda host: self.chance())
+        return hosts[: self.settings.most_hosts]  # NXNSAttack: a referral to a hundred names is not followed
+
+    # -- one server ----------------------------------------------------------------------------------------------
+
+    def _ask(self, address: str, zone: bytes, question: Question, forward: bool, trace: Trace) -> Steps:
+        """One server's word: over UDP, over TCP if that is cut, without EDNS if that is too much for it."""
+        standing = self.book.standing(address)
+        sent = question._replace(name=self._mixed(question.name))
+        edns, tcp = Edns(self.settings.edns_size, do=True) if standing.edns else None, False
+        for _ in range(ATTEMPTS):
+            self.queries += 1
+            if self.queries > self.settings.most_queries:
+                raise Failed(OTHER, f"more than {self.settings.most_queries} queries for one question")
+            flags = self.flags | (RD if forward else 0)
+            timeout = max(self.book.wait(address), TCP_WAIT if tcp else 0.0)
+            result: Result = yield Ask(address, sent, flags, edns, tcp, timeout)
+            self.now = result.now
+            reply = result.reply
+            if reply is None:
+                if result.case_lost and not tcp:
+                    tcp, sent = True, question
+                    trace.asked(address, question, zone, "the reply has other capitals than the question; TCP", 0.0)
+                    continue
+                self.book.silent(address, self.now)
+                trace.asked(address, question, zone, result.problem or SILENT, 0.0)
+                return Reading(Meaning.REFUSED, SILENT)
+            self.book.answered(address, result.rtt)
+            if reply.flags & TC and not tcp:
+                tcp = True
+                trace.asked(address, question, zone, "truncated; TCP", result.rtt)
+                continue
+            if edns is not None and (reply.rcode == BADVERS or (reply.rcode == FORMERR and reply.edns is None)):
+                edns, standing.edns = None, False  # RFC 6891 7
+                trace.asked(address, question, zone, "does not know EDNS; without", result.rtt)
+                continue
+            reading = read_response(reply, question, zone, trusted=forward)
+            trace.read(address, question, zone, reading, result.rtt, tcp=tcp)
+            return reading
+        return Reading(Meaning.REFUSED, "neither UDP nor TCP, with EDNS or without, led to an answer")
+
+    def _mixed(self, name: bytes) -> bytes:
+        """The name in random capitals, which a forger would have to guess too (0x20)."""
+        return (
+            b"".join(
+                bytes((len(label),))
+                + bytes(
+                    byte ^ 32 if chr(byte).isalpha() and byte < 128 and self.chance() < 0.5 else byte for byte in label
+                )
+                for label in labels(name)
+            )
+            + ROOT
+        )
+
+
+SILENT = "no answer in time"
+ATTEMPTS = 4
+TCP_WAIT = 2.0  # seconds: a handshake more
