@@ -200,8 +200,10 @@ class Flow:
         parent = self.parent
         if parent is None:
             return False
-        # what runs on a connection has its client; TLS inside of a leg's own TLS is a leg with the leg's client
-        return (parent.kind != "tcp" and self.client != parent.client) or parent.is_leg
+        # what runs on a connection is for its client, though a trusted proxy may name another; a connection does not run
+        # on one, but for TLS inside of TLS, and that has the same client
+        runs_on = parent.kind == "tcp" and self.kind != "tcp"
+        return (not runs_on and self.client != parent.client) or parent.is_leg
 
     def note(self, name: str, side: Side = "netlab", *, start: int = 0, end: int = 0, **fields: Any) -> None:
         """Keep an event, if this flow keeps events at all."""

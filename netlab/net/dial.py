@@ -114,6 +114,36 @@ class Dialer:
             raise
         return transport, protocol, dial.flow
 
+    def known(self, host: str, port: int) -> Sequence[SocketAddress] | None:
+        """Where to connect to, mapped to real ports and checked; None for a name that a resolver has to be asked for.
+
+        PeerUnreachable for one that cannot be, or must not be dialled.
+        """
+        resolved = known(host, port, self.addresses, self.overrides)
+        return None if resolved is None else self.targets(resolved, port)
+
+    async def locate(self, host: str, port: int) -> Sequence[SocketAddress]:
+        """Likewise, with the resolver's help."""
+        found = self.known(host, port)
+        return self.targets(await self.ask(host, self.timeouts.resolve), port) if found is None else found
+
+    def targets(self, resolved: Resolved, port: int, allow: Check | None = None) -> Sequence[SocketAddress]:
+        """The addresses that may be dialled, mapped to real ports."""
+        targets: Sequence[SocketAddress] = [self.addresses.locate(address, port) for address in resolved.addresses]
+        for check in (self.allow, allow):
+            if check is not None:
+                targets = _allowed(targets, check)
+        return targets
+
+    async def ask(self, host: str, seconds: float) -> Resolved:
+        """What the resolver says, within its time."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await resolve(host, self.resolver)
+        except TimeoutError:
+            words = f"no answer about {host} from the resolver within {seconds:g} s"
+            raise PeerUnreachable(words, stage="resolve", timed_out=True) from None
+
 
 class Detour(Dialer):
     """A dialer that another one makes the connections for; a subclass says how."""
@@ -159,25 +189,10 @@ class _Dial:
         resolved = known(self.host, self.port, dialer.addresses, dialer.overrides)
         if resolved is None:
             started = self.flow.log.now()
-            resolved = await self._ask()
+            resolved = await dialer.ask(self.host, self.timeouts.resolve)
             self.timings["resolve"] = self.flow.log.now() - started
         self.flow.note("name.resolved", host=self.host, addresses=list(resolved.addresses), source=resolved.source)
-        targets: Sequence[SocketAddress] = [
-            dialer.addresses.locate(address, self.port) for address in resolved.addresses
-        ]
-        for check in (dialer.allow, allow):
-            if check is not None:
-                targets = _allowed(targets, check)
-        return targets
-
-    async def _ask(self) -> Resolved:
-        seconds = self.timeouts.resolve
-        try:
-            async with asyncio.timeout(seconds):
-                return await resolve(self.host, self.dialer.resolver)
-        except TimeoutError:
-            words = f"no answer about {self.host} from the resolver within {seconds:g} s"
-            raise PeerUnreachable(words, stage="resolve", timed_out=True) from None
+        return dialer.targets(resolved, self.port, allow)
 
     async def connect(self, targets: Sequence[SocketAddress], source: str | None) -> socket.socket:
         """A socket connected to one of the targets."""

@@ -26,6 +26,7 @@ PER_ACCEPT = 64
 BREATH = 0.1
 """Seconds without accepting after the system had no descriptor left."""
 
+Socket = socket.socket
 Called = Callable[[int], None]
 """Gets the events of its descriptor."""
 

@@ -10,6 +10,7 @@ import socket
 from enum import Enum
 
 from netlab.flow import Side, Tape
+from netlab.net.addresses import SocketAddress
 from netlab.net.poller import BROKEN, ENDED, IN, OUT, Poller
 from netlab.net.reset import will_reset
 from netlab.net.splice import Pipes, Splice
@@ -74,6 +75,8 @@ class Half:
                 self.ended = True
                 self._pass_end()
                 return
+            if not self.moved and self.side == "server":
+                relay.heard()
             self.moved += size
             if self.tapes:
                 self._record(bytes(VIEW[:size]))
@@ -131,8 +134,8 @@ class Relay:
     """A client's socket (near), and one that is connected for it (far).
 
     A subclass says `first(data)` for what comes before a far end is chosen, and from there calls `connect`; `joined()`
-    when that stands, `unreachable(error)` when it does not, `timed_out(stage)` when a deadline has passed, and
-    `over(error)` when all is closed: None, or the reset that ended it, by `broken`.
+    when that stands, `heard()` when it speaks, `unreachable(error)` when it does not stand; `timed_out(stage)` when a
+    deadline has passed, and `over(error)` when all is closed: None, or the reset that ended it, by `broken`.
 
     idle    seconds without a byte in either direction, after which both are closed; 0 is for ever
     pipes   for the kernel's way, which is taken as soon as bytes come in bulk and nobody keeps them; None: never
@@ -172,6 +175,9 @@ class Relay:
     def joined(self) -> None:
         """The far end is connected."""
 
+    def heard(self) -> None:
+        """The far end's first bytes have come."""
+
     def unreachable(self, error: OSError) -> None:
         """The far end could not be connected; another may be."""
 
@@ -187,11 +193,11 @@ class Relay:
     def set_deadline(self, stage: str, seconds: float) -> None:
         self.stage, self.deadline = stage, self.poller.now + (seconds or NEVER)
 
-    def connect(self, family: int, address: tuple[object, ...], *, seconds: float, first: bytes = b"") -> None:
+    def connect(self, target: SocketAddress, *, seconds: float, first: bytes = b"") -> None:
         """Connect the far end, and send it these bytes before others; `joined` or `unreachable` follows."""
         self.phase = CONNECTING
         try:
-            far = self.far = socket.socket(family, STREAM)
+            far = self.far = socket.socket(socket.AF_INET6 if ":" in target.address else socket.AF_INET, STREAM)
         except OSError as error:  # no descriptor is left
             self.unreachable(error)
             return
@@ -199,11 +205,16 @@ class Relay:
         self.up, self.down = Half(self, "client", self.near, far), Half(self, "server", far, self.near)
         self.up.pending = first
         self.set_deadline("connect", seconds)
-        refused = far.connect_ex(address)
+        refused = far.connect_ex(target)
         if refused in (0, errno.EINPROGRESS):
             self.poller.watch(far.fileno(), self._far_ready, IN | OUT | ENDED)
         else:
             self._abandon(OSError(refused, os.strerror(refused)))
+
+    def hold(self, stage: str, seconds: float) -> None:
+        """Read nothing more of the client's before there is a far end to connect."""
+        self.phase = CONNECTING
+        self.set_deadline(stage, seconds)
 
     def close(self) -> None:
         """Close both now, with FIN; what was not passed on yet is lost."""
@@ -213,7 +224,9 @@ class Relay:
         """Close both now, with RST."""
         self._end(error or ConnectionResetError(errno.ECONNRESET, "reset"))
 
-    abort = reset
+    def abort(self) -> None:
+        """The same, as a gate says it."""
+        self.reset()
 
     def drain(self) -> None:
         """End as soon as a moment has passed without a byte: only the ends know what is still under way."""

@@ -16,6 +16,7 @@ import pytest
 from netlab.flow import Tape
 from netlab.net import poller as polling
 from netlab.net import relay as relaying
+from netlab.net.addresses import SocketAddress
 from netlab.net.gate import Gate
 from netlab.net.listen import Listener, listen
 from netlab.net.poller import Acceptor, Poller
@@ -32,13 +33,13 @@ PIECE = bytes(range(256)) * 1024
 class Joint(Relay):
     """A relay to one address that remembers what it was told."""
 
-    __slots__ = ("error", "heard", "told")
+    __slots__ = ("error", "said", "told")
 
     def __init__(self, balancer: Balancer, near: socket.socket) -> None:
         super().__init__(balancer.poller, near, idle=balancer.idle, pipes=balancer.pipes)
         self.told = balancer
         self.error: OSError | None = None
-        self.heard = b""
+        self.said = b""
         balancer.gate.enter(self, "client")
         balancer.relays.append(self)
         if balancer.first:
@@ -47,12 +48,12 @@ class Joint(Relay):
             self.begin()
 
     def begin(self, first: bytes = b"") -> None:
-        self.connect(socket.AF_INET, ("127.0.0.1", self.told.port), seconds=self.told.connect, first=first)
+        self.connect(SocketAddress("127.0.0.1", self.told.port), seconds=self.told.connect, first=first)
 
     def first(self, data: bytes) -> None:
-        self.heard += data
-        if b"\n" in self.heard:
-            self.begin(b"[" + self.heard + b"]")
+        self.said += data
+        if b"\n" in self.said:
+            self.begin(b"[" + self.said + b"]")
 
     def joined(self) -> None:
         if self.told.tape is not None:

@@ -1,0 +1,105 @@
+"""The layer 4 balancer: what it listens on, and what every connection shares."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from netlab.balancing.group import Group
+from netlab.net.dial import Timeouts
+from netlab.net.gate import Gate, GateLimits
+from netlab.net.listen import DatagramListener, Listener
+from netlab.net.poller import Acceptor, Poller, Socket
+from netlab.net.splice import Pipes
+from netlab.net.tasks import Tasks
+from netlab.service import Context
+from servers.l4_balancer.config import Config
+from servers.l4_balancer.session import Session
+from servers.l4_balancer.telling import Herald
+from servers.l4_balancer.upstreams import Member, Upstreams
+
+
+class Server:
+    """Accepts, and gives each connection to an upstream that takes it."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config, self.context = config, context
+        self.tasks = Tasks("l4-balancer")
+        self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
+        self.dialer = context.dialer("l4-balancer", Timeouts().within(config.connect_timeout or 10.0))
+        self.upstreams = Upstreams(config, context, self.dialer)
+        self.herald = Herald(config)
+        self.now = context.flows.now
+        self.pipes = Pipes()
+        self._poller: Poller | None = None
+        self._waiting: dict[Group[Member], OrderedDict[Session, None]] = {}
+
+    @property
+    def poller(self) -> Poller:
+        """Made in the loop that serves."""
+        if self._poller is None:
+            self._poller = Poller()
+        return self._poller
+
+    def listeners(self) -> Sequence[Listener | DatagramListener]:
+        config = self.config
+        return [
+            Listener(
+                name="l4-balancer",
+                scheme="tcp",
+                host=config.listen.host,
+                port=config.listen.port,
+                accept=self.accept,
+                gate=self.gate,
+                reuse_port=self.context.reuse_port,
+            )
+        ]
+
+    def accept(self, sock: Socket) -> Acceptor:
+        """Each connection that comes is a session, until the acceptor is closed."""
+        bound = sock.getsockname()
+        local = None if bound[0] in EVERYWHERE else bound
+
+        def accepted(near: Socket, address: Any) -> None:
+            Session(self, near, address, local or near.getsockname()).begin()
+
+        return Acceptor(self.poller, sock, accepted)
+
+    async def background(self) -> None:
+        await self.upstreams.keep_resolved()
+
+    def unique_id(self) -> str:
+        """For one connection, so that it can be found again in others' logs."""
+        return f"{self.context.random.getrandbits(64):016x}"
+
+    # -- connections that wait for an upstream with less to do -----------------------------------------------------
+
+    def wait(self, session: Session, group: Group[Member]) -> bool:
+        """Let it wait, if it is only work that its upstreams have too much of, and there is room."""
+        queue = self._waiting.setdefault(group, OrderedDict())
+        if not group.busy or len(queue) >= self.config.max_waiting or not self.config.wait_timeout:
+            return False
+        queue[session] = None
+        session.hold("wait", self.config.wait_timeout)
+        return True
+
+    def leave(self, session: Session, group: Group[Member]) -> None:
+        """It does not wait any more."""
+        if group in self._waiting:
+            self._waiting[group].pop(session, None)
+
+    def released(self) -> None:
+        """An upstream has less to do: who waits longest may go on."""
+        for queue in self._waiting.values():
+            while queue and next(iter(queue)).call_again():
+                pass
+
+    def closed(self) -> None:
+        """All connections are gone."""
+        self.pipes.close()
+        if self._poller is not None:
+            self._poller.close()
+
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  not bound here: there each connection has an address of its own
