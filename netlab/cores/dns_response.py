@@ -64,7 +64,8 @@ def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool
     if reply.rcode not in (NOERROR, NXDOMAIN):
         return Reading(Meaning.REFUSED, rcode_name(reply.rcode), ignored=ignored)
     reading = Reading(Meaning.ANSWER, ignored=ignored)
-    kept = [each for each in reply.answer if is_right(each.type, each.rdata) and each.klass == asked.klass]
+    own = [each for each in reply.answer if trusted or is_below(each.name.lower(), zone)]
+    kept = [each for each in own if is_right(each.type, each.rdata) and each.klass == asked.klass]
     end = _follow(reading, kept, name, asked.type, zone, trusted)
     reading.target = end
     authority = [each for each in reply.authority if trusted or is_below(each.name.lower(), zone)]
