@@ -17,7 +17,8 @@ PROXIES: dict[str, Proxy] = {
     "netlab": Netlab(service="reverse-proxy", flags=("--cache", "--to", "http://{upstream}")),
     "nginx": Nginx(
         http="proxy_cache_path cache keys_zone=kept:10m; open_file_cache max=100;",
-        server="location / { proxy_cache kept; proxy_pass http://{upstream}; }",
+        # with tcp_nopush the end of a larger answer waits for the client's delayed acknowledgement
+        server="tcp_nopush off; location / { proxy_cache kept; proxy_pass http://{upstream}; }",
     ),
     "varnish": Varnish(),
 }
@@ -60,7 +61,7 @@ large = Row(
     unit="MB",
     cases=cases(Wrk(path="/100k", length=HUNDRED, megabytes=True)),
     claims=(
-        Ratio(of="netlab", to=("nginx",), at_least=0.9),
+        Ratio(of="netlab", to=("nginx",), at_least=0.75),
         Ratio(of="netlab", to=("varnish",)),
     ),
 )

@@ -54,6 +54,14 @@ class H11ServerCore(H11Endpoint):
         self._request = request
         return request
 
+    def head_of(self, request: Request) -> bytes:
+        """As ServerCore.head_of; the library keeps no bytes of what it has read."""
+        return b""
+
+    def pass_by(self, length: int) -> None:
+        """As ServerCore.pass_by."""
+        raise LocalProtocolError("nothing can be kept from the library")
+
     def _next_cycle(self) -> None:
         super()._next_cycle()
         if self._connection.our_state is h11.IDLE and self._connection.their_state is not h11.SEND_BODY:

@@ -48,6 +48,15 @@ class ServerCore(Endpoint):
         self._reading, self._writing, self._empty_lines = HELD, DUE, 0
         return [request]
 
+    def head_of(self, request: Request) -> bytes:
+        """The bytes of a request that was just received, if all of it was one head; else nothing."""
+        known = self._known
+        return self._known_head if known.fields is request.fields and known.target == request.target else b""
+
+    def pass_by(self, length: int) -> None:
+        """A whole request of so many bytes came while idle, and is answered by other means."""
+        self._base += length
+
     def _read_head(self, events: list[Event]) -> bool:
         buffer, at = self._buffer, self._at
         if buffer[at] == 13:

@@ -13,7 +13,7 @@ from netlab.flow import FlowLog, Outcome
 from netlab.http import recording
 from netlab.http.exchange import Exchange
 from netlab.http.pacing import PacedConnection
-from netlab.http.roles import Delegate, Source
+from netlab.http.roles import Delegate, Express, Source
 from netlab.http.settings import STATUS_TEXT, HttpSettings, StandingFields
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
@@ -39,6 +39,7 @@ class HttpService:
         self.name, self.handler, self.settings, self.flows, self.tasks = name, handler, settings, flows, tasks
         self.standing = StandingFields(settings.server)
         self.patience = settings.idle_timeout or NEVER
+        self.express: Express | None = None
         if faults is not None:
             faults.follow(lambda there_are: self._strike(faults, handler, there_are))
 
@@ -50,6 +51,8 @@ class HttpService:
             self.handler = Struck(faults, handler)
         else:
             self.handler = handler
+        if self.express is not None:
+            self.express.on = not there_are
 
     def connection(self, gate: Gate) -> HttpConnection:
         return HttpConnection(gate, self)
@@ -66,6 +69,7 @@ class HttpConnection(PacedConnection):
         "_content_since",
         "delegate",
         "exchange",
+        "express",
         "http",
         "onward",
         "source",
@@ -79,16 +83,19 @@ class HttpConnection(PacedConnection):
         self.source: Source | None = None  # where more of the response comes from once the client has taken some
         self.delegate: Delegate | None = None  # who speaks on this connection after an upgrade
         self.onward: tuple[Fields | None, dict[Any, bytes]] = (None, {})  # a gateway's: fields as they travel on
+        self.express: Express | None = None  # answers requests that it knows by their bytes
         self._content_since = 0.0
 
     # -- bytes in ------------------------------------------------------------------------------------------------
 
     def opened(self) -> None:
         self.set_deadline("header", self.http.settings.header_timeout)
+        self.express = self.http.express if self.http.express is not None and not self.secure else None
 
     def data_received(self, data: bytes) -> None:
         if self.tape is None and not self.lingering and self.delegate is None:
-            self._turn(data)
+            if self.express is None or not self.express.answers(self, data):
+                self._turn(data)
         else:  # the long way: the bytes are kept, thrown away, or another protocol's
             super().data_received(data)
 
@@ -107,6 +114,19 @@ class HttpConnection(PacedConnection):
             self.turning = False
         if self.delegate is None:
             self._settle(idle)
+
+    @property
+    def between_requests(self) -> bool:
+        """Whether nothing is under way, and the next request may be answered at once."""
+        return (
+            self.exchange is None and self.core.idle and not (self.writing_paused or self.draining or self.peer_ended)
+        )
+
+    def answered_elsewhere(self, length: int, answer: bytes) -> None:
+        """A whole request of so many bytes came between requests, and this is all of its answer."""
+        self.core.pass_by(length)
+        self.transport.write(answer)
+        self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
 
     def _advance(self, events: list[Any]) -> bool:
         """Handle events, and what the end of one exchange sets free, until there is something to wait for.

@@ -132,6 +132,11 @@ class Exchange:
         """Have the final response's content coded on its way, where `recoding` finds it worth it; never a file's."""
         self._recoding = recoding
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether the response leaves otherwise than it was given."""
+        return self._amend is not None or self._recoding is not None
+
     def when_over(self, call: Callable[[], None]) -> None:
         """Call this when the exchange is over, however it ended."""
         self._when_over = [*(self._when_over or ()), call]

@@ -49,6 +49,12 @@ class Route:
         self.rewrites = onward.rewrite != Rewrite()
         self.handler: Handler = _not_ready
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing but what a request says decides on its answer: not who says it, nor how often."""
+        rule = self.rule
+        return not (rule.limits or rule.mechanisms or rule.maintenance or self.compress)
+
     def __repr__(self) -> str:
         return f"<Route {self.rule}>"
 

@@ -51,6 +51,8 @@ class ReverseService:
         self.cache = shared_cache(config, context, self.hop) if config.cache else None
         self.log: AccessLog | None = None
         self.http = HttpService(name, self.handle, HttpSettings(), context.flows, self.tasks, context.faults)
+        if self.cache is not None:
+            self.http.take_express(self.cache.express)
 
     def configure(self, config: ReverseSettings, upstreams_of: UpstreamsOf, *, otherwise: bool) -> None:
         """These settings from the next request on, but for those of listening; UsageError leaves all as it was.
@@ -69,6 +71,9 @@ class ReverseService:
         self.compression = compression(config) if any(route.compress for route in routes.all) else None
         self.http.handler, self.http.settings = handler, config.http_settings(log, pages)
         self.gateway.settings = config.gateway_settings()
+        if self.cache is not None:
+            everyone = config.admits_everyone and all(route.is_open for route in routes.all)
+            self.cache.express.bar("settings", not everyone)
         if before is not None:
             before.close()
 

@@ -114,3 +114,9 @@ class ReverseSettings(Connections, AdmissionSettings, CacheSettings, Upstream, R
 
     def breaker_rules(self) -> BreakerRules:
         return BreakerRules(failures=self.breaker_failures or 5, pause=self.breaker_pause)
+
+    @property
+    def admits_everyone(self) -> bool:
+        """Whether nothing stands before the routes that looks at who asks, or at each request."""
+        guarded = self.auth or self.limit or self.cors or self.trust or self.maintenance
+        return not (guarded or self.access_log is not None)

@@ -65,6 +65,15 @@ class Delegate(Protocol):
     def ended(self, error: Exception | None) -> None: ...
 
 
+class Express(Protocol):
+    """Who knows the answer to a request by its bytes, before anything is made of them."""
+
+    on: bool  # not while something has to see every request
+
+    def answers(self, connection: HttpConnection, data: bytes) -> bool:
+        """Whether these bytes are a request that it has just answered."""
+
+
 class Downstream(Protocol):
     """The connection of an `Asker`, as far as a gateway deals with it."""
 

@@ -7,6 +7,7 @@ from netlab.flow import FlowLog
 from netlab.http.cache import notes
 from netlab.http.cache.answer import answer, can_answer
 from netlab.http.cache.arrivals import Arrivals
+from netlab.http.cache.express import Express
 from netlab.http.cache.fetch import Fetch, Forward, in_place_of
 from netlab.http.cache.purging import may_purge, purged
 from netlab.http.cache.rules import CacheRules
@@ -20,13 +21,17 @@ from netlab.policy.http_cache.report import Forwarded, Handled
 from netlab.policy.http_cache.reuse import Reuse, Use, reuse
 from netlab.policy.http_cache.validation import CONDITIONS, FOR_THE_ORIGIN, conditional, without_conditions
 
+SELECTIVE = CONDITIONS | {"range", "if-range"}
+"""Fields of a request by which it may get another answer than the whole."""
+
 
 class SharedCache:
     """`serve` is asked for every request that may be answered from here; `name` is what Cache-Status calls it."""
 
     def __init__(self, name: str, rules: CacheRules, clock: Clock, flows: FlowLog) -> None:
         self.name, self.rules, self.clock, self.flows = name, rules, clock, flows
-        self.store = Store(rules.room)
+        self.express = Express(clock.now, self._hit_member, self._count_hit)
+        self.store = Store(rules.room, self.express.forget)
         self.arrivals = Arrivals(name, rules, clock, self.store)
 
     def serve(self, exchange: Exchange, uri: str, forward: Forward, realm: str = "") -> None:
@@ -54,7 +59,7 @@ class SharedCache:
         if found.use is Use.VALIDATE:
             self._validate(exchange, stored, forward, asked, found)
         elif can_answer(exchange, stored, now):
-            self._hit(exchange, stored, found, now)
+            self._hit(exchange, stored, asked, found, now)
             if found.use is Use.REVALIDATE:
                 self._refresh(exchange, stored, forward)
         else:
@@ -62,12 +67,27 @@ class SharedCache:
 
     # -- answered from here --------------------------------------------------------------------------------------
 
-    def _hit(self, exchange: Exchange, stored: Stored, found: Reuse, now: float) -> None:
+    def _hit(self, exchange: Exchange, stored: Stored, asked: RequestDirectives, found: Reuse, now: float) -> None:
         stored.uses += 1
-        self.store.counts.hits += 1
+        self._count_hit()
         notes.consulted(exchange, stored.key, "hit", found.reason, found.section, found.directive)
-        ttl = -stored.fresh.staleness(now)
-        answer(exchange, stored, Handled(hit=True, ttl=ttl).member(self.name), now)
+        if found.use is Use.FRESH and asked is NOTHING_ASKED and stored.complete:
+            self._learn(exchange, stored)
+        answer(exchange, stored, self._hit_member(stored, now), now)
+
+    def _learn(self, exchange: Exchange, stored: Stored) -> None:
+        """Where nothing of the request but its bytes decided, the bytes are enough the next time."""
+        request, connection = exchange.request, exchange.connection
+        if connection.express is None or request.method != "GET" or exchange.is_changed:
+            return
+        if not any(name in request.fields for name in SELECTIVE) and (head := connection.core.head_of(request)):
+            self.express.learn(head, stored, exchange.flow.label)
+
+    def _hit_member(self, stored: Stored, now: float) -> str:
+        return Handled(hit=True, ttl=-stored.fresh.staleness(now)).member(self.name)
+
+    def _count_hit(self) -> None:
+        self.store.counts.hits += 1
 
     def _refresh(self, exchange: Exchange, stored: Stored, forward: Forward) -> None:
         """Validate in the background what was used stale (RFC 5861 3)."""

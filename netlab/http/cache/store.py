@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from netlab.cores.fields import Fields
@@ -29,8 +29,9 @@ class Counts:
 class Store:
     """Nothing in it waits or asks; what is used says so by `uses`."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, gone: Callable[[Stored], None]) -> None:
         self.counts = Counts()
+        self._gone = gone  # told of each response that is no more
         self._resources: dict[Key, list[Stored]] = {}  # the newest first
         self._realms: dict[str, int] = {}  # how many URIs each has
         self._queue = S3Fifo(room, self._evicted)
@@ -116,6 +117,7 @@ class Store:
 
     def _unlink(self, stored: Stored) -> None:
         stored.live = False
+        self._gone(stored)
         variants = self._resources[stored.key]
         variants.remove(stored)
         if variants:

@@ -37,6 +37,7 @@ class Stored:
     """
 
     __slots__ = (
+        "asked_by",
         "block",
         "cost",
         "current",
@@ -61,6 +62,7 @@ class Stored:
         self.key, self.nominated, self.status, self.size, self.parts = key, nominated, status, size, parts
         self.name = (key, nominated)
         self.uses, self.live, self.cost = 0, False, 0
+        self.asked_by: list[bytes] = []  # requests whose bytes alone lead here
 
     def describe(self, pairs: Sequence[Pair], said: ResponseDirectives, fresh: Freshness) -> Stored:
         """Give it its fields, or new ones, and the life that goes with them; returns itself."""

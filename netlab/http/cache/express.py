@@ -1,0 +1,94 @@
+"""Hits found by the request's own bytes: what was answered from the cache before is written at once while it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netlab.cores.http1_output import status_line
+from netlab.flow import Level, Outcome
+from netlab.http.cache.stored import Stored
+
+if TYPE_CHECKING:
+    from netlab.http.engine import HttpConnection
+
+LARGEST = 256 << 10
+"""Bytes of content that are written in one piece."""
+LONGEST = 4 << 10
+"""Bytes of a request that are remembered."""
+MOST = 8
+"""Requests by which one stored response is known; more clients than that differ in their fields all the time."""
+
+
+class Known:
+    """The answer to one request, byte for byte, for as long as its Age is the same."""
+
+    __slots__ = ("block", "label", "made", "stored", "until", "wire")
+
+    def __init__(self, stored: Stored, label: str) -> None:
+        self.stored, self.label = stored, label
+        self.block = self.wire = b""
+        self.made = self.until = 0.0
+
+    def make(self, member: str, now: float) -> None:
+        """Anew, at this moment; `member` is what Cache-Status says."""
+        stored = self.stored
+        age = stored.fresh.age(now)
+        self.made, self.until = now, min(now + 1 - age % 1, stored.fresh.until)
+        head = b"%b%bAge: %d\r\nCache-Status: %b\r\nContent-Length: %d\r\n\r\n"
+        line = status_line(stored.status)
+        self.wire = head % (line, stored.block, age, member.encode(), stored.size) + stored.content
+        self.block = stored.block
+
+
+class Express:
+    """Requests that were hits, by their bytes. Nothing of a request counts that is not in them: a server whose answers
+    depend on who asks, or that has to look at each request, has none. `on` is off while that is so for a time.
+    """
+
+    def __init__(
+        self, now: Callable[[], float], member: Callable[[Stored, float], str], hit: Callable[[], None]
+    ) -> None:
+        self._now, self._member, self._hit = now, member, hit
+        self._known: dict[bytes, Known] = {}
+        self.on = True
+
+    def learn(self, request: bytes, stored: Stored, label: str) -> None:
+        """The bytes of a request that was answered from what is stored, and would be again."""
+        if len(request) > LONGEST or len(stored.asked_by) >= MOST or request in self._known or stored.size > LARGEST:
+            return
+        self._known[request] = Known(stored, label)
+        stored.asked_by.append(request)
+
+    def forget(self, stored: Stored) -> None:
+        for request in stored.asked_by:
+            del self._known[request]
+        stored.asked_by.clear()
+
+    def answers(self, connection: HttpConnection, data: bytes) -> bool:
+        """Whether these bytes are one request that is known, and has been answered now."""
+        known = self._known.get(data)
+        if known is None or not self.on or not connection.between_requests:
+            return False
+        now = self._now()
+        stored = known.stored
+        if not known.made <= now < known.until or known.block is not stored.block:
+            if now >= stored.fresh.until or now < stored.fresh.answered or stored.said.no_cache:
+                return False
+            known.make(self._member(stored, now), now)
+        flows = connection.flows
+        if flows.level is Level.FULL:
+            return False
+        stored.uses += 1
+        self._hit()
+        carrier = connection.flow
+        flow = flows.open("http", connection.service, carrier)
+        if carrier is not None:
+            flow.client, flow.server = carrier.client, carrier.server
+        flow.label, flow.sent, flow.details = known.label, stored.size, {"cache": "hit"}
+        connection.answered_elsewhere(len(data), known.wire)
+        flow.end(Outcome.OK if stored.status < 400 else Outcome.REFUSED, str(stored.status))
+        return True
+
+    def __len__(self) -> int:
+        return len(self._known)
