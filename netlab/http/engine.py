@@ -40,11 +40,13 @@ class HttpService:
         self.standing = StandingFields(settings.server)
         self.patience = settings.idle_timeout or NEVER
         self.express: Express | None = None
+        self._struck = False
         if faults is not None:
             faults.follow(lambda there_are: self._strike(faults, handler, there_are))
 
     def _strike(self, faults: Faults, handler: Handler, there_are: bool) -> None:
         """Have requests struck before the handler sees them; without faults nothing stands there."""
+        self._struck = there_are
         if there_are:
             from netlab.http.faults import Struck
 
@@ -52,7 +54,12 @@ class HttpService:
         else:
             self.handler = handler
         if self.express is not None:
-            self.express.on = not there_are
+            self.express.bar("faults", there_are)
+
+    def take_express(self, express: Express) -> None:
+        """From the next connection on, it is asked before a request is read."""
+        self.express = express
+        express.bar("faults", self._struck)
 
     def connection(self, gate: Gate) -> HttpConnection:
         return HttpConnection(gate, self)

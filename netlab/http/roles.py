@@ -68,7 +68,8 @@ class Delegate(Protocol):
 class Express(Protocol):
     """Who knows the answer to a request by its bytes, before anything is made of them."""
 
-    on: bool  # not while something has to see every request
+    def bar(self, why: str, there_is: bool) -> None:
+        """Answer nothing while there is something that has to see every request."""
 
     def answers(self, connection: HttpConnection, data: bytes) -> bool:
         """Whether these bytes are a request that it has just answered."""

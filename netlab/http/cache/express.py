@@ -42,8 +42,8 @@ class Known:
 
 
 class Express:
-    """Requests that were hits, by their bytes. Nothing of a request counts that is not in them: a server whose answers
-    depend on who asks, or that has to look at each request, has none. `on` is off while that is so for a time.
+    """Requests that were hits, by their bytes. Nothing of a request counts that is not in them: it is barred while a
+    server's answers depend on who asks, or while it has to see each request.
     """
 
     def __init__(
@@ -51,11 +51,23 @@ class Express:
     ) -> None:
         self._now, self._member, self._hit = now, member, hit
         self._known: dict[bytes, Known] = {}
-        self.on = True
+        self._bars: set[str] = set()
+        self._barred = False
+
+    def bar(self, why: str, there_is: bool) -> None:
+        """Answer and learn nothing while there is one of these."""
+        (self._bars.add if there_is else self._bars.discard)(why)
+        self._barred = bool(self._bars)
 
     def learn(self, request: bytes, stored: Stored, label: str) -> None:
         """The bytes of a request that was answered from what is stored, and would be again."""
-        if len(request) > LONGEST or len(stored.asked_by) >= MOST or request in self._known or stored.size > LARGEST:
+        if (
+            self._barred
+            or len(request) > LONGEST
+            or len(stored.asked_by) >= MOST
+            or request in self._known
+            or stored.size > LARGEST
+        ):
             return
         self._known[request] = Known(stored, label)
         stored.asked_by.append(request)
@@ -68,7 +80,7 @@ class Express:
     def answers(self, connection: HttpConnection, data: bytes) -> bool:
         """Whether these bytes are one request that is known, and has been answered now."""
         known = self._known.get(data)
-        if known is None or not self.on or not connection.between_requests:
+        if known is None or self._barred or not connection.between_requests:
             return False
         now = self._now()
         stored = known.stored
