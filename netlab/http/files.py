@@ -21,6 +21,7 @@ from netlab.http.finding import Finder
 from netlab.http.found import Found, FoundDirectory, FoundFile
 from netlab.http.listing import View, as_json, read_listing
 from netlab.http.listing_page import POLICY, page
+from netlab.http.own_methods import refuse_method
 from netlab.http.representation import Representation
 from netlab.http.tree import Tree
 from netlab.http.uploads import UploadOptions, Uploads
@@ -133,11 +134,11 @@ class Files:
             return self._directory(exchange, found) if found is not None else not_found(exchange)
         if method in ("PUT", "DELETE", "POST") and self.options.writable and not self._is_read_only(method, found):
             return self.uploads.serve(exchange)
-        allow = [("Allow", ", ".join(self.allowed(found)))]
+        allow = ", ".join(self.allowed(found))
         if method == "OPTIONS":
-            exchange.respond(204, allow)
+            exchange.respond(204, [("Allow", allow)])
         else:
-            exchange.refuse(405, f"{method} is not possible here; these methods are: {allow[0][1]}", allow)
+            refuse_method(exchange, allow)
         return None
 
     def _is_read_only(self, method: str, found: Found | None) -> bool:

@@ -6,6 +6,7 @@ from netlab.http.exchange import Exchange
 
 SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "x-csrf-token"))
 """Fields that a TRACE does not show: a page's script could read there what the browser keeps from it."""
+KNOWN = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 ALLOW = [("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")]
 
 
@@ -19,6 +20,15 @@ def trace(exchange: Exchange) -> None:
     lines += [f"{name}: {value}" for name, value in request.fields if name.lower() not in SECRET]
     message = "\r\n".join([*lines, "", ""]).encode("latin-1")
     exchange.respond(200, [("Content-Type", "message/http"), ("Cache-Control", "no-store")], message)
+
+
+def refuse_method(exchange: Exchange, allow: str) -> None:
+    """405 for a method that this resource has not, with `allow`; 501 for one that none has (RFC 9110 9.1)."""
+    method = exchange.request.method
+    if method in KNOWN:
+        exchange.refuse(405, f"{method} is not possible here; these methods are: {allow}", [("Allow", allow)])
+    else:
+        exchange.refuse(501, f"nothing here knows the method {method[:40]} (RFC 9110 9.1)")
 
 
 def is_ours(exchange: Exchange) -> bool:

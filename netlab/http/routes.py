@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from netlab.http.exchange import Exchange
+from netlab.http.own_methods import refuse_method
 
 RouteHandler = Callable[..., Coroutine[Any, Any, None] | None]
 
@@ -78,7 +79,7 @@ class Routes:
         if exchange.request.method == "OPTIONS":
             exchange.respond(204, [("Allow", route.allow)])
         else:
-            exchange.refuse(405, f"{path} answers {route.allow}", [("Allow", route.allow)])
+            refuse_method(exchange, route.allow)
         return True, None
 
 

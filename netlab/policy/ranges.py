@@ -8,9 +8,6 @@ from typing import NamedTuple
 
 MOST = 64
 """Range specs in one field; more are no wish to read but an attack, and the whole is sent (RFC 9110 17.15)."""
-GAP = 80
-"""Bytes between two ranges that are cheaper to send than another part's head (RFC 9110 15.3.7.2)."""
-
 SPEC = re.compile(r"([0-9]*)-([0-9]*)")
 DIGITS = 18  # a position with more digits lies behind the end of anything
 
@@ -34,7 +31,7 @@ def select(field: str, size: int) -> tuple[Span, ...] | None:
     """What a Range field selects of `size` bytes: None for the whole, nothing where nothing can be had (416).
 
     A unit other than bytes must be ignored; so are sets that are malformed, too many, or of nothing (RFC 9110 14.2).
-    Ranges that overlap or nearly touch come back as one, in ascending order; others in the order asked for.
+    Ranges that overlap or touch come back as one, in ascending order; others in the order asked for.
     """
     unit, equals, rest = field.partition("=")
     if not equals or unit.lower() != "bytes" or not size or rest.count(",") > 2 * MOST:
@@ -71,11 +68,11 @@ def _position(digits: str) -> int:
 
 
 def coalesce(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Join what overlaps or is nearer than `GAP`; where nothing is, the order stays (RFC 9110 15.3.7.2)."""
+    """Join what overlaps or touches; where nothing does, the order stays (RFC 9110 15.3.7.2)."""
     asked = tuple(spans)
     joined: list[Span] = []
     for span in sorted(asked):
-        if joined and span.first <= joined[-1].last + 1 + GAP:
+        if joined and span.first <= joined[-1].last + 1:
             joined[-1] = Span(joined[-1].first, max(joined[-1].last, span.last))
         else:
             joined.append(span)

@@ -12,7 +12,7 @@ from netlab.http.admission import admitting
 from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
 from netlab.http.hosts import Directed, Hosts
-from netlab.http.own_methods import ask_server, is_ours, trace
+from netlab.http.own_methods import KNOWN, ask_server, is_ours, refuse_method, trace
 from netlab.http.routes import Routes
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
@@ -120,6 +120,9 @@ class Server:
             page = files.fallback(exchange)
             if page is not None or files.accepts(exchange):
                 return files.serve(exchange, page)
+        if request.method not in KNOWN:
+            refuse_method(exchange, "")
+            return None
         exchange.refuse(404, f"nothing is at {path[:200]}", see="/" if path != "/" else "")
         return None
 

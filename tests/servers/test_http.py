@@ -65,6 +65,10 @@ def test_built_in_paths_mirror_a_request(here: Place) -> None:
         refused = curl("-i", "-X", "DELETE", f"{process.url}/headers")
         assert refused.startswith("HTTP/1.1 405 ")
         assert re.search(r"^Allow: .*GET", refused, re.MULTILINE)
+        for path in ("/headers", "/nothing-here"):
+            answer = curl("-i", "-X", "BREW", process.url + path)  # RFC 9110 9.1
+            assert answer.startswith("HTTP/1.1 501 ")
+            assert "\nAllow:" not in answer
 
 
 def test_no_endpoints(here: Place) -> None:

@@ -77,7 +77,8 @@ async def test_what_curl_makes_of_them() -> None:
 
     async def code(here: Site, name: str) -> int:
         async with busy:
-            return (await here.curl(f"/broken/{name}{BRIEFLY}", "-L", "--compressed", "-o", "/dev/null")).code
+            query = "" if name.startswith("endless-") else BRIEFLY  # curl ends these itself, however long that takes
+            return (await here.curl(f"/broken/{name}{query}", "-L", "--compressed", "-o", "/dev/null")).code
 
     async with site() as here:
         codes = await asyncio.gather(*(code(here, name) for name in CURL))
