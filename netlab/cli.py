@@ -121,6 +121,10 @@ def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
         from netlab.control import lab_addresses
 
         known["addresses"] = lab_addresses
+    if "services" in inspect.signature(module.run).parameters:  # a client that wants a service for a while
+        from netlab.lab_alone import alone
+
+        known["services"] = alone
     result: Any = module.run(config, **known)
     if not inspect.iscoroutine(result):
         return int(result)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from clients.get.client import Client, fetch
 from netlab.config import Duration, Flag, positional
+from netlab.net.listen import Endpoint
 
 __all__ = ["EXAMPLES", "Client", "Config", "fetch", "run"]
 
 Addresses = Callable[[], Awaitable[Mapping[str, Mapping[str, Mapping[str, str]]]]]
 """Gives the address map of the labs that run on this machine."""
+
+Services = Callable[..., AbstractAsyncContextManager[Sequence[Endpoint]]]
+"""Runs a service of this name, with these settings, for as long as its context: see `netlab.lab_alone`."""
 
 EXAMPLES = (
     ("netlab get http://127.0.0.1:8080/hello", "the content, as it comes"),
@@ -21,6 +26,7 @@ EXAMPLES = (
     ('netlab get -d \'{"a": 1}\' -H "Content-Type: application/json" http://127.0.0.1:8080/anything', "a POST"),
     ("netlab get -d @photo.jpg -X PUT http://127.0.0.1:8080/photo", "a file, streamed"),
     ("netlab get --proxy http://127.0.0.1:3128 https://localhost:8443/", "through a proxy, by CONNECT"),
+    ("netlab get --audit http://127.0.0.1:8080/", "what an origin learns of who asks, directly and by proxy"),
     ("netlab get --json http://127.0.0.1:8080/hello", "the whole exchange for a program"),
 )
 
@@ -41,6 +47,11 @@ class Config:
     """HOST:PORT:ADDRESS: go to this address for this host and port, and ask no resolver."""
     proxy: Annotated[str, Flag("-x", "--proxy")] = ""
     """The HTTP proxy to go through, such as http://127.0.0.1:3128; https:// speaks TLS with the proxy itself."""
+    proxy_field: Annotated[tuple[str, ...], Flag("--proxy-field", "--proxy-header")] = ()
+    """A field "Name: value" for the proxy alone, such as "Anonymity-Level: elite"."""
+    audit: bool = False
+    """Ask directly and through each level of an anonymizing proxy (--proxy, else one of its own), and show side by side
+    what the origin learnt, with a score."""
     cacert: Path | None = None
     """The only authorities to trust, in PEM; by default the system's and the lab's own."""
     insecure: Annotated[bool, Flag("-k", "--insecure")] = False
@@ -69,11 +80,17 @@ class Config:
     """Offer no content codings, and show the content as it came."""
 
 
-async def run(config: Config, *, addresses: Addresses | None = None) -> int:
-    """Fetch, show, and give the exit code; `addresses` is asked about hosts that a running lab may know.
+async def run(config: Config, *, addresses: Addresses | None = None, services: Services | None = None) -> int:
+    """Fetch, show, and give the exit code; `addresses` is asked about hosts that a running lab may know, `services`
+    for a proxy to be audited.
 
     Raises UsageError for what cannot be asked, and NetlabError, beginning with the stage, for what went wrong.
     """
     from clients.get.command import Command
 
-    return await Command(config).run(addresses)
+    command = Command(config)
+    if config.audit:
+        from clients.get.audit import Audit
+
+        return await Audit(command, services).run(addresses)
+    return await command.run(addresses)

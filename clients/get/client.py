@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -38,6 +38,7 @@ class Client:
 
     tls      makes the TLS context when the first https connection needs it
     proxy    the HTTP proxy everything goes through; https targets by CONNECT
+    to_proxy fields for the proxy alone
     on_step  is told "connected", "sent", "answered" and "done", with the hop, as it happens
     """
 
@@ -47,10 +48,12 @@ class Client:
         *,
         tls: Callable[[], ssl.SSLContext] = client_context,
         proxy: Url | None = None,
+        to_proxy: Sequence[Pair] = (),
         settings: ClientSettings | None = None,
         on_step: Step = lambda step, hop: None,
     ) -> None:
         self.dialer, self.proxy, self.settings = dialer, proxy, settings or ClientSettings()
+        self.to_proxy = tuple(to_proxy)
         self._make_context = tls
         self._context: ssl.SSLContext | None = None
         self._on_step = on_step
@@ -126,7 +129,7 @@ class Client:
         exchange = hop.exchange = connection.begin(
             request.method,
             str(url) if forward is not None else url.target,  # RFC 9112 3.2.2: a proxy gets the absolute form
-            fields_of(request, forward),
+            [*fields_of(request, forward), *(self.to_proxy if forward is not None else ())],
             body=whole,
             length=None if content is None or in_chunks else content.length,
             chunked=in_chunks,
@@ -178,7 +181,7 @@ class Client:
     async def _tunnel(self, hop: Hop, connection: ClientConnection, proxy: Url) -> ClientConnection:
         now = connection.flow.log.now
         started = now()
-        early = await tunnel.ask(connection, proxy, hop.request.url)
+        early = await tunnel.ask(connection, proxy, hop.request.url, self.to_proxy)
         hop.proxy_seconds = now() - started
         seconds = self.dialer.timeouts.tls
         return await tunnel.enter(connection, early, hop.request.url, self._tls(), self.settings, seconds)

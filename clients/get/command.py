@@ -45,7 +45,7 @@ class Command:
         seconds = self.config.timeout
         dialer = Dialer(
             FlowLog(),
-            addresses=await _lab_addresses(self.proxy or self.request.url, addresses),
+            addresses=await lab_addresses(self.proxy or self.request.url, addresses),
             overrides=self.overrides,
             timeouts=Timeouts(resolve=seconds, connect=seconds, tls=seconds),
             service="get",
@@ -67,7 +67,10 @@ class Command:
         self, dialer: Dialer, tls: Callable[[], ssl.SSLContext], on_step: Callable[[str, Hop], None] | None = None
     ) -> Client:
         settings = ClientSettings(patience=self.config.timeout)
-        return Client(dialer, tls=tls, proxy=self.proxy, settings=settings, on_step=on_step or self._step)
+        to_proxy, _ = parse_fields(self.config.proxy_field)
+        return Client(
+            dialer, tls=tls, proxy=self.proxy, to_proxy=to_proxy, settings=settings, on_step=on_step or self._step
+        )
 
     async def _fetch(self, client: Client) -> None:
         hop = await (client.follow(self.request) if self.config.location else client.send(self.request))
@@ -173,7 +176,7 @@ def _request(config: Config) -> Request:
     )
 
 
-async def _lab_addresses(url: Url, addresses: Addresses | None) -> AddressMap:
+async def lab_addresses(url: Url, addresses: Addresses | None) -> AddressMap:
     """The address map of running labs, asked for only where a name may be theirs."""
     name = canonical(url.host)
     if addresses is None or is_literal(name) or name == "localhost":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 
 from netlab import __version__
 from netlab.errors import NetlabError, PeerUnreachable
@@ -15,9 +16,12 @@ from netlab.net.secure import TlsOptions, secure
 from netlab.net.tls import TlsLayer
 
 
-async def ask(connection: ClientConnection, proxy: Url, url: Url) -> bytes:
-    """Have the proxy connect to the origin; the bytes that came behind its answer. Raises PeerUnreachable."""
-    fields: list[Pair] = [("Host", url.endpoint), ("User-Agent", f"netlab/{__version__}")]
+async def ask(connection: ClientConnection, proxy: Url, url: Url, more: Sequence[Pair] = ()) -> bytes:
+    """Have the proxy connect to the origin; the bytes that came behind its answer. Raises PeerUnreachable.
+
+    `more` are fields for the proxy alone.
+    """
+    fields: list[Pair] = [("Host", url.endpoint), ("User-Agent", f"netlab/{__version__}"), *more]
     if proxy.basic is not None:
         fields.append(("Proxy-Authorization", proxy.basic))
     exchange = connection.begin("CONNECT", url.endpoint, fields, url=url.endpoint)

@@ -227,7 +227,7 @@ class ExitDialer(Detour):
                 self.exits.report(picked, False)
                 note(parent, "exit.picked", picked)
                 if isinstance(protocol, FarEnd):
-                    protocol.way = (picked.index, client)
+                    protocol.way = (picked.index, client, "")
                 return transport, protocol, flow
 
 

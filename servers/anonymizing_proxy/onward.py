@@ -46,7 +46,7 @@ class Onward:
     def _first(self, key: str, to: Destination) -> Exit:
         """What is inside of an opened tunnel begins with the tunnel's exit."""
         match to.origin.identity:
-            case (_, (int(index), _)):
+            case (_, (int(index), *_)):
                 return self.exits.all[index]
         picked = self.exits.pick(key)
         assert picked is not None  # of those that were not tried there is one
@@ -89,8 +89,10 @@ class Leaving(Way):
         allow: Check,
     ) -> None:
         client = client_of(exchange.flow)
+        # what looks different shares no connection, nor do clients: one would tell of the other
+        looks = (tls and tls.server_name, client, sanitized.apart)
         self._onward, self._exchange, self._to, self._target = onward, exchange, to, target
-        self._sanitized, self._allow, self._identity = sanitized, allow, (tls and tls.server_name, client)
+        self._sanitized, self._allow, self._identity = sanitized, allow, looks
         self._tried: list[Exit] = []
         self.key = f"{client} {to.host}"
         self.tls, self.timeout, self.adds = tls, None, b""
@@ -102,22 +104,21 @@ class Leaving(Way):
         if parent is not None:
             return self._to_parent(parent)
         to, sanitized = self._to, self._sanitized
-        name, client = self._identity
-        self.origin = Origin(to.scheme, to.host, to.port, (name, (leaving.index, client)))
+        name, *looks = self._identity
+        self.origin = Origin(to.scheme, to.host, to.port, (name, (leaving.index, *looks)))
         self.target, self.fields, self.framing = self._target, sanitized.block, sanitized.framing
         self.dialer, self.allow = leaving.dialer, self._allow
         note(self._exchange.flow, "exit.picked", leaving)
         return self
 
     def _to_parent(self, parent: Parent) -> Way | Failure:
-        """Connections are not shared with other clients here either."""
         to, onward, sanitized = self._to, self._onward, self._sanitized
         objection = self._allow(SocketAddress(to.host, to.port))
         if objection is not None:
             onward.exits.report(self._exit, None)
             return Failure(403, "http_request_denied", objection.reason)
-        _, client = self._identity
-        self.origin = Origin(parent.scheme, parent.host, parent.port, (parent.user, (self._exit.index, client)))
+        _, *looks = self._identity
+        self.origin = Origin(parent.scheme, parent.host, parent.port, (parent.user, (self._exit.index, *looks)))
         self.target = absolute(to, self._target)
         self.fields = sanitized.block + encode_fields(parent.credentials)
         self.framing, self.dialer, self.allow = sanitized.framing, self._exit.dialer, None

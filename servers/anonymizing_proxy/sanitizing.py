@@ -34,12 +34,16 @@ NOWHERE = Arrival(client="", scheme="", host="", version="")
 
 
 class Sanitized(NamedTuple):
-    """A request's fields as they go on: a block, where in it the core frames the message, and to whom it answers."""
+    """A request's fields as they go on: a block, where in it the core frames the message, and to whom it answers.
+
+    apart  the level, where it is another than that of the tunnel it is in, or that of the proxy
+    """
 
     block: bytes
     framing: int | None
     rules: Rules
     answered: Answered
+    apart: str
 
 
 class Sanitizer:
@@ -52,8 +56,10 @@ class Sanitizer:
         profiles = pool(config.browser, config.language)
         self.sessions = Sessions(context.random.getrandbits(64), profiles, config.session_time)
 
-    def sanitize(self, exchange: Exchange, to: Place, host: str, level: str) -> Sanitized:
-        """The fields for an origin that is called `host`; what the answer needs is set up with the exchange."""
+    def sanitize(self, exchange: Exchange, to: Place, host: str, level: str, usual: str) -> Sanitized:
+        """The fields for an origin that is called `host`; what the answer needs is set up with the exchange. `usual` is
+        the level where a request does not ask for its own.
+        """
         request, anonymity = exchange.request, self.levels[level]
         rules, upgrade = anonymity.rules, bool(request.frame.upgrade)
         asked = Asked(method=request.method, to=to, upgrade=upgrade)
@@ -70,7 +76,8 @@ class Sanitizer:
             keep_alive=rules.software == "profile" and not upgrade and "connection" in order,
             frame_at="connection" if upgrade else "content-length" if frames(exchange) else "",
         )
-        return Sanitized(block, framing, rules, Answered(request.method, applied.relation, time.time()))
+        answered = Answered(request.method, applied.relation, time.time())
+        return Sanitized(block, framing, rules, answered, "" if level == usual else level)
 
     def profile(self, exchange: Exchange, rules: Rules) -> Profile:
         """Whom the client looks like: its session's browser, or the one that all clients look like."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
+from netlab.cores.fields import Fields
 from netlab.http.destination import Destination
 from netlab.http.exchange import Exchange
 from netlab.http.exits import ExitDialer, Exits
@@ -59,28 +60,26 @@ class Server:
         via = exchange.request.fields.get("via")
         if via is not None and has_own(via, self.sanitizer.secret):
             return self.proxy.refuse(exchange, LOOPED)
-        level = self.level(exchange)
-        if level not in NAMES:
-            exchange.refuse(400, f"Anonymity-Level: {level[:40]} is not known; there are {', '.join(NAMES)}")
+        usual = self.usual_level(exchange)
+        level = said(exchange.request.fields) or usual
+        if (wrong := next((name for name in (usual, level) if name not in NAMES), None)) is not None:
+            exchange.refuse(400, f"Anonymity-Level: {wrong[:40]} is not known; there are {', '.join(NAMES)}")
             return None
         if exchange.request.method == "CONNECT":
             return self.connect(exchange, to)
         host = to.authority if tls is None else exchange.request.authority or to.authority
-        sanitized = self.sanitizer.sanitize(exchange, Place(to.scheme, to.host, to.port), host, level)
+        sanitized = self.sanitizer.sanitize(exchange, Place(to.scheme, to.host, to.port), host, level, usual)
         way = self.onward.way(exchange, to, target, tls, sanitized, self.proxy.allow(exchange, to))
         if isinstance(way, Failure):
             return self.proxy.refuse(exchange, way)
         self.gateway.forward(exchange, way)
         return None
 
-    def level(self, exchange: Exchange) -> str:
-        """What the request asks for, or the CONNECT of the tunnel it is in, or what is set."""
+    def usual_level(self, exchange: Exchange) -> str:
+        """What the CONNECT of the tunnel asked for that the request is in, or what is set."""
         connection = exchange.connection
         within = connection.within if isinstance(connection, ProxyConnection) else None
-        said = exchange.request.fields.get(LEVEL_FIELD)
-        if said is None and within is not None:
-            said = within.asked.get(LEVEL_FIELD)
-        return self.config.level if said is None else said.strip().lower()
+        return (said(within.asked) if within is not None else "") or self.config.level
 
     def connect(self, exchange: Exchange, to: Destination) -> Work:
         interception = self.proxy.tunnels.interception
@@ -91,3 +90,8 @@ class Server:
     def closed(self) -> None:
         """All connections are gone."""
         self.proxy.closed()
+
+
+def said(fields: Fields) -> str:
+    """The level that is asked for; empty: none."""
+    return (fields.get(LEVEL_FIELD) or "").strip().lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -11,7 +12,8 @@ from netlab.policy.anonymity.profiles import ORDER, Engine, engine_of, kind_of
 from netlab.policy.anonymity.sites import place
 
 Pair = tuple[str, str]
-Resolver = Literal["client", "proxy", "parent", "nobody", "unknown"]
+OF_THE_ORIGIN = frozenset(("host", "origin", "referer", "x-forwarded-host"))
+Resolver = Literal["client", "here", "proxy", "parent", "nobody", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +34,8 @@ class Seen:
     address   of the connection's other end; empty: not known
     fields    in their order; None: not known
     hello     None without TLS
-    resolver  who asked for the address of the name: the client, the proxy, its parent; nobody, of an address
+    resolver  who asked for the address of the name: the client; a proxy on its machine; one elsewhere, or its parent;
+              nobody, of an address or a name that is known without asking
     """
 
     origin: str
@@ -88,8 +91,15 @@ def _address(own: Seen, seen: Seen) -> str | None:
         return None
     if seen.address == own.address:
         return f"{seen.address}, the client's own"
-    told = [name for name, value in seen.fields or () if own.address in value]
+    told = [name for name, value in seen.fields or () if _tells(own.address, name.lower(), value)]
     return f"{own.address}, in {', '.join(told)}" if told else ""
+
+
+def _tells(address: str, name: str, value: str) -> bool:
+    """Whether a field names a client by its address; the origin's own may be the same."""
+    if name == "forwarded":
+        return any(part.strip(' "[]') == address for part in re.findall(r"(?i)for=([^;,]*)", value))
+    return name not in OF_THE_ORIGIN and address in re.split(r'[\s,;="\[\]]+', value)
 
 
 def _proxy(own: Seen, seen: Seen) -> str:
@@ -132,10 +142,12 @@ def _order(own: Seen, seen: Seen) -> str:
     return "as the client's" if seen_names == [name for name in mine if name in seen_names] else ""
 
 
-def _tls(own: Seen, seen: Seen) -> str:
-    if own.hello is None or seen.hello is None:
+def _tls(own: Seen, seen: Seen) -> str | None:
+    if own.hello is None:
         return ""
-    return f"{seen.hello.ja4}, the client's own" if seen.hello.ja4 == own.hello.ja4 else ""
+    if seen.hello is None:
+        return None
+    return "the same as the client's own" if seen.hello.ja4 == own.hello.ja4 else ""
 
 
 def _mask(own: Seen, seen: Seen) -> str:
@@ -150,7 +162,8 @@ def _mask(own: Seen, seen: Seen) -> str:
 def _lookup(own: Seen, seen: Seen) -> str | None:
     if seen.resolver == "unknown":
         return None
-    return "the client's resolver was asked" if seen.resolver == "client" else ""
+    words = {"client": "the client asked", "here": "the proxy asked, but on the client's machine"}
+    return words.get(seen.resolver, "")
 
 
 def _not_its_tls(engine: Engine, hello: Hello | None) -> list[str]:
@@ -172,7 +185,7 @@ def _not_its_fields(engine: Engine, seen: Seen) -> list[str]:
         found.append("its fields are spelled otherwise")
     missing = [name for name in ("Connection", "Accept-Encoding", "Accept-Language") if name not in names]
     if missing:
-        found.append(f"it sends {', '.join(missing)}")
+        found.append(f"it sends no {', '.join(missing)}")
     return found
 
 
