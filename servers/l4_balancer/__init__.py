@@ -9,7 +9,7 @@ __all__ = ["EXAMPLES", "Config", "Server"]
 
 EXAMPLES = (
     ("netlab serve l4-balancer --to :9101 --to :9102 --balance least_connections", "two that stand in for each other"),
-    ("netlab serve l4-balancer --to ':9101 weight=3' --to :9102 --to ':9103 backup'", "shares, and one for bad times"),
+    ("netlab serve l4-balancer --to ':9101*3' --to :9102 --backup :9103", "shares, and one for bad times"),
     (
         "netlab serve l4-balancer --route 'sni=*.shop.test to=:9443' --route 'alpn=h2 to=:9444' --to :9445",
         "by what a ClientHello asks for, without decryption",

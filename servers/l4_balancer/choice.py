@@ -35,18 +35,28 @@ class Choice:
             member = group.pick(self.key, tried=self.tried, decision=decision)
             if member is not None:
                 flow.note("upstream.picked", **group.account(member, decision, tried=self.tried))
-        if member is None:
+        if member is None and (member := self._backup()) is None:
             return None
         self.member, self._began = member, self._now()
         group.begin(member)
         flow.label = f"{member.name}  {self.why}"
         return member
 
+    def _backup(self) -> Member | None:
+        """Where those that had their turn could not, a backup may, though others seem able."""
+        now = self.group.clock.now()
+        for member in self.group.members if self.tried else ():
+            if member.backup and member not in self.tried and not member.why_not(now) and member.breaker.allow(now):
+                return member
+        return None
+
     @property
     def why(self) -> str:
         """In words that fit a line; the account of the decision is on flows recorded in full."""
         there, tried = len(self.group.available), len(self.tried)
         how = "the only one" if there == 1 else f"{self.group.settings.balance} of {there}"
+        if self.member is not None and self.member.backup:
+            how = "a backup"
         return f"({how}, after {', '.join(member.name for member in self.tried)})" if tried else f"({how})"
 
     def succeeded(self) -> None:

@@ -6,25 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from netlab.balancing.settings import Balancing
 from netlab.config import Address, Count, Duration
 from netlab.errors import UsageError
-from netlab.policy.balance import BALANCERS
 from netlab.policy.breaker import BreakerRules
 from servers.l4_balancer.route import RouteRule
 from servers.l4_balancer.target import Target
 
 Fact = Literal["crc32c", "unique-id", "authority", "alpn", "tls"]
-Balance = Literal[
-    "round_robin",
-    "weighted_round_robin",
-    "random",
-    "least_connections",
-    "power_of_two_choices",
-    "peak_ewma",
-    "source_hash",
-    "maglev",
-    "first",
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +27,11 @@ class Where:
     protocol: Literal["tcp", "udp", "both"] = "tcp"
     """What to balance: connections, datagrams, or both on one port."""
     to: tuple[Target, ...] = ()
-    """An upstream, HOST:PORT; several stand in for each other. Behind it: weight=2 limit=100 name=NAME backup."""
+    """An upstream, HOST:PORT; *3 behind it is its weight. Several stand in for each other."""
+    backup: tuple[Target, ...] = ()
+    """One that gets work only while none of the others can."""
     route: tuple[RouteRule, ...] = ()
     """'sni=NAME alpn=PROTOCOL to=HOST:PORT' by a ClientHello that is read and passed on; the first that fits counts."""
-    balance: Balance = "round_robin"
-    """How one of several upstreams is picked; source_hash and maglev by the client's address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +50,6 @@ class Connections:
     """How long a connection may stay without a byte in either direction."""
     retries: int = 2
     """Upstreams tried after the first, where it could not be connected."""
-    max_waiting: int = 1024
-    """Connections that may wait for an upstream which has as many as its limit."""
-    wait_timeout: Duration = 5.0
-    """For how long."""
     breaker_failures: Count = 5
     """Failures in a row after which an upstream gets nothing for a while."""
     breaker_pause: Duration = 5.0
@@ -110,13 +95,13 @@ class Datagrams:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Datagrams, Tls, Telling, Connections, Where):
+class Config(Datagrams, Tls, Telling, Balancing, Connections, Where):
     """What can be set for the layer 4 balancer."""
 
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this balancer")
-        if not self.to and not self.route:
+        if not self.to and not self.backup and not self.route:
             raise UsageError("l4-balancer needs --to HOST:PORT, such as --to 127.0.0.1:9101")
         if self.tell and self.send_proxy_protocol != "v2":
             raise UsageError(f"--tell {self.tell[0]} needs --send-proxy-protocol v2: version 1 has addresses alone")
@@ -124,11 +109,8 @@ class Config(Datagrams, Tls, Telling, Connections, Where):
             raise UsageError("--send-proxy-protocol v1 knows TCP alone; with datagrams it is v2")
         if self.alpn and not self.tls:
             raise UsageError("--alpn needs --tls: who passes TLS on does not agree on anything in it")
-        if self.protocol != "tcp" and not self.to:
+        if self.protocol != "tcp" and not self.to and not self.backup:
             raise UsageError("datagrams have no ClientHello that a --route could look at: they need --to")
 
     def breaker_rules(self) -> BreakerRules:
         return BreakerRules(failures=self.breaker_failures, pause=self.breaker_pause)
-
-
-assert set(Balance.__args__) <= set(BALANCERS)  # type: ignore[attr-defined]  # what Literal's own documentation uses

@@ -15,7 +15,7 @@ NAME = re.compile(r"[a-z0-9*._-]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RouteRule:
-    """Written `sni=NAME,… alpn=PROTOCOL,… to=HOST:PORT,…`, several `to='HOST:PORT weight=2'` if they have more to say.
+    """Written `sni=NAME,… alpn=PROTOCOL,… to=HOST:PORT*WEIGHT,…`.
 
     snis   names that are asked for, with * for any characters; empty: any, and none
     alpns  one of these protocols is offered; empty: any, and none

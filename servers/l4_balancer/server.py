@@ -6,8 +6,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+from netlab.balancing.checks import Checks
 from netlab.balancing.group import Group
-from netlab.net.dial import Timeouts
+from netlab.balancing.member import Member as Balanced
+from netlab.flow import FlowLog, Level, Outcome
+from netlab.net.dial import Dialer, Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import DatagramListener, Listener
 from netlab.net.poller import Acceptor, Poller, Socket
@@ -30,6 +33,8 @@ class Server:
         self.dialer = context.dialer("l4-balancer", Timeouts().within(config.connect_timeout or 10.0))
         self.upstreams = Upstreams(config, context, self.dialer)
         self.herald = Herald(config)
+        quiet = Dialer(FlowLog(Level.OFF), addresses=context.addresses)  # checks come every few seconds
+        self.checks = Checks(quiet, context.clock, context.random.random, self.tasks, self.turned)
         self.now = context.flows.now
         self.pipes = Pipes()
         self._poller: Poller | None = None
@@ -67,7 +72,14 @@ class Server:
         return Acceptor(self.poller, sock, accepted)
 
     async def background(self) -> None:
+        self.upstreams.check(self.checks)
         await self.upstreams.keep_resolved()
+
+    def turned(self, member: Balanced, up: bool) -> None:
+        """An upstream went down, or is back: a flow of its own, so that whoever watches sees it."""
+        flow = self.context.flows.open("health", "l4-balancer")
+        flow.label = f"{member.name} is {'up' if up else 'down'}: {member.checked}"
+        flow.end(Outcome.OK if up else Outcome.UNREACHABLE, "up" if up else "down")
 
     def unique_id(self) -> str:
         """For one connection, so that it can be found again in others' logs."""
@@ -78,10 +90,10 @@ class Server:
     def wait(self, session: Session, group: Group[Member]) -> bool:
         """Let it wait, if it is only work that its upstreams have too much of, and there is room."""
         queue = self._waiting.setdefault(group, OrderedDict())
-        if not group.busy or len(queue) >= self.config.max_waiting or not self.config.wait_timeout:
+        if not group.busy or len(queue) >= self.config.queue or not self.config.queue_timeout:
             return False
         queue[session] = None
-        session.hold("wait", self.config.wait_timeout)
+        session.hold("queue", self.config.queue_timeout)
         return True
 
     def leave(self, session: Session, group: Group[Member]) -> None:

@@ -206,7 +206,7 @@ class Session(Relay):
 
     def timed_out(self, stage: str) -> None:
         self._flow.note("deadline.passed", stage=stage)
-        if stage == "wait":
+        if stage == "queue":
             self._refuse(
                 Outcome.TIMEOUT, "all upstreams have as many connections as they may, and none had less in time"
             )
