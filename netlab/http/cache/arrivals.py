@@ -9,6 +9,7 @@ from dataclasses import replace
 from netlab.clock import Clock
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import encode_fields
+from netlab.errors import ConnectionLost
 from netlab.http.cache import notes
 from netlab.http.cache.answer import answer
 from netlab.http.cache.arrival import Arrival, combinable, dated, renew, too_large
@@ -36,6 +37,7 @@ class Arrivals:
     fetches    those that others may join, by what they bring
     under_way  all of them
     passed     whose answers nobody should wait for
+    receiving  bytes of content that are being received to be kept; bounded like those that are kept
     """
 
     def __init__(self, name: str, rules: CacheRules, clock: Clock, store: Store) -> None:
@@ -43,6 +45,7 @@ class Arrivals:
         self.fetches: dict[Key, Fetch] = {}
         self.under_way: set[Fetch] = set()
         self.passed: OrderedDict[Key, None] = OrderedDict()
+        self.receiving = 0
 
     def send(self, fetch: Fetch, *, joinable: bool = False) -> None:
         """Send a fetch on its way; while it is `joinable`, others who ask for the same may wait for its answer."""
@@ -110,6 +113,8 @@ class Arrivals:
             return  # when all of it is here
         for reader in list(fetch.readers):
             self.give(fetch, reader)
+        if not (fetch.readers or fetch.body.keep):
+            fetch.cancel(ConnectionLost("nobody wants the content"))
 
     def give(self, fetch: Fetch, reader: Reader) -> None:
         """The head for one of them, and what there is of the content; who must not have it is sent on alone."""
@@ -205,7 +210,7 @@ class Arrivals:
             block = self._block(fetch, reader, arrival)
             reader.exchange.respond(arrival.status, block, fetch.body.whole(), own=False)
 
-    def too_large(self, fetch: Fetch) -> None:
+    def _too_large(self, fetch: Fetch) -> None:
         """More content than is kept: it is passed on only."""
         fetch.body.keep = False
         self._unlist(fetch)
@@ -217,6 +222,22 @@ class Arrivals:
     def over(self, fetch: Fetch) -> None:
         """Nobody can join it any more."""
         self.under_way.discard(fetch)
+        self.receiving -= fetch.counted
+        fetch.counted = 0
+        self._unlist(fetch)
+
+    def received(self, fetch: Fetch, size: int) -> None:
+        """So much content came that is to be kept, if there is room for it."""
+        fetch.counted += size
+        self.receiving += size
+        if fetch.body.size > self.rules.largest or self.receiving > self.rules.room:
+            self.receiving -= fetch.counted
+            fetch.counted = 0
+            self._too_large(fetch)
+
+    def outdate(self, fetch: Fetch) -> None:
+        """What it brings is of a time that is over: who asks from now on does not get it."""
+        fetch.outdated = True
         self._unlist(fetch)
 
     def _unlist(self, fetch: Fetch) -> None:
@@ -258,8 +279,7 @@ class Arrivals:
             return
         for other in self.under_way:
             if other is not fetch and other.key.uri in uris:
-                other.outdated = True
-                self._unlist(other)
+                self.outdate(other)
         count = sum(self.store.drop_uri(uri) for uri in uris)
         self.store.counts.invalidated += count
         notes.invalidated(fetch.flow, method, uris, count)

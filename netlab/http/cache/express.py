@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LARGEST = 256 << 10
 """Bytes of content that are written in one piece."""
+WITHOUT_CONTENT = frozenset((204, 205, 304))
+"""Statuses behind whose heads nothing stands, not even a length."""
 LONGEST = 4 << 10
 """Bytes of a request that are remembered."""
 MOST = 8
@@ -21,7 +23,7 @@ MOST = 8
 
 
 class Known:
-    """The answer to one request, byte for byte, for as long as its Age is the same."""
+    """All requests that get the same: the answer, byte for byte, for as long as its Age is right."""
 
     __slots__ = ("block", "label", "made", "stored", "until", "wire")
 
@@ -59,18 +61,19 @@ class Express:
         (self._bars.add if there_is else self._bars.discard)(why)
         self._barred = bool(self._bars)
 
-    def learn(self, request: bytes, stored: Stored, label: str) -> None:
-        """The bytes of a request that was answered from what is stored, and would be again."""
-        if (
-            self._barred
-            or len(request) > LONGEST
-            or len(stored.asked_by) >= MOST
-            or request in self._known
-            or stored.size > LARGEST
-        ):
-            return
-        self._known[request] = Known(stored, label)
-        stored.asked_by.append(request)
+    def learn(self, request: bytes, stored: Stored, label: str) -> int:
+        """The bytes of a request that was answered from what is stored, and would be again; says how many bytes that
+        takes.
+        """
+        asked_by = stored.asked_by
+        if self._barred or len(request) > LONGEST or len(asked_by) >= MOST or request in self._known:
+            return 0
+        if stored.size > LARGEST or stored.status in WITHOUT_CONTENT:
+            return 0
+        taken = len(request) if asked_by else len(request) + stored.size
+        self._known[request] = self._known[asked_by[0]] if asked_by else Known(stored, label)
+        asked_by.append(request)
+        return taken
 
     def forget(self, stored: Stored) -> None:
         for request in stored.asked_by:

@@ -52,6 +52,7 @@ class Fetch:
         "client",
         "completes",
         "content_from",
+        "counted",
         "deaf",
         "flow",
         "forward",
@@ -109,7 +110,7 @@ class Fetch:
         self.private = b""  # fields for the first reader alone
         self.length: int | None = None
         self.reason: str | None = None
-        self.status = self.sent = 0
+        self.status = self.sent = self.counted = 0
 
     @property
     def validates(self) -> bool:
@@ -223,8 +224,8 @@ class Fetch:
             return
         body = self.body
         body.add(data)
-        if body.keep and body.size > self._arrivals.rules.largest:
-            self._arrivals.too_large(self)
+        if body.keep:
+            self._arrivals.received(self, len(data))
         for reader in list(self.readers):
             reader.pump()
         if not body.keep:

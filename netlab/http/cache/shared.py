@@ -81,7 +81,9 @@ class SharedCache:
         if connection.express is None or request.method != "GET" or exchange.is_changed:
             return
         if not any(name in request.fields for name in SELECTIVE) and (head := connection.core.head_of(request)):
-            self.express.learn(head, stored, exchange.flow.label)
+            taken = self.express.learn(head, stored, exchange.flow.label)
+            if taken and stored.live:
+                self.store.grow(stored, taken)
 
     def _hit_member(self, stored: Stored, now: float) -> str:
         return Handled(hit=True, ttl=-stored.fresh.staleness(now)).member(self.name)
@@ -223,7 +225,7 @@ class SharedCache:
         prefix = uri.removesuffix("*")
         for fetch in self.arrivals.under_way:
             if fetch.key.uri == uri or (prefix != uri and fetch.key.uri.startswith(prefix)):
-                fetch.outdated = True
+                self.arrivals.outdate(fetch)
         return self.store.drop_uri(uri) if prefix == uri else self.store.drop_prefix(prefix)
 
     def _purge(self, exchange: Exchange, uri: str) -> None:

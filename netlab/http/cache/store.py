@@ -63,10 +63,14 @@ class Store:
         self.counts.stored += stored.live
         return stored.live
 
-    def changed(self, stored: Stored, cost: int) -> None:
-        """A response has new fields or parts; `cost` is what it took before."""
-        now, stored.cost = stored.cost, cost
-        self._queue.recost(stored, now)
+    def changed(self, stored: Stored, before: int) -> None:
+        """A response has new fields or parts; `before` is what it cost until now."""
+        cost, stored.cost = stored.cost, before
+        self._queue.recost(stored, cost)
+
+    def grow(self, stored: Stored, size: int) -> None:
+        """It takes so many bytes more."""
+        self._queue.recost(stored, stored.cost + size)
 
     def drop(self, stored: Stored) -> None:
         if stored.live:
