@@ -1,0 +1,64 @@
+"""Zones from files: read, and read again when a file has changed; a bad one is told and the old one kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from netlab.cores.dns_codes import SOA
+from netlab.cores.dns_master import read_master
+from netlab.cores.dns_zone import Zone
+from netlab.errors import UsageError
+
+
+class ZoneFiles:
+    """Master files and when each was last changed."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = tuple(paths)
+        self._seen: tuple[int, ...] = ()
+
+    def read(self) -> list[Zone]:
+        """All zones; UsageError for the first that cannot be served."""
+        self._seen = self._stamps()
+        zones: dict[bytes, Path] = {}
+        read = []
+        for path in self._paths:
+            zone = read_zone(path)
+            if zone.origin in zones:
+                raise UsageError(f"{path} and {zones[zone.origin]} are files of the same zone")
+            zones[zone.origin] = path
+            read.append(zone)
+        return read
+
+    def changed(self) -> bool:
+        """Whether a file was written since they were read."""
+        return self._stamps() != self._seen
+
+    def _stamps(self) -> tuple[int, ...]:
+        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in self._paths)
+
+
+def read_zone(path: Path) -> Zone:
+    """The zone of a master file: that of its SOA record."""
+
+    def load(name: str) -> str:
+        return text_of(path.parent / name)
+
+    records = read_master(text_of(path), name=str(path), load=load)
+    soa = next((record for record in records if record.type == SOA), None)
+    if soa is None:
+        raise UsageError(f"{path} has no SOA record: which zone is it of?")
+    try:
+        return Zone(soa.name, records)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text in UTF-8: byte {error.start}") from None
