@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import netlab
 from netlab.config_sources import nearest
+from netlab.control_balancer import steer
 from netlab.control_faults import change_faults
 from netlab.control_server import Calls
 from netlab.errors import NetlabError, UsageError
@@ -39,7 +40,7 @@ class LabCalls:
         self._lab = lab
 
     def table(self) -> Calls:
-        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "stop")
+        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "balancer", "stop")
         return {name: getattr(self, name) for name in names}
 
     async def status(self) -> Record:
@@ -156,6 +157,10 @@ class LabCalls:
         """Seed, and each fault with what it met and struck, after the change that is asked for: all of it or none."""
         change_faults(self._lab.context.faults, add=add, remove=remove, clear=clear, seed=seed)
         return self._lab.context.faults.as_json()
+
+    async def balancer(self, service: str = "", action: str = "list", **arguments: Any) -> list[Record]:
+        """The pools of the lab's balancers, after one of them was changed where that is asked for."""
+        return steer(self._lab.services, service, action, arguments)
 
     async def stop(self) -> Record:
         """Drain and end."""

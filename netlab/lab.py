@@ -46,6 +46,7 @@ class Lab:
             faults.add(fault)
         self.context = Context(flows=self.flows, random=lot, faults=faults)
         self.endpoints: list[Endpoint] = []
+        self.services: dict[str, Service] = {}
         self.stopping = asyncio.Event()
         self._running: dict[str, AbstractAsyncContextManager[list[Endpoint]]] = {}
         self._tasks = Tasks("lab")
@@ -55,6 +56,7 @@ class Lab:
         life = running(service, grace=self.options.grace, taken=taken)
         self.endpoints += await life.__aenter__()
         self._running[name] = life
+        self.services[name] = service
 
     def stop(self) -> None:
         self.stopping.set()

@@ -12,6 +12,7 @@ from typing import Any
 
 import netlab
 from netlab.control import connect
+from netlab.control_balancer import together
 from netlab.control_calls import level_named
 from netlab.control_server import Calls
 from netlab.errors import NetlabError, UsageError
@@ -34,7 +35,7 @@ class WorkersCalls:
         self._started = time.time()
 
     def table(self) -> Calls:
-        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "stop")
+        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "balancer", "stop")
         return {name: getattr(self, name) for name in names}
 
     async def _ask_all(self, call: str, **arguments: Any) -> list[Any]:
@@ -152,6 +153,10 @@ class WorkersCalls:
             for count in ("met", "struck"):
                 fault[count] += sum(one[count] for one in theirs)
         return first
+
+    async def balancer(self, **asked: Any) -> Any:
+        """The pools of all workers together, after each of them was changed."""
+        return together(await self._ask_all("balancer", **asked))
 
     async def addresses(self) -> Any:
         return (await self._ask_all("addresses"))[0]

@@ -59,6 +59,7 @@ class Group(Generic[M]):
         self.panicking = False
         self._review = 0.0  # when to look again who they are; 0: before the next pick
         self._weights: list[float] = []
+        self.moved: dict[str, float] | None = None  # keys that would move, where someone has worked it out
         self.set_members(members)
 
     def set_members(self, members: Iterable[M]) -> None:
@@ -100,7 +101,7 @@ class Group(Generic[M]):
         members = self.members
         self._review = min((member.settle(now) for member in members), default=NEVER)
         if self._hashes and (weights := [member.weight for member in members]) != self._weights:
-            self._weights = weights
+            self._weights, self.moved = weights, None
             self.balancer.arrange(members)
         working = [member for member in members if member.working]
         sound = [member for member in working if member.sound(now)]
@@ -158,10 +159,19 @@ class Group(Generic[M]):
 
     # -- telling ---------------------------------------------------------------------------------------------------
 
-    def excluded(self, now: float) -> dict[str, str]:
-        """By name, why members get no new work."""
+    def refreshed(self, now: float) -> tuple[M, ...]:
+        """All members, when `available` is up to date."""
         if now >= self._review:
             self._look(now)
+        return self.members
+
+    def counts(self) -> dict[str, int]:
+        """What the group as a whole counts; those that only grow end on `_total`."""
+        return {"live": sum(member.active for member in self.members)}
+
+    def excluded(self, now: float) -> dict[str, str]:
+        """By name, why members get no new work."""
+        self.refreshed(now)
         told = {}
         for member in self.members[:SHOWN]:
             if member not in self.available:

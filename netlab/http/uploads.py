@@ -19,6 +19,7 @@ from netlab.http.form import Form
 from netlab.http.found import FoundFile
 from netlab.http.incoming import Incoming
 from netlab.http.multipart import MultipartParser, boundary_of
+from netlab.http.own_origin import stranger
 from netlab.http.refused import Refused, explained
 from netlab.http.representation import Version
 from netlab.http.tree import Tree
@@ -62,12 +63,11 @@ class Uploads:
         """A page of somebody else, open in the user's browser, must not change his files: neither from its own origin,
         nor by having its own name lead here (DNS rebinding).
         """
-        origin = exchange.request.fields.get("origin")
-        if origin is None or origin in self.options.origins or "*" in self.options.origins:
+        origins = self.options.origins
+        if "*" in origins or exchange.request.fields.get("origin") in origins:
             return
-        host = origin.partition("://")[2].lower()
-        if host != exchange.request.authority.lower() or not is_local_name(host):
-            raise Refused(403, f"pages of {origin[:100]} may not change files here")
+        if origin := stranger(exchange):
+            raise Refused(403, f"pages of {origin} may not change files here")
 
     # -- PUT -----------------------------------------------------------------------------------------------------
 
@@ -234,13 +234,3 @@ def sync_and_close(descriptor: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def is_local_name(authority: str) -> bool:
-    """Whether a host, port or not, cannot be a stranger's: an address, localhost, or a name that no resolver outside
-    the lab knows (RFC 6761: .localhost, .test).
-    """
-    name = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
-    if name.startswith("[") or name.replace(".", "").isdecimal():
-        return True
-    return name == "localhost" or name.endswith((".localhost", ".test"))

@@ -123,6 +123,16 @@ class Upstreams(Group[Member]):
         seconds = min((wait for wait in waits if wait != NEVER), default=1.0)
         return Failure(503, "destination_unavailable", f"no upstream takes requests now: {told}", seconds)
 
+    def counts(self) -> dict[str, int]:
+        queue, budget = self.queue, self.budget
+        return {
+            "live": budget.live,
+            "retrying": budget.retrying,
+            "waiting": len(queue),
+            "queue_full_total": queue.refused,
+            "queue_timeouts_total": queue.timed_out,
+        }
+
     # -- what calls tell -------------------------------------------------------------------------------------------
 
     def changed(self) -> None:

@@ -11,7 +11,7 @@ __all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
 EXAMPLES = (
     (
         "netlab serve l7-balancer --to 127.0.0.1:9101 --to 127.0.0.1:9102 --balance least_connections",
-        "two upstreams behind http://127.0.0.1:8082",
+        "two upstreams behind http://127.0.0.1:8082; how they are is on http://127.0.0.1:8092",
     ),
     (
         "netlab serve l7-balancer --to ':9101*3' --to :9102 --balance weighted_round_robin",
@@ -27,6 +27,7 @@ EXAMPLES = (
         "'canary to=:9103' --route 'share=5% pool=canary' --route 'path=/ pool=api'",
         "named pools, and one request in twenty to a canary",
     ),
+    ("netlab balancer drain 127.0.0.1:9101", "from another terminal: no new work for one of them"),
 )
 
 IN_THE_LAB = {"tls": True, "to": tuple(WeightedTarget.parse(f"http://127.0.0.1:{port}") for port in (9101, 9102, 9103))}

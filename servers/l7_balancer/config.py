@@ -32,6 +32,8 @@ class Where:
     """A DNS server that is asked for the addresses of upstreams' names, and how long they hold; else the system's."""
     resolve_every: Duration = 10.0
     """How often they are looked up where nobody says how long they hold."""
+    status_listen: Address = Address("127.0.0.1", 8092)
+    """Where the status page, /api and /metrics are served, for this machine alone; a free port when --listen has 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Config(ReverseSettings, PoolSettings, Where):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.status_listen.refuse_exposure("--status-listen", "the status page; it changes things, and is for this one")
         names = [rule.name for rule in self.pools()]
         if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
             raise UsageError(f"there are two pools called {twice}")

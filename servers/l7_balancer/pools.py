@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections import Counter
 from collections.abc import Mapping
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from netlab.http.gateway import Gateway
     from netlab.net.secure import TlsOptions
     from netlab.net.tasks import Tasks
-
-TICK = 0.25
-"""Seconds between looks at drains."""
 
 Written = tuple[WeightedTarget, bool]
 """An upstream as a rule has it, and whether it is a backup."""
@@ -170,21 +166,53 @@ class Pools:
             self.names.watch(named)
         return list(named.members.values())
 
+    @property
+    def steered(self) -> Mapping[str, Steerable]:
+        """The pools, as they can be steered from outside."""
+        return {name: Steerable(self, pool) for name, pool in self.pools.items()}
+
+    def forget(self, pool: Pool, member: Member, *, ends: float) -> None:
+        """One address less; where it is a name's, the name is not looked up any more once it was the last."""
+        for named in [one for several in self._named.values() for one in several]:
+            for address in [known for known, other in named.members.items() if other is member]:
+                del named.members[address]
+                if not named.members:
+                    self.names.unwatch(named)
+        pool.remove(member, ends=ends)
+
     # -- at work ---------------------------------------------------------------------------------------------------
 
-    async def work(self) -> None:
-        """Check, look up, and end drains, until cancelled."""
+    def start(self) -> None:
+        """From now on members are checked and names looked up."""
         self._started = True
         for pool in self.pools.values():
             pool.start()
         for named in [one for several in self._named.values() for one in several]:
             self.names.watch(named)
-        while True:
-            await asyncio.sleep(TICK)
-            now = self._context.clock.now()
-            for pool in (*self.pools.values(), *self._former):
-                pool.tidy(now)
-            self._former = [pool for pool in self._former if pool.leaving]
+
+    def tidy(self) -> None:
+        """End drains whose time is over."""
+        now = self._context.clock.now()
+        for pool in (*self.pools.values(), *self._former):
+            pool.tidy(now)
+        self._former = [pool for pool in self._former if pool.leaving]
+
+    def members(self) -> list[Member]:
+        return [member for pool in self.pools.values() for member in pool.upstreams.members]
+
+
+class Steerable:
+    """A pool, for who steers it by hand."""
+
+    def __init__(self, pools: Pools, pool: Pool) -> None:
+        self._pools, self._pool = pools, pool
+        self.name, self.group, self.leaving = pool.name, pool.upstreams, pool.leaving
+
+    def add_written(self, text: str, *, backup: bool) -> None:
+        self._pools.add(self._pool, WeightedTarget.parse(text), backup)
+
+    def remove_member(self, member: Member, *, ends: float) -> None:
+        self._pools.forget(self._pool, member, ends=ends)
 
 
 def _written(rule: PoolRule) -> list[Written]:

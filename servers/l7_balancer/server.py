@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
+from netlab.balancing.admin import Admin
 from netlab.balancing.checks import Checks
 from netlab.balancing.member import Member
+from netlab.balancing.steering import Steering
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.http.reverse_service import ReverseService
 from netlab.net.dial import Dialer
@@ -14,17 +17,23 @@ from netlab.service import Context
 from servers.l7_balancer.config import DEFAULT, Config
 from servers.l7_balancer.pools import Pools
 
+TICK = 0.25
+"""Seconds between looks at drains."""
+
 
 class Server(ReverseService):
     """Requests take the first route that matches, and go to its pool."""
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__("l7-balancer", config, context)
+        self.where = config  # to listen: that stays
         quiet = FlowLog(Level.OFF)  # checks come every few seconds and would fill the log
         dialer = Dialer(quiet, addresses=context.addresses, service=self.name)
         self.checks = Checks(dialer, context.clock, context.random.random, self.tasks, self.turned)
         self.pools = Pools(context, self.gateway, self.tasks, self.checks)
         self._take(config)
+        self.steering = Steering(self.name, lambda: self.pools.steered, context.clock, lambda: self.pools.names.drain)
+        self.admin = Admin(self.steering, context.flows, self.tasks)
 
     def _take(self, config: Config) -> None:
         plan = self.pools.plan(config)
@@ -32,7 +41,13 @@ class Server(ReverseService):
         self.pools.carry_out(plan)
 
     async def background(self) -> None:
-        await self.pools.work()
+        """Check, look up, end drains, and keep what latencies were, until cancelled."""
+        self.pools.start()
+        now = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(TICK)
+            self.pools.tidy()
+            self.steering.lately.look(self.pools.members(), now())
 
     def turned(self, member: Member, up: bool) -> None:
         """An upstream went down, or is back: a flow of its own, so that whoever watches sees it."""
@@ -41,4 +56,6 @@ class Server(ReverseService):
         flow.end(Outcome.OK if up else Outcome.UNREACHABLE, "up" if up else "down")
 
     def listeners(self) -> Sequence[Listener]:
-        return super().listeners()
+        status, config = self.where.status_listen, self.where
+        port = status.port if config.listen.port else 0
+        return [*super().listeners(), self.admin.listener(status.host, port, reuse_port=self.context.reuse_port)]

@@ -1,0 +1,45 @@
+"""What `netlab balancer` asks of a lab: which of its services balance, and what is to be changed at one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from netlab.config_sources import nearest
+from netlab.errors import UsageError
+from netlab.service import Service
+
+if TYPE_CHECKING:
+    from netlab.balancing.steering import Steering
+
+Record = dict[str, Any]
+COUNTED = ("active", "total", "errors", "ejections")
+"""Numbers of an upstream that are all workers' together."""
+
+
+def steer(services: Mapping[str, Service], service: str, action: str, arguments: Mapping[str, Any]) -> list[Record]:
+    """Pools as records, of the one service that is meant, or for a list of all; UsageError says what cannot be done."""
+    found: dict[str, Steering] = {
+        name: steering for name, one in services.items() if (steering := getattr(one, "steering", None)) is not None
+    }
+    if not found:
+        raise UsageError("no balancer runs in this lab (netlab serve l7-balancer is one)")
+    if service and service not in found:
+        raise UsageError(f"no balancer {service!r} runs in this lab{nearest(service, found)}")
+    meant = {service: found[service]} if service else found
+    if action != "list" and len(meant) > 1:
+        raise UsageError(f"say which balancer with --service: {', '.join(meant)}")
+    return [record for steering in meant.values() for record in steering.act(action, **arguments)]
+
+
+def together(answers: Sequence[list[Record]]) -> list[Record]:
+    """The pools of several workers as one: numbers added up, everything else as the first has it."""
+    first, *others = answers
+    for number, pool in enumerate(first):
+        theirs = [other[number] for other in others if number < len(other)]
+        for upstream in pool["upstreams"]:
+            for twin in (one for their in theirs for one in their["upstreams"]):
+                if twin["upstream"] == upstream["upstream"]:
+                    for name in COUNTED:
+                        upstream[name] += twin[name]
+    return first
