@@ -200,15 +200,16 @@ class Flow:
         parent = self.parent
         if parent is None:
             return False
-        # what runs on a connection is for its client, though a trusted proxy may name another; a connection does not run
-        # on one, but for TLS inside of TLS, and that has the same client
+        # what runs on a connection is for its client, though a trusted proxy may name another; a connection does not
+        # run on one, but for TLS inside of TLS, and that has the same client
         runs_on = parent.kind == "tcp" and self.kind != "tcp"
         return (not runs_on and self.client != parent.client) or parent.is_leg
 
     def note(self, name: str, side: Side = "netlab", *, start: int = 0, end: int = 0, **fields: Any) -> None:
         """Keep an event, if this flow keeps events at all."""
         if self.events is not None:
-            self.log.keep(self, Event(self.log.now(), side, name, fields, start, end))
+            log = self.log
+            log.keep(self, tuple.__new__(Event, (log.now(), side, name, fields, start, end)))
 
     def detail(self, **facts: Any) -> None:
         """Keep facts about the whole flow, at every level but off."""

@@ -56,7 +56,7 @@ class Exchange:
     sink: Sink | None  # who the exchange was given to, content and all
     status: int
     sent: int  # bytes of content
-    kept: dict[str, bytearray] | None  # the beginning of each side's content, at level full
+    kept: dict[str, bytes | bytearray] | None  # the beginning of each side's content, at level full
     task: asyncio.Task[Any] | None
     user: str | None  # who was authenticated
     _amend: Callable[[bytes], bytes] | None

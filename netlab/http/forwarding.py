@@ -204,6 +204,8 @@ class Forwarding:
         if upstream is None or status == 205 or response.reason != PHRASES.get(status):
             self._answered([response, Data(content), End()])
             return
+        if leg.events is not None:
+            recording.response_received(leg, response, upstream.core.began)
         self.responding, self.upstream, upstream.waiting = True, None, None
         gateway.sweep.items.discard(self)
         block = gateway.back(exchange, upstream, response, way)
@@ -225,7 +227,7 @@ class Forwarding:
         exchange, upstream = self.exchange, self.upstream
         assert upstream is not None
         if self.leg.events is not None:
-            recording.response_received(self.leg, response)
+            recording.response_received(self.leg, response, response.start)
         if upstream.core.switched:
             self._switch(upstream, response)
             return

@@ -1,11 +1,15 @@
-"""What HTTP exchanges leave on their flows at level full; nothing of this runs at summary."""
+"""What HTTP exchanges leave on their flows at level full; nothing of this runs at summary.
+
+Fields are kept as they were read: clients and servers repeat themselves, and equal ones are mostly one object.
+"""
 
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from netlab.cores.fields import EMPTY
+from netlab.cores.fields import EMPTY, Fields
 from netlab.cores.http1 import End, Frame, Request, Response
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Side
@@ -30,17 +34,23 @@ def request_received(flow: Flow, request: Request, connection: HttpConnection) -
         method=request.method,
         target=request.target,
         version=request.version,
-        fields=[list(pair) for pair in request.fields],
+        fields=request.fields,
         url=url,
     )
 
 
 def keep_content(exchange: Exchange, side: Side, data: bytes) -> None:
     """Keep a piece of content for the end event, up to the bound."""
-    if exchange.kept is None:
-        exchange.kept = {"client": bytearray(), "server": bytearray()}
-    body = exchange.kept[side]
-    body += data[: max(exchange.connection.http.settings.kept_body - len(body), 0)]
+    kept, room = exchange.kept, exchange.connection.http.settings.kept_body
+    if kept is None:
+        kept = exchange.kept = {}
+    body = kept.get(side)
+    if body is None:
+        kept[side] = data[:room]
+        return
+    if isinstance(body, bytes):
+        body = kept[side] = bytearray(body)
+    body += data[: max(room - len(body), 0)]
 
 
 def request_ended(exchange: Exchange, event: End) -> None:
@@ -58,20 +68,27 @@ def request_ended(exchange: Exchange, event: End) -> None:
 def response_sent(exchange: Exchange, connection: HttpConnection) -> None:
     """Note the head that the core has just written, as it is on the wire."""
     piece = connection.core.last_written()
-    head = piece.partition(b"\r\n\r\n")[0].decode("latin-1")
-    line, *lines = head.split("\r\n")
+    size = piece.find(b"\r\n\r\n")
+    line, fields = read_head(piece[:size])
     version, _, rest = line.partition(" ")
     start = written(connection) - len(piece)
     exchange.flow.note(
         "response.sent",
         "server",
         start=start,
-        end=start + len(head) + len("\r\n\r\n"),
+        end=start + size + len("\r\n\r\n"),
         status=exchange.status,
         reason=rest.partition(" ")[2],
         version=version.removeprefix("HTTP/"),
-        fields=[list(field.split(": ", 1)) for field in lines],
+        fields=fields,
     )
+
+
+@lru_cache(maxsize=512)
+def read_head(head: bytes) -> tuple[str, Fields]:
+    """The first line and the fields of a head that one of our cores has written, without the empty line behind it."""
+    line, *lines = head.decode("latin-1").split("\r\n")
+    return line, Fields([(name, value) for name, _, value in (field.partition(": ") for field in lines)])
 
 
 def written(connection: HttpConnection) -> int:
@@ -87,8 +104,8 @@ def response_ended(exchange: Exchange) -> None:
 
 def request_forwarded(leg: Flow, upstream: Upstream) -> None:
     """Note the head that the upstream's core has just written, as it is on the wire."""
-    head = upstream.core.last_written().partition(b"\r\n\r\n")[0].decode("latin-1")
-    line, *lines = head.split("\r\n")
+    head = upstream.core.last_written()
+    line, fields = read_head(head[: head.find(b"\r\n\r\n")])
     method, target, version = line.split(" ")
     leg.note(
         "request.sent",
@@ -96,21 +113,21 @@ def request_forwarded(leg: Flow, upstream: Upstream) -> None:
         method=method,
         target=target,
         version=version.removeprefix("HTTP/"),
-        fields=[field.split(": ", 1) for field in lines],
+        fields=fields,
         connection=upstream.flow.id,
     )
 
 
-def response_received(leg: Flow, response: Response) -> None:
+def response_received(leg: Flow, response: Response, start: int) -> None:
     leg.note(
         "response.received",
         "server",
-        start=response.start,
-        end=response.end,
+        start=start,
+        end=start + response.end - response.start,
         status=response.status,
         reason=response.reason,
         version=response.version,
-        fields=[list(pair) for pair in response.fields],
+        fields=response.fields,
     )
 
 
@@ -131,7 +148,7 @@ def too_slow(stage: str, offset: int) -> RemoteProtocolError:
 
 
 def _body(exchange: Exchange, side: Side, size: int) -> dict[str, Any]:
-    kept = bytes(exchange.kept[side]) if exchange.kept else b""
+    kept = exchange.kept.get(side) if exchange.kept is not None else None
     if not kept:
         return {}
     try:

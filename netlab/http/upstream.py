@@ -138,9 +138,12 @@ class Upstream(FarEnd):
 
     def data_received(self, data: bytes) -> None:
         waiting = self.waiting
-        if waiting is None or self.switched or self.tape is not None:
+        if waiting is None or self.switched:
             super().data_received(data)
-        elif (known := self.core.repeated(data)) is not None:
+            return
+        if self.tape is not None:
+            self.tape.write(self.flow.log.now(), "server", data)
+        if (known := self.core.repeated(data)) is not None:
             self.reusable = True
             waiting.whole(*known)
         else:

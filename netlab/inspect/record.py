@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
+from netlab.cores.fields import Fields
 from netlab.flow import Chunk, Event, Flow, FlowLog, Level, Side, Tape
 
 Record = dict[str, Any]
@@ -96,7 +97,7 @@ def plain_json(value: Any) -> Any:
             return {"base64": b64encode(value).decode("ascii")}
         case Mapping():
             return {str(key): plain_json(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
+        case list() | tuple() | set() | frozenset() | Fields():
             return [plain_json(item) for item in value]
     return str(value)
 
