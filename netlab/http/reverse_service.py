@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netlab.http.admission import admitting
-from netlab.http.cache.uri import uri_of
 from netlab.http.engine import HttpService
 from netlab.http.error_pages import read_pages
 from netlab.http.exchange import Exchange
@@ -22,6 +21,7 @@ from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
 from netlab.policy.forwarding import Hop
+from netlab.policy.http_cache.uri import uri_of
 from netlab.policy.routing import caught
 from netlab.service import Context
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netlab.http.cache.uri import uri_of
 from netlab.http.destination import Destination, Turn
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
@@ -18,6 +17,7 @@ from netlab.net.secure import TlsOptions
 from netlab.net.tasks import Tasks
 from netlab.policy.forwarding import Hop
 from netlab.policy.gateway_errors import Failure
+from netlab.policy.http_cache.uri import uri_of
 from netlab.service import Context
 from servers.forward_proxy.config import Config
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urljoin, urlsplit
 
 from netlab.policy.http_cache.directives import Lookup
+from netlab.policy.http_cache.uri import spelled
 
 SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"))
 """Methods that change nothing (RFC 9110 9.2.1); one that is not known may."""
@@ -34,7 +35,8 @@ def resolved(base: str, reference: str) -> str | None:
         joined = urlsplit(urljoin(base, reference))
     except ValueError:
         return None
-    return joined._replace(fragment="", path=joined.path or "/", netloc=joined.netloc.lower()).geturl()
+    netloc = spelled(joined.scheme, joined.netloc)
+    return joined._replace(fragment="", path=joined.path or "/", netloc=netloc).geturl()
 
 
 def same_origin(one: str, other: str) -> bool:

@@ -85,11 +85,12 @@ class Head:
 
 @dataclass
 class Stage:
-    """A cache, its origin, and which requests reached that one."""
+    """A cache, its origin, which requests reached that one, and what clients were answered."""
 
     proxy: Reverse
     plays: dict[str, Play]
     heard: dict[tuple[str, int], Head] = field(default_factory=dict)
+    answers: dict[tuple[str, int], Head] = field(default_factory=dict)
 
     def date(self, delta: float) -> str:
         return formatdate(self.proxy.clock.now() + delta, usegmt=True)
@@ -141,7 +142,7 @@ class Stage:
         return wrong
 
     async def turn(self, one: Play, number: int, turn: Turn) -> list[str]:
-        answer = await self.ask(one, number, turn)
+        answer = self.answers[one.name, number] = await self.ask(one, number, turn)
         heard = self.heard.get((one.name, number))
         wrong = [] if turn.expect == "none" else judged(turn, answer, heard)
         status = int(answer.first.split(" ")[1])
