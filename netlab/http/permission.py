@@ -8,7 +8,7 @@ from typing import Protocol
 
 from netlab.net.addresses import SocketAddress
 from netlab.net.dial import Check
-from netlab.policy.access import LOOPBACK, NOT_GLOBAL, AccessRules, Asked, Refusal, Rule, parse_rule
+from netlab.policy.access import LOOPBACK, NOT_GLOBAL, AccessRules, Asked, Refusal, Rule, in_networks, parse_rule
 
 REMEMBERED = 4096
 """Verdicts that are kept; the rules do not change, and clients ask for the same again and again."""
@@ -38,10 +38,15 @@ class Permission:
         self._outside = AccessRules([*rules, *usual_rules(connect_ports, exposed=exposed)])
         self._verdicts: dict[tuple[object, ...], Refusal | None] = {}
         self._for_clients = exposed or any(rule.clients for rule in rules)
+        self._told_apart = [rule.clients for rule in self._outside.rules if rule.clients] if self._for_clients else []
 
     def refusal(self, client: str, host: str, port: int, method: str) -> Refusal | None:
         """The "no" that needs no address."""
         return self._verdict(client, host, port, method, None)
+
+    def standing(self, client: str) -> str:
+        """What of a client the rules look at: two for whom that is the same may reach the same."""
+        return "".join("-+"[in_networks(client, networks)] for networks in self._told_apart)
 
     def check(self, client: str, host: str, port: int, method: str) -> Check:
         """What a dial asks about each address of the host."""

@@ -72,6 +72,17 @@ class ProxyService:
         )
         self.socks = SocksService(self.tunnels, gateway.tasks, self.admission.permit, self.admission.recognise)
 
+    @property
+    def admits_everyone(self) -> bool:
+        """Whether nothing looks at who asks, or has to see each request."""
+        config = self.config
+        looked_at = config.rule or config.limit or config.users or config.bandwidth or config.expose
+        return not (looked_at or config.access_log is not None)
+
+    def standing(self, exchange: Exchange) -> str:
+        """What of a request's client the rules look at."""
+        return self.admission.permission.standing(client_of(exchange))
+
     # -- requests ------------------------------------------------------------------------------------------------
 
     def handle(self, exchange: Exchange) -> Work:

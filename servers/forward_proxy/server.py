@@ -43,6 +43,8 @@ class Server:
         self.onward = Onward(self.gateway, trust)
         self.rewriting = rewriting(config) if config.rewrite else None
         self.cache = shared_cache(config, context, self.hop) if config.cache else None
+        if self.cache is not None and self.proxy.admits_everyone and self.rewriting is None:
+            self.proxy.http.take_express(self.cache.express)
 
     def listeners(self) -> Sequence[Listener]:
         return [self.proxy.listener()]
@@ -68,9 +70,18 @@ class Server:
         if self.cache is None:
             self.send(exchange, turn, tls, allow)
         else:
-            uri = uri_of(turn.to.scheme, turn.to.authority, turn.target)
-            self.cache.serve(exchange, uri, lambda asker: self.send(asker, turn, tls, allow))
+            uri, realm = self.found_by(exchange, turn, tls)
+            self.cache.serve(exchange, uri, lambda asker: self.send(asker, turn, tls, allow), realm)
         return None
+
+    def found_by(self, exchange: Exchange, turn: Turn, tls: TlsOptions | None) -> tuple[str, str]:
+        """What an answer is kept under: the URI, and who may have it. Inside of TLS the client says whose URI it is, so
+        that the server it is asked from counts, too.
+        """
+        to, authority, realm = turn.to, turn.to.authority, self.proxy.standing(exchange)
+        if tls is not None and not turn.moved:
+            authority, realm = exchange.request.authority or authority, f"{realm} {to.host}:{to.port}"
+        return uri_of(to.scheme, authority, turn.target), realm
 
     def send(self, exchange: Asker, turn: Turn, tls: TlsOptions | None, allow: Check | None) -> None:
         way = self.onward.way(exchange, turn, tls, allow)
