@@ -35,12 +35,11 @@ class Sweep:
         self.items.discard(item)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
         now = loop.time()
+        # before anything that could fail: a hand that stands still would leave every deadline unmet
+        self._timer = loop.call_later(self.interval, self._look, loop) if self.items else None
         for item in [item for item in self.items if item.deadline <= now]:
             item.expire(now)
-        if self.items:
-            self._timer = loop.call_later(self.interval, self._look, loop)
 
     def close(self) -> None:
         if self._timer is not None:
