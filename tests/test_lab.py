@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from netlab import rooms
 from netlab.commands.up import exposed
 from netlab.config import Address
 from netlab.lab import Lab, live
@@ -160,6 +161,14 @@ def test_up_serves_http_at_its_place(here: Place) -> None:
         status = json.loads(here.run("status", "--json").stdout)
         assert (status["name"], status["level"]) == ("up", "full")
         assert process.end()[0] == 0
+
+
+@pytest.mark.parametrize("name", rooms.services())
+def test_each_service_has_settings_for_the_lab(name: str) -> None:
+    """Else `netlab up` would run none of them."""
+    module = rooms.services()[name].load()
+    if getattr(module, "IN_LAB", True):
+        module.Config(**getattr(module, "IN_THE_LAB", {}))
 
 
 def test_a_lab_for_other_machines(here: Place) -> None:

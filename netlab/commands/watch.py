@@ -54,7 +54,7 @@ async def run(config: Config) -> int:
 
 
 async def _watch(control: Control, config: Config, wanted: Filter) -> None:
-    services = {endpoint["name"] for endpoint in await control.call("endpoints")}
+    services = {endpoint["name"].partition(" ")[0] for endpoint in await control.call("endpoints")}
     lines = Lines(services, colour=sys.stdout.isatty())
     items = control.stream(
         "watch",

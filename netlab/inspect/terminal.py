@@ -147,8 +147,9 @@ class Writer:
                 return
 
 
-def lines_for(services: Iterable[str], *, as_json: bool) -> Lines | JsonLines:
-    """The form in which flows of these services are printed on standard output."""
+def lines_for(endpoints: Iterable[str], *, as_json: bool) -> Lines | JsonLines:
+    """The form in which flows are printed on standard output; an endpoint's name begins with that of its service."""
+    services = [endpoint.partition(" ")[0] for endpoint in endpoints]
     return JsonLines() if as_json else Lines(services, colour=sys.stdout.isatty())
 
 
