@@ -36,7 +36,7 @@ Factory = Callable[[Context], Service]
 class Lab:
     """Services, their endpoints and their flows, until someone says stop."""
 
-    def __init__(self, name: str, options: Options, *, prefix: str = "") -> None:
+    def __init__(self, name: str, options: Options, *, prefix: str = "", seed: int | None = None) -> None:
         self.name, self.options = name, options
         self.started = time.time()
         self.flows = FlowLog(Level.named(options.record), prefix=prefix)
@@ -44,7 +44,7 @@ class Lab:
         faults = Faults(random.Random, lot.getrandbits(32) if options.seed is None else options.seed)
         for fault in options.fault:
             faults.add(fault)
-        self.context = Context(flows=self.flows, random=lot, faults=faults)
+        self.context = Context(flows=self.flows, random=lot, seed=seed, faults=faults)
         self.endpoints: list[Endpoint] = []
         self.services: dict[str, Service] = {}
         self.stopping = asyncio.Event()

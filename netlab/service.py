@@ -29,6 +29,7 @@ class Context:
     flows: FlowLog = field(default_factory=FlowLog)
     clock: Clock = field(default_factory=SystemClock)
     random: random.Random = field(default_factory=random.Random)
+    seed: int | None = None  # for what must come out the same in all workers of a service; None: there are no others
     state: Path | None = None  # where the CA and what must survive live; None: the user's state directory
     reuse_port: bool = False  # several workers share one port
     addresses: AddressMap = field(default_factory=AddressMap)  # the lab's names, and where their ports really are

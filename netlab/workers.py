@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import os
 import pickle
+import random
 import sys
 import time
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ def run(count: int, service: str, config: Any, options: Options) -> int:
             for own, port in zip(listeners, reserved.ports, strict=True)
         ]
         folder = own_folder()
+        seed = random.Random(options.seed).getrandbits(64)
         orders = [
             Order(
                 number=number,
@@ -54,6 +56,7 @@ def run(count: int, service: str, config: Any, options: Options) -> int:
                 options=options if options.seed is None else dataclasses.replace(options, seed=options.seed + number),
                 ports=reserved.ports,
                 socket=folder / f"{os.getpid()}.w{number}.sock",
+                seed=seed,
             )
             for number in range(1, count + 1)
         ]

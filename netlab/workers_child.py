@@ -30,6 +30,7 @@ class Order:
     options: Options
     ports: Sequence[int]
     socket: Path
+    seed: int
 
     @property
     def prefix(self) -> str:
@@ -57,7 +58,7 @@ def main() -> int:
     order: Order = pickle.load(sys.stdin.buffer)  # noqa: S301  our own parent wrote it
     raise_descriptor_limit()
     server = rooms.services()[order.service].load().Server
-    lab = Lab(order.service, order.options, prefix=order.prefix)
+    lab = Lab(order.service, order.options, prefix=order.prefix, seed=order.seed)
 
     def factory(context: Context) -> Service:
         placed: Any = Placed(server(order.config, context), order.ports)

@@ -29,6 +29,7 @@ class Tunnels:
         self, gateway: Gateway, *, idle: float, past_us: bool = True, interception: Interception | None = None
     ) -> None:
         self.gateway, self.idle, self.interception = gateway, idle, interception
+        self.remark = ""  # what is to be known of a tunnel that is not looked into
         self.pipes = Pipes() if past_us else None
 
     async def connect(self, exchange: Exchange, to: Destination, allow: Check | None) -> None:
@@ -62,6 +63,8 @@ class Tunnels:
             strike_far_end(self.gateway.faults, far, asked, to.host)
         tunnel = Tunnel(far, far.flow, idle=self.idle, pipes=self.pipes)
         if self.interception is None or not self.interception.wants(to.host):
+            if self.remark:
+                asked.note("tunnel.unopened", reason=self.remark)
             return tunnel
         return self.interception.look_into(far, to, tunnel, asked, said)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import Fields
@@ -144,7 +145,7 @@ class Forwarding:
     def content_complete(self, trailers: Fields) -> None:
         upstream = self.upstream
         if upstream is not None and upstream.core.writing_content:
-            upstream.core.finish(trailers)
+            upstream.core.finish(self.way.trailers(trailers) if trailers else trailers)
             upstream.flush_soon()
             self._await_response()
 
@@ -154,11 +155,11 @@ class Forwarding:
     # -- towards the client --------------------------------------------------------------------------------------
 
     def answered(self, events: list[Any]) -> None:
-        self.exchange.connection.in_turn(self._heed, events)
+        self.exchange.connection.in_turn(self._heed, self._answered, events)
 
-    def _heed(self, events: list[Any]) -> None:
+    def _heed(self, work: Callable[..., None], *arguments: Any) -> None:
         try:
-            self._answered(events)
+            work(*arguments)
         except RemoteProtocolError as error:  # the content is not in the coding that its fields promise
             self.fail(error)
 
@@ -195,7 +196,7 @@ class Forwarding:
 
     def whole(self, response: Response, content: bytes) -> None:
         """The response came in one read."""
-        self.exchange.connection.in_turn(self._whole, response, content)
+        self.exchange.connection.in_turn(self._heed, self._whole, response, content)
 
     def _whole(self, response: Response, content: bytes) -> None:
         """What came in one read goes on in one write."""

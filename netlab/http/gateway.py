@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from netlab.cores.fields import Fields
 from netlab.cores.http1 import Limits, Response, encode_fields
 from netlab.flow import Flow, FlowLog
 from netlab.http.forwarding import Forwarding
@@ -61,6 +62,10 @@ class Way:
     ) -> None:
         self.origin, self.target, self.fields, self.tls = origin, target, fields, tls
         self.dialer, self.framing, self.allow, self.timeout, self.adds = dialer, framing, allow, timeout, b""
+
+    def trailers(self, trailers: Fields) -> Fields:
+        """The request's trailers as they travel on."""
+        return trailers
 
     def begun(self, status: int, *, endless: bool) -> None:
         """The answer has begun, and did not come whole; `endless`: it lives for as long as its client likes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netlab.cores.fields import Fields
 from netlab.cores.http1 import Response, encode_fields
 from netlab.http.destination import Destination
 from netlab.http.exchange import Exchange
@@ -24,11 +25,10 @@ class Onward:
     """Ways for requests: each through the exit of its client and host.
 
     tunnels  parents are asked for tunnels for http requests too
-    keep     fields of answers that are left alone
     """
 
-    def __init__(self, exits: Exits, trust: Trust, *, tunnels: bool, keep: tuple[str, ...]) -> None:
-        self.exits, self.trust, self.tunnels, self.keep = exits, trust, tunnels, keep
+    def __init__(self, exits: Exits, trust: Trust, *, tunnels: bool) -> None:
+        self.exits, self.trust, self.tunnels = exits, trust, tunnels
 
     def way(
         self,
@@ -128,12 +128,15 @@ class Leaving(Way):
 
     # -- what the gateway tells ----------------------------------------------------------------------------------
 
+    def trailers(self, trailers: Fields) -> Fields:
+        return Fields(self._sanitized.anonymity.trailing(trailers))
+
     def returned(self, response: Response, pairs: list[Pair]) -> list[Pair]:
         """The answer's fields without what would let the origin know the client again."""
         sanitized = self._sanitized
         if self._exit.parent is not None:
             pairs = [pair for pair in pairs if pair[0].lower() not in FROM_PARENTS]
-        kept, changes = returned(pairs, sanitized.answered, sanitized.rules, self._onward.keep)
+        kept, changes = returned(pairs, sanitized.answered, sanitized.anonymity.rules, sanitized.anonymity.keep)
         if changes and self._exchange.flow.events is not None:
             note_changes(self._exchange, "response.anonymized", changes)
         return kept

@@ -41,7 +41,7 @@ class Sanitized(NamedTuple):
 
     block: bytes
     framing: int | None
-    rules: Rules
+    anonymity: Anonymity
     answered: Answered
     apart: str
 
@@ -54,7 +54,8 @@ class Sanitizer:
         self.random, self.clock = context.random, context.clock
         self.levels = {name: Anonymity(config.rules(name), keep=config.keep, drop=config.drop) for name in NAMES}
         profiles = pool(config.browser, config.language)
-        self.sessions = Sessions(context.random.getrandbits(64), profiles, config.session_time)
+        seed = context.random.getrandbits(64) if context.seed is None else context.seed
+        self.sessions = Sessions(seed, profiles, config.session_time)
 
     def sanitize(self, exchange: Exchange, to: Place, host: str, level: str, usual: str) -> Sanitized:
         """The fields for an origin that is called `host`; what the answer needs is set up with the exchange. `usual` is
@@ -66,6 +67,8 @@ class Sanitizer:
         applied = anonymity.apply(travelling(exchange), asked, self.profile(exchange, rules))
         if applied.undo is not None:
             exchange.recode(Undone(applied.undo))
+        if applied.order and request.frame.expects_continue:
+            exchange.want()  # no browser asks before it sends, so that nobody else will tell the client to go on
         if exchange.flow.events is not None:
             note_changes(exchange, "request.anonymized", applied.changes, level=level, relation=applied.relation)
         order = applied.order or own_order([name for name, _ in request.fields])
@@ -77,7 +80,7 @@ class Sanitizer:
             frame_at="connection" if upgrade else "content-length" if frames(exchange) else "",
         )
         answered = Answered(request.method, applied.relation, time.time())
-        return Sanitized(block, framing, rules, answered, "" if level == usual else level)
+        return Sanitized(block, framing, anonymity, answered, "" if level == usual else level)
 
     def profile(self, exchange: Exchange, rules: Rules) -> Profile:
         """Whom the client looks like: its session's browser, or the one that all clients look like."""

@@ -46,11 +46,12 @@ class Server:
         dialer = ExitDialer(direct, self.exits)
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
         self.sanitizer = Sanitizer(config, context, self.hop.name, secrets.token_bytes(16))
-        self.onward = Onward(self.exits, trust, tunnels=config.tunnel_parents, keep=config.keep)
+        self.onward = Onward(self.exits, trust, tunnels=config.tunnel_parents)
         self.proxy = ProxyService(
             *(NAME, config, context, self.gateway, trust, self.pass_on),
             page=lambda ca: AnonymityPage(config, self.exits, ca),
         )
+        self.proxy.tunnels.remark = TUNNEL
 
     def listeners(self) -> Sequence[Listener]:
         return [self.proxy.listener()]
@@ -66,7 +67,7 @@ class Server:
             exchange.refuse(400, f"Anonymity-Level: {wrong[:40]} is not known; there are {', '.join(NAMES)}")
             return None
         if exchange.request.method == "CONNECT":
-            return self.connect(exchange, to)
+            return self.proxy.connect(exchange, to)
         host = to.authority if tls is None else exchange.request.authority or to.authority
         sanitized = self.sanitizer.sanitize(exchange, Place(to.scheme, to.host, to.port), host, level, usual)
         way = self.onward.way(exchange, to, target, tls, sanitized, self.proxy.allow(exchange, to))
@@ -80,12 +81,6 @@ class Server:
         connection = exchange.connection
         within = connection.within if isinstance(connection, ProxyConnection) else None
         return (said(within.asked) if within is not None else "") or self.config.level
-
-    def connect(self, exchange: Exchange, to: Destination) -> Work:
-        interception = self.proxy.tunnels.interception
-        if interception is None or not interception.wants(to.host):
-            exchange.flow.note("anonymity.limited", reason=TUNNEL)
-        return self.proxy.connect(exchange, to)
 
     def closed(self) -> None:
         """All connections are gone."""

@@ -71,6 +71,15 @@ class Anonymity:
         ]
         return Applied(dressed.fields, request.relation, changes, dressed.order, dressed.undo)
 
+    def trailing(self, trailers: Iterable[Pair]) -> list[Pair]:
+        """Trailers, without what identifies."""
+        return [
+            (name, value)
+            for name, value in trailers
+            if fits(key := name.lower(), self.keep)
+            or not (fits(key, self.drop) or (self.rules.identifiers and reason(key)))
+        ]
+
     def _judge(self, pairs: list[Pair], request: _Request) -> tuple[list[Pair], list[Change]]:
         kept: list[Pair] = []
         changes: list[Change] = []

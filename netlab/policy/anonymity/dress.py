@@ -28,7 +28,7 @@ def dress(fields: Sequence[Pair], method: str, to: Place, profile: Profile) -> D
     kind = kind_of(own.get("sec-fetch-dest"), own.get("accept"))
     worn = _worn(own, kind, method, to, profile)
     spelled = {name.lower(): name for name in profile.order(kind)}
-    unworn = {*METADATA, "priority", "upgrade-insecure-requests"} - set(worn)
+    unworn = {*METADATA, "priority", "upgrade-insecure-requests", "expect"} - set(worn)
     pairs = [
         (spelled.get(key := name.lower(), name), worn.pop(key, value))
         for name, value in fields

@@ -22,12 +22,17 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @asynccontextmanager
 async def anonymizing(
-    *, level: str = "elite", state: Path | None = None, lab: AddressMap | None = None, **options: Any
+    *,
+    level: str = "elite",
+    record: Level = Level.FULL,
+    state: Path | None = None,
+    lab: AddressMap | None = None,
+    **options: Any,
 ) -> AsyncIterator[Anonymizing]:
     """A proxy on a free port at this level; afterwards no pipe of it is left either."""
     exits = tuple(map(ExitSetting.parse, options.pop("exits", ())))
     config = Config(**{"listen": Address("127.0.0.1", 0), "level": level, "exit": exits, **options})
-    settings: dict[str, Any] = {"level": Level.FULL, "state": state, "lab": lab, "grace": 0.5}
+    settings: dict[str, Any] = {"level": record, "state": state, "lab": lab, "grace": 0.5}
     async with relaying(lambda context: Server(config, context), lambda server: server.proxy.gate, **settings) as proxy:
         yield proxy
     pipes = proxy.server.proxy.tunnels.pipes

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import random
 import re
 
 import pytest
 
 from netlab.config import Address
 from netlab.errors import UsageError
+from netlab.flow import Level
 from netlab.policy.anonymity.profiles import pool
-from servers.anonymizing_proxy import Config
+from netlab.service import Context
+from servers.anonymizing_proxy import Config, Server
+from tests.http.serving import connected
 from tests.http.upstreams import Called
-from tests.servers.anonymizing_proxy.anonymizing import anonymizing, answering, get, origin
+from tests.servers.anonymizing_proxy.anonymizing import OK, anonymizing, answering, get, origin
 from tests.servers.proxies import curl
 
 TELLING = (
@@ -203,6 +207,54 @@ async def test_content_that_is_not_in_its_coding(whole: bool) -> None:
         for found in (answer_bytes, again):
             assert found.startswith(b"HTTP/1.1 502 ") or (b"chunked" in found and not found.endswith(b"0\r\n\r\n"))
         await proxy.all_ended()
+
+
+async def test_content_in_no_coding_under_a_head_that_is_known() -> None:
+    """A server that repeats itself is read by a shorter way; what is wrong is found there too."""
+    bodies = [gzip.compress(b"hello", mtime=0)] * 3
+    bodies.append(b"x" * len(bodies[0]))
+
+    async def answer(called: Called, _: bytes) -> bytes:
+        body = bodies.pop(0)
+        return b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    async with origin(answer) as at, anonymizing(record=Level.SUMMARY) as proxy, connected(proxy.port) as client:
+        for expected in (b"200", b"200", b"200", b"502"):
+            await client.send(f"GET {at.url} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            head, _ = await client.response()
+            if b"chunked" in head:
+                assert b"hello" in await client.until(b"0\r\n\r\n")
+            assert head.split()[1] == expected
+
+
+async def test_trailers_do_not_tell_either() -> None:
+    async def answer(called: Called, _: bytes) -> bytes:
+        trailers.append(await called.until(b"\r\n\r\n"))
+        return OK
+
+    trailers: list[bytes] = []
+    body = "3\r\na=b\r\n0\r\nX-Request-Id: 7\r\nX-Sum: 1\r\n\r\n"
+    async with origin(answer) as at, anonymizing() as proxy:
+        await get(proxy, at, "Transfer-Encoding: chunked\r\n", method="POST", body=body)
+        assert trailers == [b"3\r\na=b\r\n0\r\nX-Sum: 1\r\n\r\n"]
+
+
+async def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
+    """Browsers do not ask, so that the origin is not asked."""
+    async with origin() as at, anonymizing() as proxy, connected(proxy.port) as client:
+        head = f"POST {at.url} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        await client.send(head.encode())
+        assert await client.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await client.send(b"a=b")
+        assert (await client.response())[1] == b"ok"
+        assert "Expect" not in at.names()
+
+
+async def test_workers_agree_on_who_a_client_is() -> None:
+    config = Config(level="elite")
+    drawn = [Server(config, Context(seed=7, random=random.Random(number))) for number in range(3)]
+    looks = {server.sanitizer.sessions.of("127.0.0.1", None, 0.0).profile for server in drawn}
+    assert len(looks) == 1
 
 
 async def test_websockets_pass() -> None:

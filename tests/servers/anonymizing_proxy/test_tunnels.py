@@ -11,6 +11,7 @@ from pathlib import Path
 from netlab.net.addresses import AddressMap
 from netlab.net.certs import Authority
 from netlab.net.certs_x509 import public_key_info
+from netlab.policy.anonymity.score import Seen, judge
 from tests.servers.anonymizing_proxy.anonymizing import Anonymizing, anonymizing, origin
 from tests.servers.forward_proxy.test_interception import lab_context, ok, secure_origin
 from tests.servers.proxies import curl, program, run
@@ -31,8 +32,10 @@ async def test_a_tunnel_is_as_the_client_makes_it_and_says_so() -> None:
         out = await curl("-x", f"http://{proxy.address}", "-p", "-A", "curl", "-H", "Cookie: a=1", at.url)
         assert out == b"ok"
         assert at.lines() == [f"Host: 127.0.0.1:{at.port}", "User-Agent: curl", "Accept: */*", "Cookie: a=1"]
-        (limited,) = proxy.notes("anonymity.limited")
-        assert "everything else as the client sends it" in limited["reason"]
+        await curl("--socks5-hostname", proxy.address, at.url)
+        limited = proxy.notes("tunnel.unopened")
+        assert len(limited) == 2
+        assert all("everything else as the client sends it" in note["reason"] for note in limited)
 
 
 async def test_socks_on_the_same_port() -> None:
@@ -129,6 +132,16 @@ async def test_chromium(tmp_path: Path) -> None:
     post = fields(next(head for head in heads if head.startswith(b"POST")))
     assert "X-Device-Id" not in post
     assert post["Origin"] == "https://www.shop.test"
+    for head in heads:  # nothing that no browser does; its TLS is another matter
+        saw = Seen(
+            origin="https://www.shop.test",
+            address="127.0.0.1",
+            fields=tuple(fields(head).items()),
+            hello=None,
+            resolver="nobody",
+        )
+        (mask,) = [mark for mark in judge(saw, saw) if mark.item.name == "mask"]
+        assert mask.words == "no", (mask.words, head)
     told = {(fields(head).get("User-Agent"), fields(head).get("sec-ch-ua-platform")) for head in heads}
     assert len(told) == 1  # one session, one browser, in whatever it asks
     assert "Headless" not in str(told)
