@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Literal
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+HOST = re.compile(r"[A-Za-z0-9._*?-]+")
+METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,12 +111,12 @@ def parse_rule(text: str) -> Rule:
         raise ValueError(f"{text!r}: a rule begins with allow or deny")
     if rest == ["all"]:
         rest = []
-    if len(rest) % 2:
-        raise ValueError(f"{text!r}: {rest[-1]!r} has nothing behind it")
     said: dict[str, list[Any]] = {key: [] for key in PARTS}
-    for key, value in zip(rest[::2], rest[1::2], strict=True):
+    for key, value in zip_longest(rest[::2], rest[1::2]):
         if key not in PARTS:
             raise ValueError(f"{text!r}: {key!r} is none of {', '.join(PARTS)}")
+        if value is None:
+            raise ValueError(f"{text!r}: {key!r} has nothing behind it")
         said[key] += [PARTS[key](part, text) for part in value.split(",")]
     return Rule(
         verdict="allow" if verdict == "allow" else "deny",
@@ -127,16 +133,29 @@ def in_networks(address: str, networks: Sequence[Network]) -> bool:
     parsed = _as_address(address)
     if parsed is None:
         return False
-    if parsed.version == 6 and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped  # ::ffff:10.0.0.1 is 10.0.0.1, whatever a filter on IPv4 was told
-    return any(parsed.version == network.version and parsed in network for network in networks)
+    return any(
+        meant.version == network.version and meant in network for meant in _meanings(parsed) for network in networks
+    )
+
+
+def _meanings(address: Address) -> Iterator[Address]:
+    """The address, and the IPv4 address that it leads to: mapped, by 6to4, or by NAT64 (RFC 4291, 3056, 6052)."""
+    if address.version == 6:
+        if address.ipv4_mapped is not None:
+            yield address.ipv4_mapped  # and nothing else: ::ffff:10.0.0.1 is 10.0.0.1
+            return
+        if address.sixtofour is not None:
+            yield address.sixtofour
+        if address in NAT64:
+            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    yield address
 
 
 def is_address(host: str) -> bool:
     return _as_address(host) is not None
 
 
-def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _as_address(text: str) -> Address | None:
     try:
         return ipaddress.ip_address(text.partition("%")[0].strip("[]"))
     except ValueError:
@@ -157,6 +176,19 @@ def _network(text: str, rule: str) -> Network:
     return network
 
 
+def _place(text: str, rule: str) -> Network | str:
+    network = _as_network(text)
+    if network is None and not HOST.fullmatch(text):
+        raise ValueError(f"{rule!r}: {text!r} is no host, like *.shop.test, and no network, like 192.168.0.0/16 or ::1")
+    return text.lower() if network is None else network
+
+
+def _method(text: str, rule: str) -> str:
+    if not METHOD.fullmatch(text):
+        raise ValueError(f"{rule!r}: {text!r} is no method")
+    return text.upper()
+
+
 def _ports(text: str, rule: str) -> range:
     first, _, last = text.partition("-")
     if not first.isdecimal() or (last and not last.isdecimal()) or not 0 < int(first) <= int(last or first) <= 65535:
@@ -166,9 +198,9 @@ def _ports(text: str, rule: str) -> range:
 
 PARTS: dict[str, Callable[[str, str], Any]] = {
     "from": _network,
-    "to": lambda part, _: _as_network(part) or part.lower(),
+    "to": _place,
     "port": _ports,
-    "method": lambda part, _: part.upper(),
+    "method": _method,
 }
 """What may stand in a rule, and how one value of it is read."""
 
@@ -178,16 +210,8 @@ NOT_GLOBAL: tuple[Network, ...] = tuple(
         ipaddress.ip_network,
         (
             *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
-            *(
-                "192.168.0.0/16",
-                "198.18.0.0/15",
-                "224.0.0.0/4",
-                "240.0.0.0/4",
-                "::",
-                "fc00::/7",
-                "fe80::/10",
-                "ff00::/8",
-            ),
+            *("192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
+            *("::", "64:ff9b:1::/48", "fc00::/7", "fe80::/10", "ff00::/8"),
         ),
     )
 )

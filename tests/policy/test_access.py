@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
-from netlab.policy.access import AccessRules, Asked, parse_rule
+from netlab.policy.access import LOOPBACK, NOT_GLOBAL, AccessRules, Asked, in_networks, parse_rule
 
 RULES = AccessRules(
     [
@@ -65,6 +67,11 @@ def test_what_only_the_address_tells() -> None:
         ("", "begins with allow or deny"),
         ("permit all", "begins with allow or deny"),
         ("allow from", "has nothing behind it"),
+        ("deny 10.0.0.0/8", "'10.0.0.0/8' is none of from, to, port, method"),
+        ("deny to 10.0.0.0/99", "is no host"),
+        ("deny to http://a.test/", "is no host"),
+        ("deny to a.test,", "is no host"),
+        ("deny method G(ET)", "is no method"),
         ("deny from everywhere", "is no network"),
         ("deny to a.test port 0", "is no port"),
         ("deny port 9-1", "is no port"),
@@ -74,3 +81,18 @@ def test_what_only_the_address_tells() -> None:
 def test_what_is_no_rule(text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         parse_rule(text)
+
+
+@pytest.mark.parametrize(
+    "address", ["10.0.0.1", "::ffff:10.0.0.1", "2002:a00:1::", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "fe80::1%eth0"]
+)
+def test_no_way_of_writing_leads_into_a_private_network(address: str) -> None:
+    """Mapped, by 6to4, by NAT64: where it leads is what counts."""
+    assert in_networks(address, NOT_GLOBAL)
+    assert not in_networks(address, LOOPBACK)
+
+
+def test_an_address_is_in_its_own_network_too() -> None:
+    assert in_networks("2002:a00:1::", [ip_network("2002::/16")])
+    assert in_networks("64:ff9b::1.1.1.1", [ip_network("64:ff9b::/96")])
+    assert not in_networks("64:ff9b::1.1.1.1", NOT_GLOBAL)
