@@ -52,6 +52,12 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
+def parse_whole(text: str) -> int:
+    if not re.fullmatch(r"[0-9]+", text):
+        raise ValueError
+    return int(text)
+
+
 def parse_port(text: str) -> int:
     if not re.fullmatch(r"[0-9]+", text):
         raise ValueError
@@ -169,7 +175,7 @@ UnixAddress.kind = Kind(parse=UnixAddress.parse, allowed="unix:/path", metavar="
 BOOL = Kind(parse=parse_bool, allowed="true or false", metavar="", write=lambda value: "true" if value else "false")
 _PLAIN: dict[Any, Kind] = {
     bool: BOOL,
-    int: Kind(parse=int, allowed="a whole number", metavar="N"),
+    int: Kind(parse=parse_whole, allowed="a whole number", metavar="N"),
     float: Kind(parse=float, allowed="a number", metavar="NUMBER"),
     str: Kind(parse=str, allowed="text", metavar="TEXT"),
     Path: Kind(parse=Path, allowed="a path", metavar="PATH"),

@@ -199,7 +199,7 @@ class Asking(Outgoing):
     async def answer(self, seconds: float) -> None:
         """Wait until the tunnel stands; PeerUnreachable says why it does not."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds or None):
                 await self._answered
         except TimeoutError:
             words = f"the parent proxy {self._parent} did not answer within {seconds:g} s"

@@ -42,6 +42,8 @@ class Trust:
 
     def __init__(self, config: Opening, context: Context) -> None:
         self._config, self._context = config, context
+        if config.upstream_cacert is not None:
+            self.options  # noqa: B018  a file that is none is told of at the start
 
     @cached_property
     def options(self) -> TlsOptions:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from netlab.config import Address, Count, Duration, Flag, Kind, Size
+from netlab.errors import UsageError
 from netlab.http.connections import Connections
 from netlab.http.gateway import GatewaySettings
 from netlab.http.rules import LimitRule
@@ -93,10 +94,6 @@ class Admission:
     bandwidth: Size = 0
     """Bytes a second for each client, down and up alike; 0 is no cap."""
 
-    def __post_init__(self) -> None:
-        if not self.expose:
-            self.listen.refuse_exposure("--listen", "this proxy")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
@@ -117,13 +114,17 @@ class Waiting:
     """How long, and how many."""
 
     connect_timeout: Duration = 10.0
-    """How long an upstream may take to be connected."""
+    """How long an upstream may take to be connected; 0 is for ever, here and below."""
     response_timeout: Duration = 60.0
     """How long an upstream may take to answer, and between pieces of its answer."""
     tunnel_timeout: Duration = 600.0
     """How long a tunnel may stay without a byte in either direction."""
     upstream_connections: Count = 4096
     """Connections to upstreams, kept and in use, besides tunnels."""
+    connections_per_origin: Count = 256
+    """Connections to one of them at most; who finds none free within 5 seconds gets 503."""
+    upstream_idle_timeout: Duration = 30.0
+    """How long a connection to an upstream is kept without use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +134,17 @@ class ProxySettings(Connections, Waiting, Opening, Admission):
     max_body: Size = 1 << 40
     """Bytes of content a request may have (413 above); it is passed on as it comes, so this costs no memory."""
 
+    def __post_init__(self) -> None:
+        if not self.expose:
+            self.listen.refuse_exposure("--listen", "this proxy")
+        if self.pass_through and not self.intercept:
+            raise UsageError("--pass leaves out some of what --intercept opens, and needs it: --intercept '*', say")
+
     def gateway_settings(self) -> GatewaySettings:
         return GatewaySettings(
             response_timeout=self.response_timeout,
             tunnel_timeout=self.tunnel_timeout,
             connections=self.upstream_connections,
+            per_origin=self.connections_per_origin,
+            idle_timeout=self.upstream_idle_timeout,
         )

@@ -46,7 +46,7 @@ class ReverseService:
         self.tasks = Tasks(name)
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.hop = own_hop(tells=config.tell, trusted=config.trust, node=config.client_id)
-        dialer = context.dialer(name, Timeouts().within(config.timeout or 10.0))
+        dialer = context.dialer(name, Timeouts().within(config.timeout))
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
         self.cache = shared_cache(config, context, self.hop) if config.cache else None
         self.log: AccessLog | None = None

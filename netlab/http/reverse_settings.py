@@ -66,7 +66,7 @@ class Upstream:
     """How upstreams are called, and what happens when they fail."""
 
     timeout: Duration = 60.0
-    """How long an upstream may take to be connected, to begin its answer, and between the pieces of it (504)."""
+    """How long an upstream may take to be connected, to begin its answer, and between the pieces of it (504); 0: for ever."""
     tunnel_timeout: Duration = 600.0
     """How long a WebSocket, or a stream of events, may stay without a byte."""
     try_timeout: Duration = 0.0
@@ -90,6 +90,10 @@ class Upstream:
     """Its key, where it is not in the same file."""
     upstream_connections: Count = 4096
     """Connections to upstreams, kept and in use, besides tunnels."""
+    connections_per_upstream: int = 0
+    """Connections to one of them at most; 0 is no limit of its own."""
+    upstream_idle_timeout: Duration = 30.0
+    """How long a connection to an upstream is kept without use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +112,9 @@ class ReverseSettings(Connections, AdmissionSettings, CacheSettings, Upstream, R
         return GatewaySettings(
             response_timeout=self.timeout,
             tunnel_timeout=self.tunnel_timeout,
-            per_origin=self.upstream_connections,
+            per_origin=self.connections_per_upstream or self.upstream_connections,
             connections=self.upstream_connections,
+            idle_timeout=self.upstream_idle_timeout,
         )
 
     def breaker_rules(self) -> BreakerRules:

@@ -20,7 +20,7 @@ P = TypeVar("P", bound=asyncio.Protocol)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timeouts:
-    """How long each stage of a dial may take, in seconds."""
+    """How long each stage of a dial may take, in seconds; 0 is for ever."""
 
     resolve: float = 5.0
     connect: float = 10.0
@@ -28,9 +28,11 @@ class Timeouts:
 
     def within(self, seconds: float) -> Timeouts:
         """The same, none of them longer than this."""
-        return Timeouts(
-            resolve=min(self.resolve, seconds), connect=min(self.connect, seconds), tls=min(self.tls, seconds)
-        )
+
+        def bounded(stage: float) -> float:
+            return min(stage, seconds) if stage and seconds else stage or seconds
+
+        return Timeouts(resolve=bounded(self.resolve), connect=bounded(self.connect), tls=bounded(self.tls))
 
 
 class Timings(TypedDict):
@@ -138,7 +140,7 @@ class Dialer:
     async def ask(self, host: str, seconds: float) -> Resolved:
         """What the resolver says, within its time."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds or None):
                 return await resolve(host, self.resolver)
         except TimeoutError:
             words = f"no answer about {host} from the resolver within {seconds:g} s"
@@ -200,7 +202,7 @@ class _Dial:
         started = flow.log.now()
         targets, source = _from(source, targets)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds or None):
                 sock, target = await race.connect(targets, source=source, notice=self._notice)
         except race.AllFailed as error:
             raise PeerUnreachable(self._explain(error.attempts), stage="connect") from error

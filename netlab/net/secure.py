@@ -60,7 +60,7 @@ async def secure(
     raw: asyncio.Transport | None = None
     try:
         raw = await begin(layer)
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds or None):
             return await handshake.established
     except BaseException as error:
         if raw is not None:

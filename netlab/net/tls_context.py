@@ -121,7 +121,7 @@ def _trust(context: ssl.SSLContext, cafile: Path) -> None:
     except ssl.SSLError as error:
         raise UsageError(f"{cafile} holds no certificates in PEM") from error
     except OSError as error:
-        raise UsageError(f"{cafile} cannot be read: {error.strerror}") from error
+        raise UsageError(f"the authorities in {cafile} cannot be read: {error.strerror}") from error
 
 
 def _own(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
@@ -131,4 +131,4 @@ def _own(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
         held = f"{certificate}" if key is None else f"{certificate} with {key}"
         raise UsageError(f"{held} is not a certificate with its unencrypted key in PEM ({error.reason})") from error
     except OSError as error:
-        raise UsageError(f"{certificate} or its key cannot be read: {error.strerror}") from error
+        raise UsageError(f"the certificate in {certificate}, or its key, cannot be read: {error.strerror}") from error

@@ -30,7 +30,7 @@ class Server:
         self.config, self.context = config, context
         self.tasks = Tasks("l4-balancer")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
-        self.dialer = context.dialer("l4-balancer", Timeouts().within(config.connect_timeout or 10.0))
+        self.dialer = context.dialer("l4-balancer", Timeouts().within(config.connect_timeout))
         self.upstreams = Upstreams(config, context, self.dialer)
         self.herald = Herald(config)
         quiet = Dialer(FlowLog(Level.OFF), addresses=context.addresses)  # checks come every few seconds
