@@ -315,6 +315,11 @@ class HttpConnection(PacedConnection):
         """Whether TLS is between us and the client."""
         return self.transport.get_extra_info("ssl_object") is not None
 
+    def client_certificate(self) -> bytes:
+        """What the client has shown in TLS and was verified, in DER; nothing without."""
+        tls = self.transport.get_extra_info("ssl_object")
+        return (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
+
     # -- what exchanges ask for ----------------------------------------------------------------------------------
 
     def tell_to_continue(self, exchange: Exchange) -> None:

@@ -250,4 +250,5 @@ def arrival_of(exchange: Asker, scheme: str = "") -> Arrival:
         scheme=scheme or ("https" if connection.secure else "http"),
         host=request.authority,
         version=request.version,
+        certificate=connection.client_certificate(),
     )

@@ -14,6 +14,7 @@ from netlab.http.entrance import Entrance
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
 from netlab.http.hops import ALLOW_TUNNELS, ends_here, loop
+from netlab.http.listening import contexts_of
 from netlab.http.proxy_admission import Admission
 from netlab.http.proxy_connection import ProxyConnection, Within
 from netlab.http.proxy_onward import Trust
@@ -179,10 +180,7 @@ class ProxyService:
         """What is made of every client's connection."""
         contexts = None
         if self.config.tls:
-            from netlab.net.certs import Authority
-            from netlab.net.tls_context import ServerContexts
-
-            contexts = ServerContexts(Authority.load(self.context.state))
+            contexts = contexts_of(self.context.state)
         make: Callable[[Gate, HttpService], ProxyConnection] = ProxyConnection
         if self.config.bandwidth:
             from netlab.http.throttle import Paces, ThrottledConnection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netlab.http.admission import admitting
@@ -11,6 +12,7 @@ from netlab.http.error_pages import read_pages
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
 from netlab.http.hops import ends_here, hops_left, loop, one_less, own_hop
+from netlab.http.listening import Listening, contexts_of
 from netlab.http.own_methods import is_ours
 from netlab.http.reverse_routes import Route, Routes, UpstreamsOf, Work
 from netlab.http.reverse_settings import ReverseSettings
@@ -113,7 +115,7 @@ class ReverseService:
         """
         if route.compress and self.compression is not None:
             self.compression.begin(exchange)
-        if self.cache is None:
+        if self.cache is None or exchange.connection.client_certificate():  # what is told of one client is its own
             self.forward(exchange, route)
         else:
             seen = client_sees(exchange, self.hop)
@@ -135,38 +137,15 @@ class ReverseService:
     # -- connections ---------------------------------------------------------------------------------------------
 
     def listeners(self) -> Sequence[Listener]:
+        """Plain HTTP, and TLS where it is wanted; TLS alone where clients have to show a certificate."""
         config = self.config
-        plain = Listener(
-            name=self.name,
-            scheme="http",
-            host=config.listen.host,
-            port=config.listen.port,
-            factory=lambda: self.http.connection(self.gate),
-            gate=self.gate,
-            reuse_port=self.context.reuse_port,
-        )
-        return [plain, self.secure_listener()] if config.tls else [plain]
-
-    def secure_listener(self) -> Listener:
-        from netlab.net.certs import Authority
-        from netlab.net.tls import TlsLayer
-        from netlab.net.tls_context import ServerContexts
-
-        config = self.config
-        contexts = ServerContexts(
-            Authority.load(self.context.state),
-            client_certificates=config.client_certificates,
-            client_ca=config.client_ca,
-        )
-        return Listener(
-            name=self.name,
-            scheme="https",
-            host=config.tls_listen.host,
-            port=config.tls_listen.port if config.listen.port else 0,
-            factory=lambda: TlsLayer(self.http.connection(self.gate), contexts, server_side=True),
-            gate=self.gate,
-            reuse_port=self.context.reuse_port,
-        )
+        listening = Listening(http=self.http, gate=self.gate, reuse_port=self.context.reuse_port)
+        found = [listening.plain(config.listen)] if config.client_certificates != "required" else []
+        if config.tls:
+            address = config.tls_listen if config.listen.port else replace(config.tls_listen, port=0)
+            contexts = contexts_of(self.context.state, config.certificate, config.client_certificates, config.client_ca)
+            found.append(listening.secure(address, contexts))
+        return found
 
     def closed(self) -> None:
         """All connections are gone."""

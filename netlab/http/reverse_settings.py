@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from netlab.config import Address, Count, Duration, Kind, Share, Size
+from netlab.errors import UsageError
 from netlab.http.admission import AdmissionSettings
 from netlab.http.cache.rules import CacheSettings
 from netlab.http.connections import Connections
 from netlab.http.error_pages import ErrorPage
 from netlab.http.gateway import GatewaySettings
+from netlab.http.listening import CertificateFiles
 from netlab.http.route_rule import RouteRule
 from netlab.policy.breaker import BreakerRules
 from netlab.policy.forwarding import Network, Node, Told
@@ -34,8 +36,11 @@ class Routing:
     """Where to serve TLS; a free port when --listen has port 0."""
     expose: bool = False
     """Let other machines reach it: without this, only loopback is listened on."""
+    certificate: tuple[CertificateFiles, ...] = ()
+    """A certificate of your own for --tls (PEM, with chain and key), shown to who asks for a name in it; several by
+    their names. Other names get one of the local CA."""
     client_certificates: Literal["none", "optional", "required"] = "none"
-    """Whether clients on TLS have to show a certificate."""
+    """Whether clients on TLS have to show a certificate; if required, nothing is served without TLS."""
     client_ca: Path | None = None
     """The authorities (PEM) whose client certificates are taken; else the local CA's."""
     route: tuple[RouteRule, ...] = ()
@@ -66,7 +71,7 @@ class Upstream:
     """How upstreams are called, and what happens when they fail."""
 
     timeout: Duration = 60.0
-    """How long an upstream may take to be connected, to begin its answer, and between the pieces of it (504); 0: for ever."""
+    """How long an upstream may take to be connected, to begin its answer, and between its pieces (504); 0: for ever."""
     tunnel_timeout: Duration = 600.0
     """How long a WebSocket, or a stream of events, may stay without a byte."""
     try_timeout: Duration = 0.0
@@ -104,6 +109,10 @@ class ReverseSettings(Connections, AdmissionSettings, CacheSettings, Upstream, R
     """Bytes of content a request may have (413 above); it is passed on as it comes, so this costs no memory."""
 
     def __post_init__(self) -> None:
+        if self.client_certificates != "none" and not self.tls:
+            raise UsageError(f"--client-certificates {self.client_certificates} needs --tls: they are shown in it")
+        if self.certificate and not self.tls:
+            raise UsageError("--certificate needs --tls")
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this proxy")
             self.tls_listen.refuse_exposure("--tls-listen", "this proxy")

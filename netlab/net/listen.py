@@ -17,6 +17,10 @@ from netlab.net.gate import Gate
 BACKLOG = 2048
 
 
+Prepare = Callable[[socket.socket], None]
+"""Sets options on a socket before it listens."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
     """An address that is being served, for people and programs."""
@@ -50,7 +54,7 @@ class Listener:
     gate: Gate
     path: str = ""
     reuse_port: bool = False
-    prepare: Callable[[socket.socket], None] | None = None
+    prepare: Prepare | None = None
 
 
 class Accepting(Protocol):

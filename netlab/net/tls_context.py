@@ -6,10 +6,13 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from netlab.errors import UsageError
 from netlab.net.certs import LEAVES, Authority, Leaf
+
+if TYPE_CHECKING:
+    from netlab.net.tls_own import OwnCertificates
 
 Version = Literal["1.2", "1.3"]
 ClientCertificates = Literal["none", "optional", "required"]
@@ -21,7 +24,8 @@ HTTP = ("http/1.1",)
 class ServerContexts:
     """A server's contexts, one for each name it is asked for: `contexts(server_name)`.
 
-    A `TlsLayer` takes it for its `context`. Each context has the same settings and its own leaf of the authority;
+    A `TlsLayer` takes it for its `context`. Each context has the same settings and its own leaf of the authority, but
+    for the names in certificates of a person's `own` (each a file in PEM, and its key's, where that is another one);
     session tickets are a context's own, so a client resumes with the name it began with.
     """
 
@@ -34,15 +38,29 @@ class ServerContexts:
         maximum: Version = "1.3",
         client_certificates: ClientCertificates = "none",
         client_ca: Path | None = None,
+        own: Sequence[tuple[Path, Path | None]] = (),
     ) -> None:
         if client_certificates != "none" and client_ca is None:
             client_ca = authority.certificate_path
         self._authority = authority
         self._settings = (tuple(alpn), minimum, maximum, client_certificates, client_ca)
         self._contexts: OrderedDict[str | None, tuple[Leaf, ssl.SSLContext]] = OrderedDict()
+        self._own = self._read(own) if own else None
         self(None)  # what is wrong with the settings shows here, not at the first connection
 
+    def _read(self, files: Sequence[tuple[Path, Path | None]]) -> OwnCertificates:
+        from netlab.net.tls_own import OwnCertificate, OwnCertificates
+
+        found = []
+        for certificate, key in files:
+            context = server_context(*self._settings)
+            _own(context, certificate, key)
+            found.append(OwnCertificate(certificate, context))
+        return OwnCertificates(found)
+
     def __call__(self, server_name: str | None) -> ssl.SSLContext:
+        if self._own is not None and (context := self._own.find(server_name)) is not None:
+            return context
         leaf = self._authority.leaf_for(server_name)
         key = leaf.names[0]
         known = self._contexts.get(key)
@@ -65,8 +83,20 @@ def leaf_context(
     client_ca: Path | None = None,
 ) -> ssl.SSLContext:
     """A context for one certificate. `client_ca` is the file of the authorities client certificates must come from."""
-    context = _context(ssl.PROTOCOL_TLS_SERVER, alpn, minimum, maximum)
+    context = server_context(alpn, minimum, maximum, client_certificates, client_ca)
     leaf.load_into(context)
+    return context
+
+
+def server_context(
+    alpn: Sequence[str],
+    minimum: Version,
+    maximum: Version,
+    client_certificates: ClientCertificates,
+    client_ca: Path | None,
+) -> ssl.SSLContext:
+    """A context that still lacks its certificate."""
+    context = _context(ssl.PROTOCOL_TLS_SERVER, alpn, minimum, maximum)
     if client_certificates != "none" and client_ca is not None:
         _trust(context, client_ca)
         context.verify_mode = ssl.CERT_REQUIRED if client_certificates == "required" else ssl.CERT_OPTIONAL

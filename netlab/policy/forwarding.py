@@ -26,8 +26,12 @@ HOP_BY_HOP = frozenset(  # RFC 9110 7.6.1; Content-Length is written anew from t
     )
 )
 FORWARDING = frozenset(
-    ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip")
+    (
+        *("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip"),
+        *("client-cert", "client-cert-chain"),  # RFC 9440
+    )
 )
+"""By these an intermediary tells of a client; from anybody else they are made up."""
 WRITTEN: dict[str, frozenset[str]] = {
     "nothing": frozenset(),
     "x-forwarded": frozenset(("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")),
@@ -72,6 +76,7 @@ class Arrival:
     scheme: str
     host: str  # the authority the client asked for
     version: str  # "1.1"
+    certificate: bytes = b""  # the client's own, in DER, where it has shown one that was verified
 
 
 class FieldsRead(Protocol):
@@ -111,6 +116,8 @@ def request_fields(pairs: Iterable[Pair], connection: Sequence[str], hop: Hop, a
         kept += x_forwarded(before, hop, arrival)
     if "forwarded" in written:
         kept.append(("Forwarded", forwarded(before, hop, arrival)))
+    if written and arrival.certificate:  # RFC 9440
+        kept.append(("Client-Cert", f":{base64.b64encode(arrival.certificate).decode('ascii')}:"))
     return kept
 
 

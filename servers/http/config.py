@@ -10,6 +10,7 @@ from netlab.config import Address, Size
 from netlab.errors import UsageError
 from netlab.http.admission import AdmissionSettings
 from netlab.http.connections import Connections
+from netlab.http.listening import CertificateFiles
 from netlab.http.rules import HostRoot
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class Serving:
     """Serve TLS as well, with certificates of the local CA (see `netlab ca`)."""
     tls_listen: Address | None = None
     """Where to serve TLS; port 8443 of the host of --listen, or a free port when that has port 0."""
+    certificate: tuple[CertificateFiles, ...] = ()
+    """A certificate of your own for --tls (PEM, with chain and key), shown to who asks for a name in it; several by
+    their names. Other names get one of the local CA."""
     expose: bool = False
     """Let other machines reach it: without this, only loopback is listened on."""
     root: Path | None = None
@@ -99,6 +103,8 @@ class Config(Connections, AdmissionSettings, FileSettings, Serving):
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this server")
             self.tls_address.refuse_exposure("--tls-listen", "this server")
+        if self.certificate and not self.tls:
+            raise UsageError("--certificate needs --tls")
         if self.root is None and not self.host and (self.writable or self.spa):
             raise UsageError(f"{'--writable' if self.writable else '--spa'} needs --root DIR, the folder it is about")
 

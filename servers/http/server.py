@@ -12,6 +12,7 @@ from netlab.http.admission import admitting
 from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
 from netlab.http.hosts import Directed, Hosts
+from netlab.http.listening import Listening, contexts_of
 from netlab.http.own_methods import KNOWN, ask_server, is_ours, refuse_method, trace
 from netlab.http.routes import Routes
 from netlab.net.gate import Gate, GateLimits
@@ -51,41 +52,20 @@ class Server:
             "http", handler, config.http_settings(self.log), context.flows, self.tasks, context.faults
         )
         self.routes = built_in(context) if config.endpoints else None
-        self.prepare = save_syn if config.endpoints and config.save_syn else None
 
     def listeners(self) -> Sequence[Listener]:
-        config, reuse = self.config, self.context.reuse_port
-        plain = Listener(
-            name="http",
-            scheme="http",
-            host=config.listen.host,
-            port=config.listen.port,
-            factory=lambda: self.http.connection(self.gate),
+        config, context = self.config, self.context
+        listening = Listening(
+            http=self.http,
             gate=self.gate,
-            reuse_port=reuse,
-            prepare=self.prepare,
+            reuse_port=context.reuse_port,
+            prepare=save_syn if config.endpoints and config.save_syn else None,
+            keep_hello=config.endpoints,
         )
-        return [plain, self.secure_listener()] if config.tls else [plain]
-
-    def secure_listener(self) -> Listener:
-        from netlab.net.certs import Authority
-        from netlab.net.tls import TlsLayer
-        from netlab.net.tls_context import ServerContexts
-
-        config = self.config
-        contexts = ServerContexts(Authority.load(self.context.state))
-        return Listener(
-            name="http",
-            scheme="https",
-            host=config.tls_address.host,
-            port=config.tls_address.port,
-            factory=lambda: TlsLayer(
-                self.http.connection(self.gate), contexts, server_side=True, keep_hello=config.endpoints
-            ),
-            gate=self.gate,
-            reuse_port=self.context.reuse_port,
-            prepare=self.prepare,
-        )
+        found = [listening.plain(config.listen)]
+        if config.tls:
+            found.append(listening.secure(config.tls_address, contexts_of(context.state, config.certificate)))
+        return found
 
     def handle(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
         """The order of things, behind what `admitting` checks: echo, files, built-in paths, a page for all, 404."""

@@ -96,6 +96,7 @@ CLAIMS = [
     ("X-Forwarded-Host", "bank.test"),
     ("X-Forwarded-Port", "443"),
     ("X-Real-IP", "6.6.6.6"),
+    ("Client-Cert", ":Ni42LjYuNg==:"),
 ]
 
 
@@ -103,6 +104,7 @@ CLAIMS = [
 def test_what_a_stranger_claims_does_not_travel_on(tells: str) -> None:
     fields = sent_on(CLAIMS, arriving(), tells=tells)
     assert not any("6.6.6.6" in value or "bank" in value or value == "443" for _, value in fields)
+    assert "Client-Cert" not in dict(fields)
 
 
 def test_a_hop_that_tells_nothing_may_let_it_pass() -> None:
@@ -117,6 +119,13 @@ def test_a_trusted_proxy_is_believed_and_added_to() -> None:
     assert fields["X-Forwarded-Host"] == "shop.test"
     assert fields["X-Real-IP"] == "6.6.6.6"
     assert fields["Forwarded"] == "for=6.6.6.6;proto=https, for=10.0.0.9, for=10.0.0.1;host=shop.test;proto=http"
+
+
+def test_a_certificate_that_was_verified_is_told() -> None:
+    """RFC 9440 2.2."""
+    arrival = Arrival(client="192.0.2.7", scheme="https", host="a", version="1.1", certificate=b"\x30\x03DER")
+    assert ("Client-Cert", ":MANERVI=:") in sent_on(CLAIMS, arrival)
+    assert sum(name == "Client-Cert" for name, _ in sent_on(CLAIMS, arrival)) == 1
 
 
 def test_one_form_is_made_from_the_other() -> None:

@@ -45,6 +45,10 @@ class Line:
     def secure(self) -> bool:
         return self._fetch.secure
 
+    def client_certificate(self) -> bytes:
+        """None: what is kept is for everybody."""
+        return b""
+
     @property
     def writing_paused(self) -> bool:
         return self._fetch.writing_paused

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -12,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from netlab.net.certs import Authority
 from tests.netlab_process import Place, Process
+from tests.servers.proxies import program
 
 NGINX = """
 daemon off; worker_processes 1; pid {base}/pid; error_log stderr notice; {user}
@@ -39,9 +37,7 @@ http {{
 @contextmanager
 def nginx(base: Path, authority: Authority, name: str = "origin.test") -> Iterator[tuple[int, int]]:
     """Its ports for http and https; the certificate is for `name`, of the authority."""
-    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-    if program is None:
-        pytest.skip("nginx is missing: install the package nginx-light")
+    path = program("nginx", "nginx-light")
     (base / "files").mkdir(exist_ok=True)
     leaf = authority.leaf((name,))
     (base / "leaf.pem").write_text(leaf.key + leaf.chain)
@@ -51,7 +47,7 @@ def nginx(base: Path, authority: Authority, name: str = "origin.test") -> Iterat
         plain, secure = free_ports(2)
         (base / "nginx.conf").write_text(NGINX.format(base=base, plain=plain, secure=secure, user=user))
         process = subprocess.Popen(
-            [program, "-p", str(base), "-c", "nginx.conf", "-e", "stderr"],
+            [path, "-p", str(base), "-c", "nginx.conf", "-e", "stderr"],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -90,11 +86,8 @@ def reverse(here: Place, *arguments: str, tls: bool = False, **variables: str) -
 
 
 def curl(*arguments: str, check: bool = True) -> str:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is missing: install the package curl")
-    done = subprocess.run(
-        ["curl", "-sS", "--noproxy", "*", "--max-time", "15", *arguments], capture_output=True, check=check, timeout=30
-    )
+    command = [program("curl"), "-sS", "--noproxy", "*", "--max-time", "15", *arguments]
+    done = subprocess.run(command, capture_output=True, check=check, timeout=30)
     return done.stdout.decode("latin-1").replace("\r\n", "\n")
 
 

@@ -7,7 +7,9 @@ import gzip
 import http.server
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from netlab.net.certs import Authority
 from tests.http.serving import connected
 from tests.http.upstreams import Called, scripted
 from tests.netlab_process import Place, Process, place
+from tests.servers.proxies import program
 from tests.servers.reverse_proxy.programs import curl, nginx, reverse, statuses
 from tests.servers.reverse_proxy.proxied import members, proxied
 
@@ -87,14 +90,55 @@ def test_tls_is_ended_here_and_made_again(here: Place, authority: Authority, tmp
                 assert answer.startswith("HTTP/1.1 502 " if "error" in expected else "HTTP/1.1 200 ")
 
 
-def test_clients_have_to_show_a_certificate(here: Place, authority: Authority, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", ["required", "optional"])
+def test_clients_show_a_certificate(here: Place, authority: Authority, tmp_path: Path, wanted: str) -> None:
+    """The upstream is told of it (RFC 9440), and never of one that a client makes up."""
     leaf = authority.issue_client("ada@shop.test")
     (tmp_path / "ada.pem").write_text(leaf.key + leaf.chain)
-    flags = ("--client-certificates", "required")
-    with here.serve("-q") as origin, reverse(here, "--to", origin.url, *flags, tls=True) as proxy:
-        asked = ("--cacert", str(authority.certificate_path), f"{proxy.endpoints['https']}/hello")
-        assert curl(*asked, check=False) == ""
-        assert curl("--cert", str(tmp_path / "ada.pem"), *asked) == "Hello, World!"
+    flags = ("--client-certificates", wanted, "--cache", *(["--tls"] if wanted == "required" else []))
+    with here.serve("-q") as origin, reverse(here, "--to", origin.url, *flags, tls=wanted == "optional") as proxy:
+        url = proxy.endpoints.get("https", proxy.url)  # nothing is served without TLS where it is required
+        assert url.startswith("https://")
+        asked = ("--cacert", str(authority.certificate_path), "-H", "Client-Cert: :bWFkZSB1cA==:", f"{url}/headers")
+        assert ("Client-Cert" in curl(*asked, check=False)) is False
+        assert (curl(*asked, check=False) == "") is (wanted == "required")
+        told = json.loads(curl("--cert", str(tmp_path / "ada.pem"), *asked))["headers"]["Client-Cert"]
+        assert told == f":{''.join(leaf.chain.partition('-----END')[0].splitlines()[1:])}:"
+
+
+def test_each_name_has_its_own_certificate(here: Place, authority: Authority, tmp_path: Path) -> None:
+    """Chosen by SNI, as openssl sees it; the local CA vouches for all other names."""
+    bought = Authority.load(tmp_path / "bought")
+    for file, names in (("shop", ("shop.test", "*.shop.test")), ("api", ("api.shop.test",))):
+        leaf = bought.leaf(names)
+        (tmp_path / f"{file}.crt").write_text(leaf.chain)
+        (tmp_path / f"{file}.key").write_text(leaf.key)
+        (tmp_path / f"{file}.pem").write_text(leaf.key + leaf.chain)
+    given = ("--certificate", f"{tmp_path}/shop.crt,{tmp_path}/shop.key", "--certificate", f"{tmp_path}/api.pem")
+    with here.serve("-q") as origin, reverse(here, "--to", origin.url, *given, tls=True) as proxy:
+        port = int(proxy.endpoints["https"].rpartition(":")[2])
+        shown = {
+            "shop.test": "shop.test *.shop.test",
+            "WWW.shop.test": "shop.test *.shop.test",
+            "api.shop.test": "api.shop.test",
+            "a.b.shop.test": "a.b.shop.test",  # a wildcard stands for one label
+            "other.test": "other.test",
+            "": "shop.test *.shop.test",
+        }
+        assert {name: subject(port, name) for name in shown} == shown
+        ca = ("--cacert", str(bought.certificate_path), "--resolve", f"www.shop.test:{port}:127.0.0.1")
+        assert curl(*ca, f"https://www.shop.test:{port}/hello") == "Hello, World!"
+
+
+def subject(port: int, name: str) -> str:
+    """The names in the certificate that a server shows for a name, as openssl reads them."""
+    openssl = program("openssl")
+    sni = ("-servername", name) if name else ("-noservername",)
+    hello = [openssl, "s_client", "-connect", f"127.0.0.1:{port}", *sni]
+    pem = subprocess.run(hello, input=b"", capture_output=True, timeout=20, check=False).stdout
+    read = [openssl, "x509", "-noout", "-ext", "subjectAltName"]
+    text = subprocess.run(read, input=pem, capture_output=True, timeout=20, check=True).stdout.decode()
+    return " ".join(re.findall(r"DNS:([^,\s]+)", text))
 
 
 def test_an_http10_upstream(here: Place, tmp_path: Path) -> None:
