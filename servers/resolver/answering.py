@@ -1,0 +1,201 @@
+"""What is answered to a question: from what is ready, by names of our own, or after a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from netlab.cores.dns_codes import (
+    ANY,
+    AXFR,
+    BADVERS,
+    FORMERR,
+    IN,
+    IXFR,
+    NOTIMP,
+    OPT,
+    QUERY,
+    REFUSED,
+    RRSIG,
+    SOA,
+    rcode_name,
+    type_name,
+)
+from netlab.cores.dns_master import read_master
+from netlab.cores.dns_message import (
+    CD,
+    HEADER,
+    PLAIN_UDP,
+    QR,
+    RA,
+    Edns,
+    Message,
+    extended_error,
+    parse,
+    serialize,
+)
+from netlab.cores.dns_names import to_text
+from netlab.cores.resolution import Resolved
+from netlab.errors import RemoteProtocolError, UsageError
+from netlab.flow import Flow, Outcome
+from netlab.net.tasks import Tasks
+from netlab.policy.dns_local import FILTERED, LocalNames, negative_soa
+from netlab.service import Context
+from servers.resolver.config import Config
+from servers.resolver.ready import EDNS_SIZE, Ready, ReadyAnswers
+from servers.resolver.recursion import Recursion
+
+META = frozenset((OPT, AXFR, IXFR, 249, 250, 253, 254))
+NOT_SUPPORTED = 21
+BYTES_READY = 2000
+"""Bytes that a ready answer costs, roughly; a quarter of the cache is for them."""
+
+Send = Callable[[bytes], None]
+
+
+def nothing() -> None:
+    """A query that is not answered needs no farewell over UDP."""
+
+
+class Answering:
+    """The order in which a question is thought of, whichever way it came."""
+
+    def __init__(self, config: Config, context: Context, tasks: Tasks) -> None:
+        self.config, self.context = config, context
+        self.recursion = Recursion(config, context, tasks)
+        self.ready = ReadyAnswers(max(config.cache // 4 // BYTES_READY, 1000))
+        self.local = local_names(config)
+
+    def at_once(self, data: bytes, flow: Flow, limit: int, send: Send) -> bool:
+        """From what is ready in wire form."""
+        if len(data) < HEADER.size + 5 or flow.full:
+            return False
+        found = self.ready.reply(data, self.context.clock.now(), limit)
+        if found is None:
+            return False
+        wire, ready = found
+        send(wire)
+        flow.label, flow.sent = ready.label, len(wire)
+        flow.end(Outcome.OK, ready.result)
+        return True
+
+    def respond(self, data: bytes, flow: Flow, send: Send, *, udp: bool, drop: Callable[[], None] = nothing) -> None:
+        """Read a question, and answer it when that is possible; `drop` is called where it is not answered at all."""
+        if flow.full and flow.wire is None and flow.parent is None:
+            flow.wire = flow.log.tape()
+            flow.wire.write(flow.log.now(), "client", data)
+        try:
+            query = parse(data)
+        except RemoteProtocolError as error:
+            self._malformed(data, error, flow, send, drop)
+            return
+        if query.flags & QR:
+            flow.end(Outcome.VIOLATION, "a reply, not a query")
+            drop()
+            return
+        refusal = self._refusal(query)
+        if refusal is not None:
+            self._finish(query, refusal, flow, send, udp)
+            return
+        asked = query.question[0]
+        flow.label = f"{to_text(asked.name)} {type_name(asked.type)}"
+        flow.note("query.received", "client", qname=to_text(asked.name), type=type_name(asked.type), id=query.id)
+        own = self.local.answer(asked.name.lower(), asked.type)
+        if own is not None:
+            proof = [] if own.answer else [negative_soa(asked.name.lower())]
+            flow.note("answer.local", why=own.why)
+            self._finish(query, Resolved(own.rcode, list(own.answer), proof, own.error), flow, send, udp)
+            return
+        then = partial(self._resolved, query, flow, send, udp)
+        if not self.recursion.look_for(asked.name, asked.type, query.flags & CD, flow, then):
+            flow.end(Outcome.REFUSED, "dropped: too much is looked for already")
+            drop()
+
+    def _malformed(
+        self, data: bytes, error: RemoteProtocolError, flow: Flow, send: Send, drop: Callable[[], None]
+    ) -> None:
+        """FORMERR to what has at least a header and is no reply; silence to anything else."""
+        flow.label = "malformed"
+        flow.note("protocol.violated", "client", reason=str(error), offset=error.offset, section=error.section)
+        flow.end(Outcome.VIOLATION, str(error))
+        if len(data) >= HEADER.size and not data[2] & 0x80:
+            send(serialize(Message(int.from_bytes(data[:2], "big"), QR, data[2] >> 3 & 15, FORMERR)))
+        else:
+            drop()
+
+    def _refusal(self, query: Message) -> Resolved | None:
+        """Why a query is not looked into, if so."""
+        if query.edns is not None and query.edns.version > 0:
+            return Resolved(BADVERS)
+        if query.opcode != QUERY:
+            return Resolved(NOTIMP)
+        if len(query.question) != 1:
+            return Resolved(FORMERR)
+        if query.question[0].type in META:
+            return Resolved(NOTIMP, error=(NOT_SUPPORTED, "not a question for a resolver"))
+        if query.question[0].klass != IN:
+            return Resolved(REFUSED, error=(NOT_SUPPORTED, "only class IN is known here"))
+        return None
+
+    def _resolved(self, query: Message, flow: Flow, send: Send, udp: bool, resolved: Resolved) -> None:
+        """The answer is here, or the reason why there is none."""
+        name = query.question[0].name
+        if self.config.rebinding and (why := self.local.rebinds(name.lower(), resolved.answer)):
+            resolved = Resolved(REFUSED, error=(FILTERED, why), trace=resolved.trace)
+        if flow.full and resolved.trace is not None:
+            flow.note("name.resolved", trace=resolved.trace.as_json())
+        reply = self._finish(query, resolved, flow, send, udp)
+        least = min((record.ttl for record in (*reply.answer, *reply.authority)), default=0)
+        if least and resolved.error is None and query.question[0].type != ANY:
+            now, do = self.context.clock.now(), query.edns is not None and query.edns.do
+            reply.edns, asked = None, query.question[0]
+            ready = Ready(reply, now, now + least, flow.label, rcode_name(reply.rcode))
+            key = name.lower() + asked.type.to_bytes(2, "big") + asked.klass.to_bytes(2, "big")
+            self.ready.keep(key, do, ready)
+
+    def _finish(self, query: Message, resolved: Resolved, flow: Flow, send: Send, udp: bool) -> Message:
+        """Write and send the reply; DNSSEC records only to who wants them (RFC 4035 3.2.1)."""
+        reply = query.reply(resolved.rcode, flags=RA)
+        do = query.edns is not None and query.edns.do
+        kind = query.question[0].type if len(query.question) == 1 else 0
+        reply.answer = [each for each in resolved.answer if do or each.type != RRSIG or kind in (RRSIG, ANY)]
+        reply.authority = [each for each in resolved.authority if do or each.type == SOA]
+        size = 65_535
+        if query.edns is not None:
+            options = () if resolved.error is None else (extended_error(*resolved.error),)
+            reply.edns = Edns(EDNS_SIZE, do=do, options=options)
+            size = min(max(query.edns.size, PLAIN_UDP), EDNS_SIZE) if udp else size
+        elif udp:
+            size = PLAIN_UDP
+        wire = serialize(reply, size)
+        if flow.wire is not None:
+            flow.wire.write(flow.log.now(), "server", wire)
+        flow.sent = len(wire)
+        why = "" if resolved.error is None else f" ({resolved.error[1]})"
+        flow.note(
+            "reply.sent", "server", rcode=rcode_name(reply.rcode), answers=len(reply.answer), why=why.strip(" ()")
+        )
+        flow.end(Outcome.OK if reply.rcode in (0, 3) else Outcome.REFUSED, rcode_name(reply.rcode) + why)
+        send(wire)
+        return reply
+
+
+def local_names(config: Config) -> LocalNames:
+    """Overrides, hosts and block lists as they are set; UsageError with file and line."""
+    local = LocalNames(special=config.special_use, exempt=config.exempt, blocked_as=config.blocked)
+    for path in config.hosts:
+        local.add_hosts(_text(path, "--hosts"), str(path))
+    for path in config.block:
+        local.block(_text(path, "--block"), str(path))
+    for line in config.local:
+        for record in read_master(f"$TTL 60\n{line}", name="--local"):
+            local.add(record.name, record.type, record.rdata, record.ttl)
+    return local
+
+
+def _text(path: Path, flag: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{flag} {path} cannot be read: {error}") from None

@@ -1,0 +1,102 @@
+"""What can be set for the resolver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from netlab.config import Address, Count, Duration, Kind, Port, Size
+from netlab.cores.dns_names import from_text
+from netlab.errors import UsageError
+from netlab.http.reverse_settings import TrustedNetwork
+from netlab.policy.access import LOOPBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Whom to ask about a zone instead of its servers."""
+
+    zone: bytes
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Forward:
+        zone, equals, where = text.partition("=")
+        if not equals:
+            raise UsageError(f"{text!r} has no '=': ZONE=HOST:PORT, or .=HOST:PORT for all")
+        address = Address.parse(where if ":" in where else f"{where}:53")
+        return cls(from_text(zone or ".").lower(), address.host, address.port)
+
+
+ForwardRule = Annotated[Forward, Kind(parse=Forward.parse, allowed="ZONE=HOST:PORT", metavar="ZONE=HOST:PORT")]
+Zone = Annotated[bytes, Kind(parse=lambda text: from_text(text).lower(), allowed="a domain name", metavar="ZONE")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Where to listen, where to begin, what to answer by itself, and how much to keep."""
+
+    listen: Address = Address("127.0.0.1", 5300)
+    """Where to listen, over UDP and TCP; port 0 takes a free one."""
+    tls: bool = False
+    """Answer over TLS as well (DoT)."""
+    tls_listen: Address = Address("127.0.0.1", 8530)
+    """Where to answer over TLS."""
+    https: bool = False
+    """Answer over HTTPS as well (DoH), at /dns-query."""
+    https_listen: Address = Address("127.0.0.1", 8531)
+    """Where to answer over HTTPS."""
+    expose: bool = False
+    """Let other machines reach it: without this, only loopback is listened on."""
+    allow: tuple[TrustedNetwork, ...] = LOOPBACK
+    """Whose questions are answered; all others are refused (RFC 5358)."""
+    root_hints: Path | None = None
+    """The root's servers as a master file (named.root); without it, netlab's own root at 127.0.53.1."""
+    upstream_port: Port = 5300
+    """The port at which servers are asked: 53 on the Internet."""
+    forward: tuple[ForwardRule, ...] = ()
+    """Whom to ask about a zone and all below it; the longest zone counts, `.` is all."""
+    qname_minimisation: Literal["yes", "no"] = "yes"
+    """Tell servers no more of a name than they need (RFC 9156)."""
+    ipv6: bool = True
+    """Ask servers at their IPv6 addresses, too."""
+    local: tuple[str, ...] = ()
+    """A record of one's own, as a master file has it: 'www.shop.test 60 A 127.0.0.1'; `*.` is a wildcard."""
+    hosts: tuple[Path, ...] = ()
+    """A hosts file, whose names and addresses (PTR) are answered."""
+    block: tuple[Path, ...] = ()
+    """A block list: names, or a hosts file of them; each with all below it."""
+    blocked: Literal["nxdomain", "null", "nodata", "refused"] = "nxdomain"
+    """What is answered for a name that is blocked; null is 0.0.0.0 and ::."""
+    special_use: bool = True
+    """Answer names of special use by itself (RFC 6761): localhost, invalid, onion …"""
+    rebinding: bool = True
+    """Do not pass on private addresses for public names."""
+    exempt: tuple[Zone, ...] = (from_text("test."), from_text("127.in-addr.arpa."))
+    """Zones whose names may be of special use, and have private addresses: the lab's."""
+    limit: Count = 0
+    """Questions a second that each client may ask; more are dropped. 0 is no limit."""
+    cache: Size = 128 << 20
+    """Bytes that the cache may have."""
+    min_ttl: Duration = 0.0
+    """Keep records at least so long."""
+    max_ttl: Duration = 86_400.0
+    """Keep records no longer."""
+    serve_stale: Duration = 86_400.0
+    """Give answers up to so long behind their time when nothing better is to be had (RFC 8767); 0 never."""
+    max_queries: Count = 64
+    """Queries to servers for one question."""
+    max_recursions: Count = 500
+    """Questions looked for at once; more are dropped until there is room."""
+    max_connections: Count = 1000
+    """TCP and TLS connections open at once; 0 is no limit."""
+    idle_timeout: Duration = 10.0
+    """How long a connection may stay without a question."""
+
+    def __post_init__(self) -> None:
+        if not self.expose:
+            for address, flag in ((self.listen, "--listen"), (self.tls_listen, "--tls-listen")):
+                address.refuse_exposure(flag, "this server")
+            self.https_listen.refuse_exposure("--https-listen", "this server")

@@ -1,0 +1,133 @@
+"""The resolver: questions in, answers out; the order in which it thinks of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netlab.cores.dns_codes import REFUSED
+from netlab.cores.dns_message import HEADER, QR, Message, serialize
+from netlab.flow import Outcome
+from netlab.net.dns_stream import DnsStream
+from netlab.net.gate import Gate, GateLimits
+from netlab.net.listen import DatagramListener, Listener
+from netlab.net.tasks import Tasks
+from netlab.net.udp import Address, UdpListener, UdpSocket
+from netlab.policy.access import LOOPBACK, in_networks
+from netlab.policy.limit import TokenBucket
+from netlab.service import Context
+from servers.resolver.answering import Answering
+from servers.resolver.config import Config
+
+if TYPE_CHECKING:
+    from servers.resolver.doh import Doh
+
+MOST_CLIENTS = 10_000
+
+
+class Server:
+    """UDP, TCP, TLS and HTTPS lead to `respond`; a question that is known is answered before it is read."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config, self.context = config, context
+        self.tasks = Tasks("resolver")
+        self.gate = Gate(GateLimits(connections=config.max_connections))
+        self.answering = Answering(config, context, self.tasks)
+        self.buckets: dict[str, TokenBucket] = {}
+        self.doh = self._doh() if config.https else None
+
+    def _doh(self) -> Doh:
+        from servers.resolver.doh import Doh
+
+        return Doh(self, self.config, self.context)
+
+    # -- ways in -------------------------------------------------------------------------------------------------
+
+    def listeners(self) -> Sequence[Listener | DatagramListener]:
+        config, reuse = self.config, self.context.reuse_port
+        host, port = config.listen.host, config.listen.port
+        stream = Listener(
+            name="resolver",
+            scheme="dns",
+            host=host,
+            port=port,
+            factory=self._stream,
+            gate=self.gate,
+            reuse_port=reuse,
+        )
+        datagrams = UdpListener(
+            name="resolver", scheme="dns+udp", host=host, port=port, handler=self.datagram, reuse_port=reuse
+        )
+        found: list[Listener | DatagramListener] = [stream, datagrams]
+        if config.tls:
+            found.append(self._secure_listener())
+        return found if self.doh is None else [*found, self.doh.listener()]
+
+    def _secure_listener(self) -> Listener:
+        """DNS over TLS (RFC 7858)."""
+        from netlab.net.certs import Authority
+        from netlab.net.tls import TlsLayer
+        from netlab.net.tls_context import ServerContexts
+
+        contexts = ServerContexts(Authority.load(self.context.state))
+        return Listener(
+            name="resolver",
+            scheme="dns+tls",
+            host=self.config.tls_listen.host,
+            port=self.config.tls_listen.port,
+            factory=lambda: TlsLayer(self._stream(), contexts, server_side=True),
+            gate=self.gate,
+            reuse_port=self.context.reuse_port,
+        )
+
+    def _stream(self) -> DnsStream:
+        return DnsStream(self.gate, self.context.flows, "resolver", self.message, idle=self.config.idle_timeout)
+
+    def datagram(self, sock: UdpSocket, data: bytes, peer: Address) -> None:
+        """One question over UDP: at once from what is ready, else the long way."""
+        if not self.admits(peer[0]):
+            self._refuse_stranger(sock, data, peer)
+            return
+        flow = self.context.flows.open("dns", "resolver")
+        flow.client, flow.server, flow.received = peer, sock.address, len(data)
+        if not self.answering.at_once(data, flow, 0, lambda wire: sock.send(wire, peer)):
+            self.answering.respond(data, flow, lambda wire: sock.send(wire, peer), udp=True)
+
+    def message(self, stream: DnsStream, data: bytes) -> None:
+        """One question over TCP or TLS."""
+        connection = stream.flow
+        assert connection is not None  # open since the client was let in
+        flow = self.context.flows.open("dns", "resolver", connection)
+        flow.client, flow.server, flow.received = connection.client, connection.server, len(data)
+        if not self.admits(connection.client[0] if isinstance(connection.client, tuple) else ""):
+            flow.end(Outcome.REFUSED, "not one of --allow")
+            stream.dropped()
+        elif not self.answering.at_once(data, flow, 65_535, stream.send):
+            self.answering.respond(data, flow, stream.send, udp=False, drop=stream.dropped)
+
+    def admits(self, address: str) -> bool:
+        """Whether this client is answered at all: by its address, and by how often it asks."""
+        config = self.config
+        by_default = config.allow is LOOPBACK and address.startswith("127.")
+        if not by_default and not in_networks(address, config.allow):
+            return False
+        if not config.limit:
+            return True
+        now = self.context.clock.now()
+        bucket = self.buckets.get(address)
+        if bucket is None:
+            if len(self.buckets) >= MOST_CLIENTS:
+                del self.buckets[next(iter(self.buckets))]
+            bucket = self.buckets[address] = TokenBucket(config.limit, config.limit, now)
+        return bucket.admit(now).admitted
+
+    def _refuse_stranger(self, sock: UdpSocket, data: bytes, peer: Address) -> None:
+        """A stranger is told REFUSED; a client over its limit is told nothing: he may be a forged one."""
+        flow = self.context.flows.open("dns", "resolver")
+        flow.client, flow.server, flow.received = peer, sock.address, len(data)
+        if in_networks(peer[0], self.config.allow):
+            flow.end(Outcome.REFUSED, "over the limit")
+            return
+        flow.end(Outcome.REFUSED, "not one of --allow")
+        if len(data) >= HEADER.size and not data[2] & 0x80:
+            sock.send(serialize(Message(int.from_bytes(data[:2], "big"), QR, data[2] >> 3 & 15, REFUSED)), peer)
