@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SLICE = 0.002
 """Seconds of work on one answer before traffic has its turn."""
+CALLS = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "balancer", "reload", "stop")
+"""What one process answers, and a lab of workers too."""
 MAX_CHILDREN = 50
 WATCH_QUEUE = 1000
 WATCH_RATE = 5000
@@ -40,7 +42,19 @@ class LabCalls:
         self._lab = lab
 
     def table(self) -> Calls:
-        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "balancer", "stop")
+        names = (
+            "status",
+            "endpoints",
+            "flows",
+            "flow",
+            "watch",
+            "level",
+            "addresses",
+            "faults",
+            "balancer",
+            "reload",
+            "stop",
+        )
         return {name: getattr(self, name) for name in names}
 
     async def status(self) -> Record:
@@ -161,6 +175,10 @@ class LabCalls:
     async def balancer(self, service: str = "", action: str = "list", **arguments: Any) -> list[Record]:
         """The pools of the lab's balancers, after one of them was changed where that is asked for."""
         return steer(self._lab.services, service, action, arguments)
+
+    async def reload(self) -> Record:
+        """Read the settings again, as SIGHUP does."""
+        return {"changed": self._lab.reloads.reload()}
 
     async def stop(self) -> Record:
         """Drain and end."""

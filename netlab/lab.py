@@ -24,6 +24,7 @@ from netlab.errors import AddressInUse, UsageError
 from netlab.flow import FlowLog, Level
 from netlab.inspect.terminal import FlowLines, Writer, lines_for
 from netlab.lab_options import Options
+from netlab.lab_reload import Reader, Reloads
 from netlab.net.listen import Endpoint
 from netlab.net.tasks import Tasks
 from netlab.policy.faults import Faults
@@ -36,7 +37,15 @@ Factory = Callable[[Context], Service]
 class Lab:
     """Services, their endpoints and their flows, until someone says stop."""
 
-    def __init__(self, name: str, options: Options, *, prefix: str = "", seed: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: Options,
+        *,
+        prefix: str = "",
+        seed: int | None = None,
+        reader: Reader | None = None,
+    ) -> None:
         self.name, self.options = name, options
         self.started = time.time()
         self.flows = FlowLog(Level.named(options.record), prefix=prefix)
@@ -47,6 +56,7 @@ class Lab:
         self.context = Context(flows=self.flows, random=lot, seed=seed, faults=faults)
         self.endpoints: list[Endpoint] = []
         self.services: dict[str, Service] = {}
+        self.reloads = Reloads(self.services, reader, say)
         self.stopping = asyncio.Event()
         self._running: dict[str, AbstractAsyncContextManager[list[Endpoint]]] = {}
         self._tasks = Tasks("lab")
@@ -60,6 +70,10 @@ class Lab:
 
     def stop(self) -> None:
         self.stopping.set()
+
+    def watch_settings(self) -> None:
+        """From now on, take other settings when their file changes."""
+        self._tasks.start(self.reloads.watch(), "settings")
 
     async def close(self) -> None:
         """Drain all services side by side; a cancellation ends them at once."""
@@ -86,13 +100,25 @@ def say(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def run(name: str, options: Options, factories: Mapping[str, Factory], *, tolerant: bool = False) -> int:
+def run(
+    name: str,
+    options: Options,
+    factories: Mapping[str, Factory],
+    *,
+    tolerant: bool = False,
+    reader: Reader | None = None,
+) -> int:
     """A lab in the foreground, on a loop of its own; the result is the exit code."""
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
         try:
             return runner.run(
-                live(Lab(name, options), factories, own_folder() / f"{os.getpid()}.sock", tolerant=tolerant)
+                live(
+                    Lab(name, options, reader=reader),
+                    factories,
+                    own_folder() / f"{os.getpid()}.sock",
+                    tolerant=tolerant,
+                )
             )
         except asyncio.CancelledError:
             return 0  # a second Ctrl-C: everything was ended at once, as was wished
@@ -115,7 +141,7 @@ async def live(
         missing.append(error)
         say(f"{error}; {name} goes without it ({elsewhere(name)})")
 
-    with stopped_by_signals(lab.stop, lab.stopping):
+    with stopped_by_signals(lab.stop, lab.stopping, lab.reloads.hung_up):
         try:
             for name, factory in factories.items():
                 try:
@@ -127,6 +153,7 @@ async def live(
             if lab.endpoints:
                 async with ControlServer(socket, LabCalls(lab).table()):
                     settle_garbage()
+                    lab.watch_settings()
                     with (while_up or flows_printed)(lab):
                         await lab.stopping.wait()
                         await lab.close()
@@ -183,8 +210,12 @@ def announce(endpoints: Sequence[Endpoint], *, as_json: bool) -> None:
 
 
 @contextmanager
-def stopped_by_signals(stop: Callable[[], None], stopping: asyncio.Event) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP say stop; said again, everything is ended at once."""
+def stopped_by_signals(
+    stop: Callable[[], None], stopping: asyncio.Event, hung_up: Callable[[], bool] | None = None
+) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP say stop, SIGHUP not where `hung_up` takes it otherwise; said again, everything is
+    ended at once.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
 
@@ -193,9 +224,13 @@ def stopped_by_signals(stop: Callable[[], None], stopping: asyncio.Event) -> Ite
             task.cancel()
         stop()
 
+    def hang_up() -> None:
+        if hung_up is None or stopping.is_set() or not hung_up():
+            interrupted()
+
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
-        loop.add_signal_handler(number, interrupted)
+        loop.add_signal_handler(number, hang_up if number == signal.SIGHUP else interrupted)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import pickle
 import random
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from netlab.errors import DeadlineExceeded, NetlabError
 from netlab.inspect.terminal import LINES_PER_SECOND, Writer, lines_for
 from netlab.lab import announce, from_any_thread, loop_factory, raise_descriptor_limit, say, stopped_by_signals, unread
 from netlab.lab_options import Options
+from netlab.lab_reload import Reader, Reloads
 from netlab.net.listen import Endpoint
 from netlab.net.reserve import Reservation
 from netlab.net.tasks import Tasks
@@ -37,7 +39,7 @@ LONG_ENOUGH = 10.0
 FIRST_DELAY, MAX_DELAY = 0.1, 5.0
 
 
-def run(count: int, service: str, config: Any, options: Options) -> int:
+def run(count: int, service: str, config: Any, options: Options, reader: Reader) -> int:
     """So many workers in the foreground; the result is the exit code."""
     raise_descriptor_limit()
     listeners = rooms.services()[service].load().Server(config, Context()).listeners()
@@ -57,6 +59,7 @@ def run(count: int, service: str, config: Any, options: Options) -> int:
                 ports=reserved.ports,
                 socket=folder / f"{os.getpid()}.w{number}.sock",
                 seed=seed,
+                reader=dataclasses.replace(reader, quiet=number > 1),
             )
             for number in range(1, count + 1)
         ]
@@ -139,6 +142,11 @@ class Worker:
                 self._process.stdin.close()
             self.order.socket.unlink(missing_ok=True)  # where it could not do so itself
 
+    def hang_up(self) -> None:
+        """Have it read its settings again."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGHUP)
+
     def _signal(self, how: str) -> None:
         if self._process is not None and self._process.returncode is None:
             getattr(self._process, how)()
@@ -155,10 +163,12 @@ class Workers:
         sockets = [order.socket for order in orders]
         records = [endpoint_record(endpoint) for endpoint in endpoints]
         self._calls = WorkersCalls(orders[0].service, sockets, records, self._stopping.set)
+        kind = rooms.services()[orders[0].service].load().Server
+        self._reloads = Reloads({orders[0].service: kind}, orders[0].reader, say)
 
     async def live(self, socket: Path) -> int:
         """Start, say so, serve until someone says stop, drain; the exit code."""
-        with stopped_by_signals(self._stopping.set, self._stopping):
+        with stopped_by_signals(self._stopping.set, self._stopping, self._hung_up):
             try:
                 starts = [self._tasks.start(worker.start(), f"start {worker.order.number}") for worker in self._workers]
                 await asyncio.wait(starts)
@@ -177,6 +187,12 @@ class Workers:
                 await self._end()
                 await self._tasks.cancel()
         return 0
+
+    def _hung_up(self) -> bool:
+        if self._reloads.meant:
+            for worker in self._workers:
+                worker.hang_up()
+        return self._reloads.meant
 
     async def _end(self) -> None:
         """Let the workers drain; a cancellation (a second Ctrl-C) tells them again, and they end at once."""

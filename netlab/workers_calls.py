@@ -35,7 +35,19 @@ class WorkersCalls:
         self._started = time.time()
 
     def table(self) -> Calls:
-        names = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "balancer", "stop")
+        names = (
+            "status",
+            "endpoints",
+            "flows",
+            "flow",
+            "watch",
+            "level",
+            "addresses",
+            "faults",
+            "balancer",
+            "reload",
+            "stop",
+        )
         return {name: getattr(self, name) for name in names}
 
     async def _ask_all(self, call: str, **arguments: Any) -> list[Any]:
@@ -157,6 +169,10 @@ class WorkersCalls:
     async def balancer(self, **asked: Any) -> Any:
         """The pools of all workers together, after each of them was changed."""
         return together(await self._ask_all("balancer", **asked))
+
+    async def reload(self) -> Any:
+        """Have all workers read the settings again; the first that refuses says why."""
+        return (await self._ask_all("reload"))[0]
 
     async def addresses(self) -> Any:
         return (await self._ask_all("addresses"))[0]

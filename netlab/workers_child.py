@@ -17,6 +17,7 @@ from netlab import rooms
 from netlab.errors import NetlabError
 from netlab.lab import Lab, live, loop_factory, raise_descriptor_limit, say
 from netlab.lab_options import Options
+from netlab.lab_reload import Reader
 from netlab.service import Context, Service
 
 
@@ -31,6 +32,7 @@ class Order:
     ports: Sequence[int]
     socket: Path
     seed: int
+    reader: Reader
 
     @property
     def prefix(self) -> str:
@@ -58,10 +60,11 @@ def main() -> int:
     order: Order = pickle.load(sys.stdin.buffer)  # noqa: S301  our own parent wrote it
     raise_descriptor_limit()
     server = rooms.services()[order.service].load().Server
-    lab = Lab(order.service, order.options, prefix=order.prefix, seed=order.seed)
+    lab = Lab(order.service, order.options, prefix=order.prefix, seed=order.seed, reader=order.reader)
 
     def factory(context: Context) -> Service:
-        placed: Any = Placed(server(order.config, context), order.ports)
+        config = order.reader.fresh(order.service, order.config)  # they may have changed since the parent started
+        placed: Any = Placed(server(config, context), order.ports)
         return placed  # type: ignore[no-any-return]  # it has what the service has
 
     try:

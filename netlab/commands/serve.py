@@ -12,6 +12,7 @@ from netlab.config_help import help_text
 from netlab.errors import UsageError
 from netlab.lab import run
 from netlab.lab_options import ServeOptions, Sources, service
+from netlab.lab_reload import Reader, Table
 from netlab.service import Context, Service
 
 
@@ -35,26 +36,27 @@ def main(arguments: Sequence[str]) -> int:
     if wants_help(rest):
         print(help_text(line))
         return 0
-    sources = Sources(line.name, read(line, rest))
+    given = read(line, rest)
+    sources, reader = Sources(line.name, given), Reader(command=line.name, given=given, tables=(Table(name=name),))
     options, config = sources.settle(ServeOptions, "lab"), sources.settle(module.Config, name)
     if options.workers > 1:
         with sources.placed(module.Config, name):
-            return _run_workers(name, module, options, config)
+            return _run_workers(name, module, options, config, reader)
 
     def make(context: Context) -> Service:
         with sources.placed(module.Config, name):
             server: Service = module.Server(config, context)
             return server
 
-    return run(name, options, {name: make})
+    return run(name, options, {name: make}, reader=reader)
 
 
-def _run_workers(name: str, module: ModuleType, options: ServeOptions, config: Any) -> int:
+def _run_workers(name: str, module: ModuleType, options: ServeOptions, config: Any, reader: Reader) -> int:
     if not getattr(module, "WORKERS", True):
         raise UsageError(f"--workers {options.workers}: {name} runs as one process")
     from netlab import workers
 
-    return workers.run(options.workers, name, config, options)
+    return workers.run(options.workers, name, config, options, reader)
 
 
 def overview() -> str:

@@ -12,6 +12,7 @@ from netlab.config_flags import CommandLine, Part, read, wants_help
 from netlab.config_help import help_text
 from netlab.lab import Factory, run
 from netlab.lab_options import Options, Sources, service
+from netlab.lab_reload import Reader, Table
 from netlab.service import Context, Service
 
 
@@ -43,11 +44,13 @@ def main(arguments: Sequence[str]) -> int:
     if wants_help(arguments):
         print(help_text(line))
         return 0
-    sources = Sources(line.name, read(line, arguments))
+    given = read(line, arguments)
+    sources = Sources(line.name, given)
     config = sources.settle(Config, "lab")
     entries = [service(name) for name in config.names] or list(rooms.services().values())
     factories = {entry.name: _factory(entry, sources, config) for entry in entries if config.names or _in_lab(entry)}
-    return run("up", config, factories, tolerant=True)
+    tables = [Table(name=entry.name, flags=False, usual=_usual(entry, config)) for entry in entries]
+    return run("up", config, factories, tolerant=True, reader=Reader(command=line.name, given=given, tables=tables))
 
 
 def _in_lab(entry: rooms.Entry) -> bool:
@@ -63,10 +66,15 @@ def exposed(kind: type[Any]) -> dict[str, Any]:
     return {"expose": True} | everywhere if "expose" in known else {}
 
 
+def _usual(entry: rooms.Entry, config: Config) -> dict[str, Any]:
+    """What a service's settings are in the lab unless somebody says otherwise."""
+    module = entry.load()
+    return getattr(module, "IN_THE_LAB", {}) | (exposed(module.Config) if config.expose else {})
+
+
 def _factory(entry: rooms.Entry, sources: Sources, config: Config) -> Factory:
     module = entry.load()
-    usual = getattr(module, "IN_THE_LAB", {}) | (exposed(module.Config) if config.expose else {})
-    settings = sources.settle(module.Config, entry.name, flags=False, usual=usual)
+    settings = sources.settle(module.Config, entry.name, flags=False, usual=_usual(entry, config))
 
     def make(context: Context) -> Service:
         with sources.placed(module.Config, entry.name, flags=False):

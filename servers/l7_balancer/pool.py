@@ -150,8 +150,11 @@ class Pool:
 
     def adapt(self, settings: PoolSettings, world: World) -> None:
         """Other settings from now on; members keep what is known of them, and requests under way their ends."""
-        before, self.settings, self.world = self.settings, settings, world
+        before, former = self.settings, self.world
+        self.settings, self.world = settings, world
         old, members = self.upstreams, self.upstreams.members
+        if (settings, world.breaker, world.retry_budget) == (before, former.breaker, former.retry_budget):
+            return
         for member in members:
             if settings.upstream_limit != before.upstream_limit:
                 member.limit = settings.upstream_limit

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import fields
 
 from netlab.balancing.admin import Admin
 from netlab.balancing.checks import Checks
 from netlab.balancing.member import Member
 from netlab.balancing.steering import Steering
+from netlab.errors import UsageError
 from netlab.flow import FlowLog, Level, Outcome
+from netlab.http.cache.rules import CacheSettings
 from netlab.http.reverse_service import ReverseService
 from netlab.net.dial import Dialer
 from netlab.net.listen import Listener
@@ -17,6 +20,20 @@ from netlab.service import Context
 from servers.l7_balancer.config import DEFAULT, Config
 from servers.l7_balancer.pools import Pools
 
+FIXED = (
+    "listen",
+    "tls",
+    "tls_listen",
+    "status_listen",
+    "expose",
+    "client_certificates",
+    "client_ca",
+    "engine",
+    "max_connections",
+    "max_connections_per_address",
+    *(field.name for field in fields(CacheSettings)),
+)
+"""Settings that are made use of only at the start."""
 TICK = 0.25
 """Seconds between looks at drains."""
 
@@ -39,6 +56,19 @@ class Server(ReverseService):
         plan = self.pools.plan(config)
         self.configure(config, plan.of, otherwise=DEFAULT in plan.pools)
         self.pools.carry_out(plan)
+
+    def reload(self, config: Config) -> bool:
+        """Take other settings while requests are under way, files they name read anew; whether they are other ones.
+
+        UsageError leaves all as it was. What was done by hand stays, and what is known of upstreams that are in both.
+        """
+        changed = config != self.config
+        for name in FIXED:
+            if getattr(config, name) != getattr(self.where, name):
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} cannot change while it runs: start it anew for that")
+        self._take(config)
+        return changed
 
     async def background(self) -> None:
         """Check, look up, end drains, and keep what latencies were, until cancelled."""

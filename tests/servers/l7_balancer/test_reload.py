@@ -1,0 +1,197 @@
+"""Other settings while it runs: SIGHUP, a changed file, a bad one; and not one connection lost meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from netlab.errors import UsageError
+from tests.http.serving import connected
+from tests.http.upstreams import Called, scripted
+from tests.netlab_process import PATIENCE, Place, Process, place
+from tests.servers.l7_balancer.balanced import answered, balanced, members, origins, settings, who
+from tests.servers.proxies import program
+
+
+async def test_upstreams_come_go_and_keep_what_is_known_of_them() -> None:
+    async with origins("a", "b", "c") as (a, b, c), balanced(a.port, b.port) as proxy:
+        await answered(proxy, 4)
+        first, gone = members(proxy)
+        new = dataclasses.replace(settings(a.port, c.port), listen=proxy.server.where.listen)
+        assert proxy.server.reload(new)
+        assert not proxy.server.reload(new)
+        kept, come = members(proxy)
+        assert (kept, kept.total, come.total) == (first, 2, 0)
+        assert gone not in members(proxy)
+        assert await answered(proxy, 4) == {"a": 2, "c": 2}
+
+
+async def test_what_was_done_by_hand_stays() -> None:
+    async with origins("a", "b") as (a, b), balanced(a.port, b.port, balance="weighted_round_robin") as proxy:
+        proxy.server.steering.act("weight", upstream=f":{a.port}", value="3")
+        proxy.server.steering.act("add", upstream="127.0.0.1:1*0")
+        config = settings(a.port, f"127.0.0.1:{b.port}*9", balance="weighted_round_robin", retries=0)
+        assert proxy.server.reload(config)
+        assert [member.full_weight for member in members(proxy)] == [3, 9, 0]
+        assert await answered(proxy, 8) == {"a": 2, "b": 6}
+
+
+async def test_pools_routes_and_balancers_change() -> None:
+    async with origins("a", "b") as (a, b), balanced(a.port, b.port) as proxy:
+        config = settings(a.port, balance="first", pools=(f"api to=:{b.port}",), routes=("path=/api pool=api",))
+        proxy.server.reload(config)
+        assert who(await proxy.get("/api/x")) == "b"
+        assert await answered(proxy, 3) == {"a": 3}
+        proxy.server.reload(settings(b.port))
+        assert list(proxy.server.pools.pools) == ["default"]
+        assert await answered(proxy, 3) == {"b": 3}
+
+
+async def test_checks_begin_and_end_with_the_settings() -> None:
+    async with origins("a") as (a,), balanced(a.port) as proxy:
+        assert members(proxy)[0].health is None
+        proxy.server.reload(settings(a.port, check="tcp", check_interval=0.01))
+        (member,) = members(proxy)
+        async with asyncio.timeout(PATIENCE):
+            while not member.checked:
+                await asyncio.sleep(0.01)
+        proxy.server.reload(settings(a.port))
+        assert member.health is None
+
+
+async def test_requests_under_way_end_where_they_began() -> None:
+    held = asyncio.Event()
+
+    async def slow(called: Called) -> None:
+        await called.head()
+        await held.wait()
+        await called.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
+
+    async with scripted(slow) as old, origins("b") as (b,), balanced(old.port, balance="least_connections") as proxy:
+        async with connected(proxy.port) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await proxy.until(lambda: len(proxy.notes("upstream.picked")) == 1)
+            leaving = members(proxy)[0]
+            proxy.server.reload(settings(b.port, balance="peak_ewma"))
+            assert await answered(proxy, 2) == {"b": 2}
+            assert leaving.active == 1
+            held.set()
+            assert (await client.response())[1] == b"slow"
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"\n" in (await client.response())[1]  # the same connection, the new upstream
+        assert leaving.active == 0
+
+
+@pytest.mark.parametrize("change", ["listen", "tls"])
+async def test_what_cannot_change_is_refused_whole(change: str) -> None:
+    async with origins("a", "b") as (a, b), balanced(a.port) as proxy:
+        new = dataclasses.replace(settings(b.port), **{change: True if change == "tls" else settings(1).status_listen})
+        with pytest.raises(UsageError, match=f"--{change} cannot change while it runs"):
+            proxy.server.reload(new)
+        assert await answered(proxy, 2) == {"a": 2}
+
+
+# -- as a process ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here() -> Iterator[Place]:
+    with place() as found:
+        yield found
+
+
+FILE = """[l7-balancer]
+listen = "127.0.0.1:0"
+to = [{to}]
+{more}
+"""
+
+
+class Told:
+    """What a process says on its standard error, line by line."""
+
+    def __init__(self, process: Process) -> None:
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._read, args=(process,), daemon=True)
+        self._thread.start()
+
+    def _read(self, process: Process) -> None:
+        assert process.popen.stderr is not None
+        for line in process.popen.stderr:
+            with self._news:
+                self.lines.append(line)
+                self._news.notify_all()
+
+    def wait_for(self, words: str) -> str:
+        with self._news:
+            assert self._news.wait_for(lambda: any(words in line for line in self.lines), PATIENCE), self.lines
+            return next(line for line in self.lines if words in line)
+
+
+@contextmanager
+def two_upstreams(here: Place) -> Iterator[tuple[int, int]]:
+    with here.serve("-q") as first, here.serve("-q") as other:
+        yield first.port, other.port
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_changed_file_is_taken_and_a_bad_one_refused_with_its_line(here: Place, workers: str, tmp_path: Path) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text(FILE.format(to='"127.0.0.1:1"', more=""))
+    with here.start("serve", "l7-balancer", "--config", str(file), "-q", "--workers", workers) as process:
+        process.wait_until_ready()
+        told = Told(process)
+        file.write_text(FILE.format(to='"127.0.0.1:1", "127.0.0.1:2"', more='balance = "best"'))
+        line = told.wait_for("stay")
+        assert f"{file}:4: balance 'best' is not one of round_robin" in line
+        file.write_text(FILE.format(to='"127.0.0.1:1", "127.0.0.1:2"', more=""))
+        assert "settings read again: l7-balancer changed" in told.wait_for("read again")
+        (pool,) = json.loads(here.run("balancer", "--json").stdout)
+        assert [member["upstream"] for member in pool["upstreams"]] == ["127.0.0.1:1", "127.0.0.1:2"]
+        process.popen.send_signal(signal.SIGHUP)
+        told.wait_for("nothing changed")
+        assert sum(line.endswith(" changed\n") for line in told.lines) == 2  # one of the workers speaks for all
+        process.interrupt()
+        assert process.popen.wait(PATIENCE) == 0
+
+
+def test_reloads_under_load_lose_nothing(here: Place, tmp_path: Path) -> None:
+    wrk = program("wrk")
+    file, lost = tmp_path / "lab.toml", "Socket errors|Non-2xx"
+    with two_upstreams(here) as (one, other):
+        file.write_text(FILE.format(to=f'"127.0.0.1:{one}"', more=""))
+        with here.start("serve", "l7-balancer", "--config", str(file), "-q", "--record", "off") as process:
+            process.wait_until_ready()
+            load = subprocess.Popen(
+                [wrk, "-t1", "-c50", "-d4s", f"{process.url}/hello"], stdout=subprocess.PIPE, text=True
+            )
+            began, count = time.monotonic(), 0
+            while load.poll() is None and time.monotonic() - began < PATIENCE:
+                count += 1
+                ports = (one, other) if count % 2 else (other,)
+                targets = ", ".join(f'"127.0.0.1:{port}"' for port in ports)
+                file.write_text(FILE.format(to=targets, more=f"retries = {count % 3}"))
+                os.kill(process.pid, signal.SIGHUP)
+                try:
+                    load.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    pass
+            out = load.communicate()[0]
+            assert not any(word in out for word in lost.split("|")), out
+            assert count > 10
+            (pool,) = json.loads(here.run("balancer", "--json", "--lab", "l7-balancer").stdout)
+            assert (pool["live"], pool["leaving"]) == (0, [])
+            process.interrupt()
+            assert process.popen.wait(PATIENCE) == 0
