@@ -144,7 +144,7 @@ class HttpConnection(PacedConnection):
         while True:
             for event in events:
                 if type(event) is Request:
-                    self._request_received(event)
+                    self._request_received(event, events)
                 elif type(event) is Data:
                     self._content_received(event)
                 elif type(event) is End:
@@ -158,7 +158,7 @@ class HttpConnection(PacedConnection):
             if not (events := core.resume()):
                 return core.idle
 
-    def _request_received(self, request: Request) -> None:
+    def _request_received(self, request: Request, events: list[Any]) -> None:
         connection = self.flow
         assert connection is not None  # it is open since `attach`
         flow = self.flows.open("http", self.service, connection)
@@ -169,6 +169,8 @@ class HttpConnection(PacedConnection):
             self.stage = ""  # a deadline of its own begins
         if flow.events is not None:
             recording.request_received(flow, request, self)
+        if len(events) > 1 and isinstance(events[-1], RemoteProtocolError):
+            return  # what came with it breaks the protocol: nobody acts on any of it, and the answer says why
         if request.frame.expectation is not None:
             exchange.refuse(417, f"Expect: {request.frame.expectation[:80]} cannot be met; only 100-continue can")
             return

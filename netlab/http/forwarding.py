@@ -22,7 +22,7 @@ from netlab.http import recording
 from netlab.http.roles import Asker
 from netlab.http.settings import STATUS_TEXT
 from netlab.http.tunnel import Tunnel
-from netlab.http.upstream import Upstream
+from netlab.http.upstream import NO_CONTENT, Upstream
 from netlab.net.addresses import SocketAddress
 from netlab.net.connection import NEVER
 from netlab.net.dial import Objection
@@ -155,6 +155,10 @@ class Forwarding:
     # -- towards the client --------------------------------------------------------------------------------------
 
     def answered(self, events: list[Any]) -> None:
+        if not events:
+            return  # a part of a head, or of a chunk's line: whoever drips is not heard out for ever
+        if not self.responding and isinstance(events[-1], RemoteProtocolError):
+            events = events[-1:]  # the client knows of nothing yet: it gets the reason, and no part of a lie
         self.exchange.connection.in_turn(self._heed, self._answered, events)
 
     def _heed(self, work: Callable[..., None], *arguments: Any) -> None:
@@ -183,7 +187,8 @@ class Forwarding:
             elif kind is Informational:
                 exchange.inform(event.status, self._interim(event))
             elif isinstance(event, RemoteProtocolError):
-                silent = isinstance(event, Truncated) and event.offset == self._heard_before
+                began = self.upstream.core.began if self.upstream is not None else 0  # all it said before the request
+                silent = isinstance(event, Truncated) and event.offset == began
                 self.fail(ConnectionLost("the upstream closed the connection without an answer") if silent else event)
                 return
         if self.upstream is None:
@@ -312,7 +317,7 @@ class Forwarding:
         if upstream is not None:
             self._leave_upstream(upstream)
             upstream.abort()
-            if self._was_stale(error):
+            if self._was_stale(upstream, error):
                 self.leg.note("request.retried", reason="the kept connection was closed by the upstream")
                 self.dial()
                 return
@@ -322,10 +327,10 @@ class Forwarding:
         if not self._went_elsewhere(failed):
             self._give_up(failed)
 
-    def _was_stale(self, error: NetlabError) -> bool:
+    def _was_stale(self, upstream: Upstream, error: NetlabError) -> bool:
         """A connection kept too long was closed under our hands: once, idempotent, nothing of the content gone."""
-        stale = isinstance(error, ConnectionLost | RemoteProtocolError) and not self._fresh and not self.responding
-        return stale and self.exchange.request.method in IDEMPOTENT and not self._sent_content
+        silent = isinstance(error, ConnectionLost) and upstream.core.received == upstream.core.began
+        return silent and not self._fresh and self.exchange.request.method in IDEMPOTENT and not self._sent_content
 
     def _went_elsewhere(self, failed: Failure) -> bool:
         """Whether another upstream has the request now: one that knows nothing of it yet, or may be asked again."""
@@ -367,11 +372,6 @@ class Forwarding:
         timeout = self.way.timeout
         return self.gateway.settings.response_timeout if timeout is None else timeout
 
-    @property
-    def _heard_before(self) -> int:
-        """What the upstream had said on this connection before the request."""
-        return self.upstream.core.began if self.upstream is not None else 0
-
     def _awaits_continue(self) -> bool:
         return self.exchange.request.frame.expects_continue and not self.exchange.content_begun
 
@@ -396,7 +396,4 @@ class Forwarding:
 
 
 OK, REFUSED = Outcome.OK, Outcome.REFUSED
-NO_CONTENT = RemoteProtocolError(
-    "a 205 response has no content", offset=0, rule="response.reset_content", section="RFC 9110 15.3.6", status=502
-)
 OUTCOMES = {502: Outcome.UNREACHABLE, 503: Outcome.UNREACHABLE, 504: Outcome.TIMEOUT, 403: Outcome.REFUSED}

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import ClientCore, Limits, Request, Response, encode_fields
+from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow
 from netlab.net.outgoing import Outgoing
 
@@ -14,6 +15,10 @@ PIECE = 64 << 10
 """Bytes of content that are worth a write of their own."""
 UNSEEN = frozenset(("h2c",))
 """Protocols that are not offered to upstreams: requests inside of them would pass beside all that stands before one."""
+
+NO_CONTENT = RemoteProtocolError(
+    "a 205 response has no content", offset=0, rule="response.reset_content", section="RFC 9110 15.3.6", status=502
+)
 
 
 class Waiting(Protocol):
