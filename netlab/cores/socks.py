@@ -10,24 +10,21 @@ import ipaddress
 from enum import Enum
 from typing import NamedTuple
 
-from netlab.errors import LocalProtocolError, RemoteProtocolError, Truncated
+from netlab.cores.socks_wire import (
+    CONNECT,
+    NO_ACCEPTABLE,
+    NO_AUTHENTICATION,
+    USER_PASSWORD,
+    Reply,
+    Side,
+    address_end,
+    host_name,
+    read_address,
+    write_address,
+)
+from netlab.errors import LocalProtocolError, RemoteProtocolError
 
-NO_AUTHENTICATION, USER_PASSWORD, NO_ACCEPTABLE = 0x00, 0x02, 0xFF  # methods, RFC 1928 3
-CONNECT = 1
-IPV4, NAME, IPV6 = 1, 3, 4  # address types, RFC 1928 5
-
-
-class Reply(Enum):
-    """Why a request is refused: the codes of SOCKS 5 (RFC 1928 6); SOCKS 4 knows only "rejected or failed"."""
-
-    GENERAL_FAILURE = 1
-    NOT_ALLOWED = 2
-    NETWORK_UNREACHABLE = 3
-    HOST_UNREACHABLE = 4
-    CONNECTION_REFUSED = 5
-    TTL_EXPIRED = 6
-    COMMAND_NOT_SUPPORTED = 7
-    ADDRESS_TYPE_NOT_SUPPORTED = 8
+__all__ = ["Connect", "Credentials", "Event", "Reply", "ServerCore"]
 
 
 class Credentials(NamedTuple):
@@ -58,14 +55,14 @@ class Stage(Enum):
     CLOSED = "closed"
 
 
-class ServerCore:
+class ServerCore(Side):
     """One client's way to its tunnel. `authenticate` asks for user and password, which SOCKS 4 cannot give."""
 
-    __slots__ = ("_authenticate", "_buffer", "_next", "_offset", "_out", "_stage", "_version")
+    __slots__ = ("_authenticate", "_next", "_stage", "_version")
 
     def __init__(self, *, authenticate: bool = False) -> None:
+        super().__init__()
         self._authenticate = authenticate
-        self._buffer, self._offset, self._out = b"", 0, b""
         self._stage, self._next = Stage.METHODS, Stage.METHODS
         self._version = 0
 
@@ -75,12 +72,7 @@ class ServerCore:
             if self._stage in (Stage.TUNNEL, Stage.CLOSED) or self._next is Stage.TUNNEL:
                 return []  # a half-close: all that it has to say to the far end came ahead
             self._stage = Stage.CLOSED
-            at = self._offset + len(self._buffer)
-            return [
-                Truncated(
-                    "the client ended before it was connected", offset=at, rule="socks.truncated", section="RFC 1928 3"
-                )
-            ]
+            return [self._cut("the client ended before it was connected")]
         if self._stage is not Stage.CLOSED:
             self._buffer += data
         return self._read()
@@ -146,23 +138,21 @@ class ServerCore:
             return None
         if data[0] != 5 or data[2] != 0:
             return self._refuse_bytes("not a SOCKS 5 request", 0, "socks.request", "RFC 1928 4")
-        sizes = {IPV4: 4, NAME: 1 + data[4], IPV6: 16}
-        if data[3] not in sizes:
+        try:
+            end = address_end(data)
+        except KeyError:
             self._reply5(Reply.ADDRESS_TYPE_NOT_SUPPORTED)
             return self._refuse_bytes(f"address type {data[3]} is not known", 3, "socks.address_type", "RFC 1928 5")
-        end = 4 + sizes[data[3]]
-        if len(data) < end + 2:
+        if end is None or len(data) < end + 2:
             return None
         if data[1] != CONNECT:
             self._reply5(Reply.COMMAND_NOT_SUPPORTED)
             return self._refuse_bytes(
                 f"command {data[1]} is not served, only CONNECT", 1, "socks.command", "RFC 1928 4"
             )
-        address = data[4:end]
-        port = int.from_bytes(data[end : end + 2], "big")
+        host, port = read_address(data, end)
         self._use(end + 2)
         self._hold(Stage.TUNNEL)
-        host = host_name(address[1:]) if data[3] == NAME else str(ipaddress.ip_address(address))
         return Connect(host, port, 5)
 
     def _request4(self, data: bytes) -> Event | None:
@@ -214,9 +204,7 @@ class ServerCore:
         if self._version == 4:
             self._reply4(granted=True)
         else:
-            address = ipaddress.ip_address(host)
-            kind = IPV4 if address.version == 4 else IPV6
-            self._out += bytes((5, 0, 0, kind)) + address.packed + port.to_bytes(2, "big")
+            self._out += b"\x05\x00\x00" + write_address(host, port)
         self._stage = Stage.TUNNEL
 
     def refuse(self, reason: Reply) -> None:
@@ -228,11 +216,6 @@ class ServerCore:
             self._reply5(reason)
         self._stage = Stage.CLOSED
 
-    def outgoing(self) -> bytes:
-        """What must be written now."""
-        out, self._out = self._out, b""
-        return out
-
     @property
     def closed(self) -> bool:
         return self._stage is Stage.CLOSED
@@ -241,17 +224,12 @@ class ServerCore:
     def switched(self) -> bool:
         return self._stage is Stage.TUNNEL
 
-    def rest(self) -> bytes:
-        """The tunnel's first bytes, where they came with the request."""
-        data, self._buffer = self._buffer, b""
-        return data
-
     def _want_connect(self) -> None:
         if self._stage is not Stage.HELD or self._next is not Stage.TUNNEL:
             raise LocalProtocolError("nobody asked to be connected")
 
     def _reply5(self, reason: Reply) -> None:
-        self._out += bytes((5, reason.value, 0, IPV4)) + bytes(6)
+        self._out += bytes((5, reason.value, 0)) + write_address("0.0.0.0", 0)  # noqa: S104  "no address"
 
     def _reply4(self, *, granted: bool) -> None:
         self._out += bytes((0, 0x5A if granted else 0x5B)) + bytes(6)
@@ -259,16 +237,9 @@ class ServerCore:
     def _hold(self, then: Stage) -> None:
         self._stage, self._next = Stage.HELD, then
 
-    def _use(self, count: int) -> None:
-        self._buffer = self._buffer[count:]
-        self._offset += count
-
     def _refuse_bytes(self, reason: str, at: int, rule: str, section: str) -> RemoteProtocolError:
         self._stage = Stage.CLOSED
-        offset = self._offset + at
-        return RemoteProtocolError(
-            reason, offset=offset, rule=rule, section=section, excerpt=self._buffer[:40], caret=at
-        )
+        return self._wrong(reason, at, rule, section)
 
     def __repr__(self) -> str:
         return f"<SOCKS {self._version or '?'} {self._stage.value}>"
@@ -279,8 +250,3 @@ READERS = {
     Stage.CREDENTIALS: ServerCore._credentials,
     Stage.REQUEST: ServerCore._request,
 }
-
-
-def host_name(data: bytes) -> str:
-    """A name as the client sent it; what is no ASCII cannot be resolved, and says so by its escapes."""
-    return data.decode("ascii", "backslashreplace")
