@@ -70,8 +70,14 @@ class Running:
     path: Path
     endpoints: tuple[str, ...]
 
+    @property
+    def where(self) -> str:
+        """Where it is first reached, and at how many places more."""
+        first, more = "".join(self.endpoints[:1]) or "no endpoints", len(self.endpoints) - 1
+        return f"{first} and {more} more" if more > 0 else first
+
     def __str__(self) -> str:
-        return f"{self.pid} ({self.name}: {', '.join(self.endpoints) or 'no endpoints'})"
+        return f"{self.pid} ({self.name}: {self.where})"
 
 
 async def labs() -> list[Running]:
@@ -117,13 +123,8 @@ async def choose(which: str | None) -> Running:
 
 
 def _table(running: list[Running]) -> str:
-    """A row for each: process id, name, where it is first reached and at how many places more."""
     width = max(len(lab.name) for lab in running)
-    rows = []
-    for lab in running:
-        first, more = "".join(lab.endpoints[:1]) or "no endpoints", len(lab.endpoints) - 1
-        rows.append(f"\n{lab.pid:>9}  {lab.name:<{width}}  {first}{f' and {more} more' if more > 0 else ''}")
-    return "".join(rows)
+    return "".join(f"\n{lab.pid:>9}  {lab.name:<{width}}  {lab.where}" for lab in running)
 
 
 async def lab_addresses() -> dict[str, Any]:
