@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar, Unpack
 
 from netlab.clock import Clock
 from netlab.config_values import Kind
@@ -15,7 +15,7 @@ from netlab.flow import Flow
 from netlab.http.parents import Parent, ParentDialer
 from netlab.http.upstream import FarEnd
 from netlab.net.addresses import is_literal
-from netlab.net.dial import Check, Detour, Dialer, Timeouts
+from netlab.net.dial import Detour, Dialer, How
 from netlab.net.secure import TlsOptions
 from netlab.policy.balance import BALANCERS, Balancer, Latency
 from netlab.policy.breaker import Breaker, BreakerRules, State
@@ -162,25 +162,10 @@ class SourceDialer(Detour):
         self._source = source
 
     async def dial(
-        self,
-        host: str,
-        port: int,
-        factory: Callable[[Flow], P],
-        *,
-        tls: TlsOptions | None = None,
-        timeouts: Timeouts | None = None,
-        source: str | None = None,
-        parent: Flow | None = None,
-        allow: Check | None = None,
+        self, host: str, port: int, factory: Callable[[Flow], P], **how: Unpack[How]
     ) -> tuple[asyncio.Transport, P, Flow]:
-        return await self._direct.dial(
-            *(host, port, factory),
-            tls=tls,
-            timeouts=timeouts,
-            source=source or self._source,
-            parent=parent,
-            allow=allow,
-        )
+        how["source"] = how.get("source") or self._source
+        return await self._direct.dial(host, port, factory, **how)
 
 
 class ExitDialer(Detour):
@@ -191,26 +176,16 @@ class ExitDialer(Detour):
         self.exits = exits
 
     async def dial(
-        self,
-        host: str,
-        port: int,
-        factory: Callable[[Flow], P],
-        *,
-        tls: TlsOptions | None = None,
-        timeouts: Timeouts | None = None,
-        source: str | None = None,
-        parent: Flow | None = None,
-        allow: Check | None = None,
+        self, host: str, port: int, factory: Callable[[Flow], P], **how: Unpack[How]
     ) -> tuple[asyncio.Transport, P, Flow]:
+        parent = how.get("parent")
         client = client_of(parent)
         key, tried = f"{client} {host}", list[Exit]()
         picked = self.exits.pick(key)
         assert picked is not None  # of those that were not tried there is one
         while True:
             try:
-                transport, protocol, flow = await picked.dialer.dial(
-                    host, port, factory, tls=tls, timeouts=timeouts, parent=parent, allow=allow
-                )
+                transport, protocol, flow = await picked.dialer.dial(host, port, factory, **how)
             except PeerUnreachable as error:
                 failed = picked.failed(failure(error))
                 self.exits.report(picked, failed)

@@ -7,7 +7,7 @@ import base64
 import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, Unpack
 
 from netlab.config_values import Kind
 from netlab.cores.http1 import ClientCore as HttpCore
@@ -18,7 +18,7 @@ from netlab.errors import PeerUnreachable, RemoteProtocolError, UsageError
 from netlab.flow import Flow, Outcome
 from netlab.http.url import Url
 from netlab.net.addresses import SocketAddress
-from netlab.net.dial import Check, Detour, Dialer, Timeouts
+from netlab.net.dial import Detour, Dialer, How, Timeouts
 from netlab.net.outgoing import Outgoing
 from netlab.net.secure import TlsOptions
 from netlab.net.within import secure_within
@@ -118,25 +118,15 @@ class ParentDialer(Detour):
         return self._tls() if parent.scheme == "https" else None
 
     async def dial(
-        self,
-        host: str,
-        port: int,
-        factory: Callable[[Flow], P],
-        *,
-        tls: TlsOptions | None = None,
-        timeouts: Timeouts | None = None,
-        source: str | None = None,
-        parent: Flow | None = None,
-        allow: Check | None = None,
+        self, host: str, port: int, factory: Callable[[Flow], P], **how: Unpack[How]
     ) -> tuple[asyncio.Transport, P, Flow]:
         through = self.parent(host, port)
         if through is None:
-            return await self._direct.dial(
-                host, port, factory, tls=tls, timeouts=timeouts, source=source, parent=parent, allow=allow
-            )
+            return await self._direct.dial(host, port, factory, **how)
+        tls, allow = how.get("tls"), how.get("allow")
         if allow is not None and (objection := allow(SocketAddress(host, port))) is not None:
             raise PeerUnreachable(objection.reason, stage="policy")
-        times = timeouts or self.timeouts
+        times = how.get("timeouts") or self.timeouts
         try:
             _, asking, flow = await self._direct.dial(
                 through.host,
@@ -144,8 +134,8 @@ class ParentDialer(Detour):
                 lambda flow: Asking(flow, through, host, port),
                 tls=self.tls_to(through),
                 timeouts=times,
-                source=source,
-                parent=parent,
+                source=how.get("source"),
+                parent=how.get("parent"),
             )
         except PeerUnreachable as error:
             raise PeerUnreachable(f"the parent proxy: {error}", stage="proxy", timed_out=error.timed_out) from error

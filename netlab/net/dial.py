@@ -43,6 +43,16 @@ class Timings(TypedDict):
     tls: float
 
 
+class How(TypedDict, total=False):
+    """What a dial may be told besides; see `Dialer.dial`."""
+
+    tls: TlsOptions | None
+    timeouts: Timeouts | None
+    source: str | None
+    parent: Flow | None
+    allow: Check | None
+
+
 class Objection(Protocol):
     """Why an address must not be dialled."""
 
