@@ -10,10 +10,11 @@ from netlab.cores.http1 import encode_fields
 from netlab.cores.http1_client import WITH_CONTENT
 from netlab.http.exchange import Exchange
 from netlab.http.exits import client_of
+from netlab.http.gateway import BLOCKS
 from netlab.http.hops import hops_left, one_less
 from netlab.http.roles import Asker
 from netlab.http.undoing import Undone
-from netlab.policy.anonymity.anonymize import Anonymity, Asked, Change
+from netlab.policy.anonymity.anonymize import Anonymity, Applied, Asked, Change
 from netlab.policy.anonymity.dress import arrange
 from netlab.policy.anonymity.levels import NAMES, Rules
 from netlab.policy.anonymity.profiles import Profile, engine_of, pool
@@ -46,11 +47,20 @@ class Sanitized(NamedTuple):
     apart: str
 
 
+class Prepared(NamedTuple):
+    """The fields as they go on, but for a name in Via that is another one each time."""
+
+    block: bytes
+    framing: int | None
+    applied: Applied
+
+
 class Sanitizer:
     """All levels of one proxy, and its sessions. `secret` is what our pseudonyms in Via are known by."""
 
     def __init__(self, config: Config, context: Context, name: str, secret: bytes) -> None:
-        self.name, self.secret = name, secret
+        self.secret = secret
+        self.hop = Hop(name=name, tells="both")
         self.random, self.clock = context.random, context.clock
         self.levels = {name: Anonymity(config.rules(name), keep=config.keep, drop=config.drop) for name in NAMES}
         profiles = pool(config.browser, config.language)
@@ -62,25 +72,47 @@ class Sanitizer:
         the level where a request does not ask for its own.
         """
         request, anonymity = exchange.request, self.levels[level]
-        rules, upgrade = anonymity.rules, bool(request.frame.upgrade)
-        asked = Asked(method=request.method, to=to, upgrade=upgrade)
-        applied = anonymity.apply(travelling(exchange), asked, self.profile(exchange, rules))
+        block, framing, applied = self._prepared(exchange, to, host, anonymity)
         if applied.undo is not None:
             exchange.recode(Undone(applied.undo))
         if applied.order and request.frame.expects_continue:
             exchange.want()  # no browser asks before it sends, so that nobody else will tell the client to go on
         if exchange.flow.events is not None:
             note_changes(exchange, "request.anonymized", applied.changes, level=level, relation=applied.relation)
+        if anonymity.rules.via == "passing":
+            name = pseudonym(self.secret, self.random.randbytes(NONCE))
+            block += f"Via: {request.version} {name}\r\n".encode("ascii")
+        answered = Answered(request.method, applied.relation, time.time())
+        return Sanitized(block, framing, anonymity, answered, "" if level == usual else level)
+
+    def _prepared(self, exchange: Exchange, to: Place, host: str, anonymity: Anonymity) -> Prepared:
+        """All that is the same for a client that repeats itself: made once, and kept with its connection."""
+        connection, request = exchange.connection, exchange.request
+        profile = self.profile(exchange, anonymity.rules)
+        facts = (to, host, anonymity, request.method, request.frame.upgrade, frames(exchange), profile)
+        kept: Any = connection.onward  # where a gateway keeps its blocks
+        fields, known = kept
+        if fields is not request.fields or len(known) >= BLOCKS:
+            connection.onward = (request.fields, known := {})
+        found: Prepared | None = known.get(facts)
+        if found is None:
+            found = known[facts] = self._prepare(exchange, to, host, anonymity, profile)
+        return found
+
+    def _prepare(self, exchange: Exchange, to: Place, host: str, anonymity: Anonymity, profile: Profile) -> Prepared:
+        request, rules = exchange.request, anonymity.rules
+        upgrade = bool(request.frame.upgrade)
+        applied = anonymity.apply(travelling(exchange), Asked(method=request.method, to=to, upgrade=upgrade), profile)
         order = applied.order or own_order([name for name, _ in request.fields])
+        fields = self._signed(exchange, applied.fields, to.scheme, host) if rules.via == "own" else applied.fields
         block, framing = placed(
-            self._signed(exchange, applied.fields, rules, to.scheme, host),
+            fields,
             host,
             order,
             keep_alive=rules.software == "profile" and not upgrade and "connection" in order,
             frame_at="connection" if upgrade else "content-length" if frames(exchange) else "",
         )
-        answered = Answered(request.method, applied.relation, time.time())
-        return Sanitized(block, framing, anonymity, answered, "" if level == usual else level)
+        return Prepared(block, framing, applied)
 
     def profile(self, exchange: Exchange, rules: Rules) -> Profile:
         """Whom the client looks like: its session's browser, or the one that all clients look like."""
@@ -89,17 +121,12 @@ class Sanitizer:
             return self.sessions.uniform(engine)
         return self.sessions.of(client_of(exchange.flow), engine, self.clock.now()).profile
 
-    def _signed(self, exchange: Exchange, fields: list[Pair], rules: Rules, scheme: str, host: str) -> list[Pair]:
-        """With what a proxy says of itself and of its client."""
-        if rules.via == "none" and not rules.tells:
-            return fields
-        own = rules.via != "passing"
-        name = self.name if own else pseudonym(self.secret, self.random.randbytes(NONCE))
-        hop = Hop(name=name, tells="both" if rules.tells else "nothing", via=rules.via != "none")
+    def _signed(self, exchange: Exchange, fields: list[Pair], scheme: str, host: str) -> list[Pair]:
+        """With what a transparent proxy says of itself and of its client."""
         client = exchange.flow.client
         address = str(client[0]) if isinstance(client, tuple) else ""
         arrival = Arrival(client=address, scheme=scheme, host=host, version=exchange.request.version)
-        return request_fields(fields, (), hop, arrival)
+        return request_fields(fields, (), self.hop, arrival)
 
 
 def travelling(exchange: Exchange) -> list[Pair]:

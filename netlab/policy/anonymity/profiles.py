@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 Engine = Literal["chromium", "firefox"]
@@ -178,6 +179,7 @@ CHROMIUM = re.compile(r"\b(?:Headless)?Chrom(?:e|ium)/")
 FIREFOX = re.compile(r"\bFirefox/")
 
 
+@lru_cache(1024)
 def engine_of(user_agent: str | None) -> Engine | None:
     """Whose fields these are; None for everything that is no browser, or one of which no profile is known."""
     if user_agent is None:

@@ -24,12 +24,16 @@ class Session(NamedTuple):
 class Sessions:
     """Gives each client a profile from a seed: the same seed, the same clients in whatever order, the same profiles.
 
+    profiles  of them each client gets one of its own engine, as far as there are any
     lifetime  seconds from a session's first request
     """
 
     def __init__(self, seed: int, profiles: Sequence[Profile], lifetime: float) -> None:
         self.seed, self.lifetime = seed, lifetime
-        self.profiles = tuple(profiles)
+        self._profiles: dict[Engine | None, Sequence[Profile]] = {
+            engine: [profile for profile in profiles if profile.engine == engine] or profiles
+            for engine in ("chromium", "firefox", None)
+        }
         self._running: OrderedDict[tuple[str, Engine | None], tuple[int, Session]] = OrderedDict()
 
     def of(self, client: str, engine: Engine | None, now: float) -> Session:
@@ -48,17 +52,13 @@ class Sessions:
 
     def uniform(self, engine: Engine | None) -> Profile:
         """What all clients with this engine look like where they are to look alike."""
-        return self._candidates(engine)[0]
+        return self._profiles[engine][0]
 
     def _begin(self, client: str, engine: Engine | None, count: int, now: float) -> Session:
         digest = sha256(f"{self.seed} {client} {engine} {count}".encode()).digest()
-        candidates = self._candidates(engine)
+        candidates = self._profiles[engine]
         profile = candidates[int.from_bytes(digest[:8]) % len(candidates)]
         return Session(digest[8:16].hex(), profile, now + self.lifetime)
-
-    def _candidates(self, engine: Engine | None) -> Sequence[Profile]:
-        """Profiles of the client's own engine, as far as there are any."""
-        return [profile for profile in self.profiles if profile.engine == engine] or self.profiles
 
     def __len__(self) -> int:
         return len(self._running)

@@ -53,7 +53,8 @@ async def test_a_host_keeps_its_exit() -> None:
         lab.add(f"w{number}.test", "127.0.0.1")
     async with origin() as at, anonymizing(exits=("127.0.9.0/28",), lab=lab) as proxy:
         for number in [*range(12), *range(12)]:
-            await curl("-x", f"http://{proxy.address}", f"http://w{number}.test:{at.port}/")
+            request = f"GET http://w{number}.test:{at.port}/ HTTP/1.1\r\nHost: x\r\n\r\n"
+            assert (await proxy.ask(request.encode())).endswith(b"ok")
         assert at.peers[:12] == at.peers[12:]
         assert len(set(at.peers)) > 4
 
