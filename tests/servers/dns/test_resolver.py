@@ -1,0 +1,204 @@
+"""The resolver over the world: by every way in, from the cache and from afar, and what it answers by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import ssl
+from pathlib import Path
+
+import dns.asyncquery
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import httpx
+
+from servers.resolver.config import Forward
+from tests.servers.dns.small_internet import SECONDS, answers, exchange, framed, internet, stream
+
+
+async def test_lessons_of_the_world_end_as_they_say(tmp_path: Path) -> None:
+    """The gallery of broken zones, each by its expectation."""
+    from servers.nameserver.world import read_world
+
+    async with internet(tmp_path, ipv6=False) as here:
+        for lesson in read_world().lessons:
+            name, _, kind = lesson.ask.partition(" ")
+            reply = await here.ask(name, kind or "A")
+            if lesson.expect.startswith("SERVFAIL"):
+                assert reply.rcode() == dns.rcode.SERVFAIL, lesson
+                (error,) = (option for option in reply.options if isinstance(option, dns.edns.EDEOption))
+                assert f"EDE {error.code}" in lesson.expect, (lesson, error)
+            else:
+                assert reply.rcode() == dns.rcode.NOERROR, lesson
+                assert reply.answer or reply.flags & dns.flags.TC
+        assert answers(await here.ask("www.shop.test")) == ["www.shop.test. A 127.0.80.1"]  # not what the liar says
+
+
+async def test_a_known_answer_is_as_the_first_but_for_its_age(tmp_path: Path) -> None:
+    async with internet(tmp_path) as here:
+        for text in ("shop.shop.test A", "nope.shop.test A", "shop.test MX", "x.old.shop.test A"):
+            name, kind = text.split()
+            first = await here.ask(name, kind)
+            here.clock.jump(7)
+            again = await here.ask(name.upper(), kind)
+            assert again.rcode() == first.rcode()
+            for before, after in zip(first.answer + first.authority, again.answer + again.authority, strict=True):
+                assert after.ttl == before.ttl - 7
+                assert after.to_rdataset() == before.to_rdataset()
+            assert str(again.question[0].name) == f"{name.upper()}."
+
+
+async def test_what_is_ready_is_not_given_behind_its_time(tmp_path: Path) -> None:
+    async with internet(tmp_path) as here:
+        assert (await here.ask("status.shop.test")).answer[0].ttl == 10
+        here.clock.jump(9)
+        assert (await here.ask("status.shop.test")).answer[0].ttl == 1
+        here.clock.jump(1)
+        assert (await here.ask("status.shop.test")).answer[0].ttl == 10
+
+
+async def test_the_same_question_of_many_is_asked_once(tmp_path: Path) -> None:
+    async with internet(tmp_path) as here:
+        replies = await asyncio.gather(*(here.ask("www.slow.broken.test") for _ in range(20)))
+        assert all(answers(reply) == ["www.slow.broken.test. A 127.0.80.7"] for reply in replies)
+        asked = [flow for flow in here.resolver.context.flows if flow.parent and "127.0.53.7" in flow.label]
+        assert len(asked) <= 4
+
+
+async def test_over_tcp_tls_and_https(tmp_path: Path) -> None:
+    async with internet(tmp_path, tls=True, https=True) as here:
+        query = dns.message.make_query("www.shop.test", "A")
+        (wire,) = await stream(("127.0.0.1", here.endpoints["dns"]), framed(query.to_wire()), 1)
+        assert answers(dns.message.from_wire(wire)) == ["www.shop.test. A 127.0.80.1"]
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        secure = await dns.asyncquery.tls(
+            query, "127.0.0.1", port=here.endpoints["dns+tls"], timeout=SECONDS, ssl_context=context
+        )
+        assert answers(secure) == ["www.shop.test. A 127.0.80.1"]
+        url = f"https://127.0.0.1:{here.endpoints['https']}/dns-query"
+        head, wire = {"content-type": "application/dns-message"}, query.to_wire()
+        async with httpx.AsyncClient(verify=context, timeout=SECONDS) as client:
+            coded = base64.urlsafe_b64encode(wire).rstrip(b"=").decode()
+            for reply in (
+                await client.post(url, content=wire, headers=head),
+                await client.get(url, params={"dns": coded}),
+            ):
+                assert reply.headers["cache-control"] == "max-age=300"  # RFC 8484 5.1
+                assert answers(dns.message.from_wire(reply.content)) == ["www.shop.test. A 127.0.80.1"]
+            assert (await client.get(url)).status_code == 400
+            assert (await client.get(url, params={"dns": "!"})).status_code == 400
+            assert (await client.post(url, content=wire)).status_code == 415
+            assert (await client.put(url, content=wire)).status_code == 405
+
+
+async def test_slow_and_quick_questions_of_one_connection_are_answered_as_they_are_ready(tmp_path: Path) -> None:
+    async with internet(tmp_path) as here:
+        await here.ask("www.shop.test")
+        queries = [dns.message.make_query(name, "A") for name in ("www.slow.broken.test", "www.shop.test")]
+        data = framed(*(query.to_wire() for query in queries))
+        replies = [
+            dns.message.from_wire(wire)
+            for wire in await stream(("127.0.0.1", here.endpoints["dns"]), data, 2, end=True)
+        ]
+        assert [str(reply.question[0].name) for reply in replies] == ["www.shop.test.", "www.slow.broken.test."]
+
+
+async def test_names_of_ones_own_and_names_that_are_blocked(tmp_path: Path) -> None:
+    hosts, ads = tmp_path / "hosts", tmp_path / "ads"
+    hosts.write_text("192.0.2.77 printer printer.home.arpa  # mine\n::1 six.printer\n")
+    ads.write_text("0.0.0.0 ads.shop.test\ntracker.test\n127.0.0.1 localhost\n")
+    own = ("www.own.test 60 A 192.0.2.78", "*.wild.test 60 TXT hello", "alias.test CNAME www.own.test")
+    async with internet(tmp_path, hosts=(hosts,), block=(ads,), local=own) as here:
+        assert answers(await here.ask("printer")) == ["printer. A 192.0.2.77"]
+        assert answers(await here.ask("77.2.0.192.in-addr.arpa", "PTR")) == ["77.2.0.192.in-addr.arpa. PTR printer."]
+        assert answers(await here.ask("a.b.wild.test", "TXT")) == ['a.b.wild.test. TXT "hello"']
+        blocked = await here.ask("x.ads.shop.test")
+        assert blocked.rcode() == dns.rcode.NXDOMAIN
+        (error,) = (option for option in blocked.options if isinstance(option, dns.edns.EDEOption))
+        assert error.code == 15
+        assert "ads:1" in str(error.text)
+        assert answers(await here.ask("localhost")) == ["localhost. A 127.0.0.1"]
+        assert (await here.ask("x.onion")).rcode() == dns.rcode.NXDOMAIN
+
+
+async def test_private_addresses_of_public_names_are_not_passed_on(tmp_path: Path) -> None:
+    async with internet(tmp_path, exempt=(), special_use=False) as here:
+        reply = await here.ask("www.shop.test")
+        assert (reply.rcode(), reply.answer) == (dns.rcode.REFUSED, [])
+
+
+async def test_a_zone_is_forwarded_and_the_rest_is_not(tmp_path: Path) -> None:
+    async with internet(tmp_path) as other:
+        port = other.endpoints["dns"]
+        forwarding = {"forward": (Forward(b"\4shop\4test\0", "127.0.0.1", port),)}
+        async with internet(tmp_path, **forwarding) as third:
+            assert answers(await third.ask("www.shop.test")) == ["www.shop.test. A 127.0.80.1"]
+            assert answers(await third.ask("echo.ws.test")) == ["echo.ws.test. A 127.0.81.1"]
+            asked = [flow.label for flow in third.resolver.context.flows if flow.parent is not None]
+            assert sum("@127.0.0.1" in label for label in asked) == 1
+
+
+async def test_strangers_are_refused_and_the_hasty_are_not_answered(tmp_path: Path) -> None:
+    async with internet(tmp_path, allow=()) as here:
+        reply = await here.ask("www.shop.test")
+        assert reply.rcode() == dns.rcode.REFUSED
+    async with internet(tmp_path, limit=3) as here:
+        where = ("127.0.0.1", here.endpoints["dns"])
+        here.clock.freeze()
+        query = dns.message.make_query("localhost", "A").to_wire()
+        got = [await exchange(where, query, seconds=0.1) for _ in range(5)]
+        assert [wire is not None for wire in got] == [True, True, True, False, False]
+
+
+async def test_any_bytes_are_answered_or_dropped_and_nothing_breaks(tmp_path: Path) -> None:
+    chance = random.Random(11)
+    async with internet(tmp_path) as here:
+        await here.ask("www.shop.test")
+        where = ("127.0.0.1", here.endpoints["dns"])
+        for number in range(80):
+            data = bytearray(dns.message.make_query("www.shop.test", "A", use_edns=number % 2 - 1).to_wire())
+            for _ in range(chance.randint(0, 4)):
+                data[chance.randrange(4, len(data))] = chance.randrange(256)
+            wire = await exchange(where, bytes(data), seconds=2)
+            if wire is not None:
+                assert wire[:2] == bytes(data[:2])
+        assert answers(await here.ask("www.shop.test")) == ["www.shop.test. A 127.0.80.1"]
+
+
+async def test_a_forged_reply_is_not_believed(tmp_path: Path) -> None:
+    """A server that answers with other ids, questions and capitals first: only the right reply counts."""
+    loop = asyncio.get_running_loop()
+
+    class Forger(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+            query = dns.message.from_wire(data)
+            right = dns.message.make_response(query)
+            right.flags |= dns.flags.RA
+            right.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "192.0.2.1"))
+            wrong = dns.message.from_wire(right.to_wire())
+            wrong.answer = [dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "192.0.2.66")]
+            wrong.id ^= 1
+            other = dns.message.make_response(dns.message.make_query("other.corp.test", "A"))
+            other.id = query.id
+            for message in (wrong, other, right):
+                self.transport.sendto(message.to_wire(), address)  # type: ignore[attr-defined]  # of datagrams
+            self.transport.sendto(b"\0" * 5, address)  # type: ignore[attr-defined]
+
+    transport, _ = await loop.create_datagram_endpoint(Forger, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    try:
+        async with internet(tmp_path, forward=(Forward(b"\4corp\4test\0", "127.0.0.1", port),)) as here:
+            assert answers(await here.ask("www.corp.test")) == ["www.corp.test. A 192.0.2.1"]
+            asked = next(flow for flow in here.resolver.context.flows if flow.parent is not None)
+            assert asked.events is not None
+            assert [event.name for event in asked.events].count("reply.ignored") == 2
+    finally:
+        transport.close()
