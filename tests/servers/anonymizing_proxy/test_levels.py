@@ -136,22 +136,29 @@ async def test_a_session_looks_the_same_until_it_is_over() -> None:
 
 @pytest.mark.parametrize("level", ["anonymous", "elite"])
 async def test_a_client_that_repeats_itself_on_one_connection(level: str) -> None:
-    async with origin() as at, origin() as other, anonymizing(level=level, session_time=60.0) as proxy:
-        async with connected(proxy.port) as client:
-            for target in (at, at, other, at):
-                await client.send(f"GET {target.url} HTTP/1.1\r\nHost: x\r\nAccept: a/b\r\n\r\n".encode())
-                await client.response()
-            assert [at.fields(index)["Host"] for index in range(3)] == [f"127.0.0.1:{at.port}"] * 3
-            assert other.fields()["Host"] == f"127.0.0.1:{other.port}"
-            told = {at.fields(index).get("Via") for index in range(3)}
-            assert len(told) == (3 if level == "anonymous" else 1)
-            seen = set()
-            for _ in range(8):
-                proxy.clock.jump(60)
-                await client.send(f"GET {at.url} HTTP/1.1\r\nHost: x\r\nAccept: a/b\r\n\r\n".encode())
-                await client.response()
-                seen.add(at.fields().get("User-Agent"))
-            assert len(seen) > 1 or level == "anonymous"  # where nothing is added
+    async with (
+        origin() as at,
+        origin() as other,
+        anonymizing(level=level, session_time=60.0) as proxy,
+        connected(proxy.port) as client,
+    ):
+
+        async def again(target: Origin) -> None:
+            await client.send(f"GET {target.url} HTTP/1.1\r\nHost: x\r\nAccept: a/b\r\n\r\n".encode())
+            await client.response()
+
+        for target in (at, at, other, at):
+            await again(target)
+        assert [at.fields(index)["Host"] for index in range(3)] == [f"127.0.0.1:{at.port}"] * 3
+        assert other.fields()["Host"] == f"127.0.0.1:{other.port}"
+        told = {at.fields(index).get("Via") for index in range(3)}
+        assert len(told) == (3 if level == "anonymous" else 1)
+        seen = set()
+        for _ in range(8):
+            proxy.clock.jump(60)
+            await again(at)
+            seen.add(at.fields().get("User-Agent"))
+        assert len(seen) > 1 or level == "anonymous"  # where nothing is added
 
 
 async def test_the_same_seed_makes_the_same_browsers() -> None:
