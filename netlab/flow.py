@@ -138,7 +138,10 @@ class Budget:
 
 
 class Flow:
-    """One conversation. At level summary these slots are all there is; at full, `events` and tapes come with it."""
+    """One conversation. At level summary these slots are all there is; at full, `events` and tapes come with it.
+
+    `FlowLog.open` makes them, and fills them in: there are two to a request that is passed on.
+    """
 
     __slots__ = (
         "client",
@@ -181,13 +184,6 @@ class Flow:
     events: list[Event] | None
     wire: Tape | None  # bytes as they were on the network; on connections
     plain: Tape | None  # the same decrypted, where TLS was between
-
-    def __init__(self, log: FlowLog, id: int, kind: str, service: str, parent: Flow | None, level: Level) -> None:  # noqa: A002  flows have an id, as in every tool of this field
-        self.log, self.id, self.kind, self.service, self.parent, self.level = log, id, kind, service, parent, level
-        self.started, self.ended = log.now(), 0.0
-        self.client = self.server = self.details = self.events = self.wire = self.plain = None
-        self.label = self.result = self.outcome = ""
-        self.received = self.sent = 0
 
     @property
     def full(self) -> bool:
@@ -308,7 +304,12 @@ class FlowLog:
         self._opened = number = self._opened + 1
         if level is None:
             level = self.level
-        flow = Flow(self, number, kind, service, parent, level)
+        flow = _new(Flow)
+        flow.log, flow.id, flow.kind, flow.service, flow.parent, flow.level = self, number, kind, service, parent, level
+        flow.started, flow.ended = self.now(), 0.0
+        flow.client = flow.server = flow.details = flow.events = flow.wire = flow.plain = None
+        flow.label = flow.result = flow.outcome = ""
+        flow.received = flow.sent = 0
         if level:
             self._ring.append(flow)
             if level is Level.FULL:
@@ -386,5 +387,6 @@ class FlowLog:
         return f"<FlowLog {self.level.name.lower()} {len(self._ring)} flows, {self.budget.kept} bytes>"
 
 
+_new = object.__new__
 MAX_EVENTS = 10_000
 """The most events one flow keeps; a WebSocket open for a week must not fill the memory."""

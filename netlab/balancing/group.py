@@ -53,6 +53,7 @@ class Group(Generic[M]):
         self.times_answers = (
             self.settings.measured or self.settings.balance == "peak_ewma" or self.settings.outliers.latency > 0
         )
+        self.judges = self.times_answers or self.outliers is not None  # asks to be told of every answer
         self._hashes = self.settings.balance in HASHING
         self.members: tuple[M, ...] = ()
         self.available: tuple[M, ...] = ()  # those that may be picked; the same object while they are the same

@@ -51,7 +51,8 @@ class ClientCore(Endpoint):
         self._offered_upgrade = False
         self.began = 0  # bytes received before the request under way
         self._memo: tuple[bytes, str, Meaning] | None = None  # the last head, to which method, and what it meant
-        self._known: tuple[bytes, Response, str] | None = None  # the last head with content, what it meant, to what
+        # the last head with content of a known length, the message's size, what it meant, and to which method
+        self._known: tuple[bytes, int, Response | None, str] = NOTHING_KNOWN
         self._asked: Asked | None = None  # the last request that had no content
 
     # -- requests out --------------------------------------------------------------------------------------------
@@ -120,18 +121,14 @@ class ClientCore(Endpoint):
         nothing is behind it: servers repeat themselves within a second. Else None, and nothing has happened; the
         response's span is that of the first with this head.
         """
-        known = self._known
-        if known is None or self._reading is not HEAD or self._writing is not DONE or self._buffer:
+        head, size, response, method = self._known
+        if len(data) != size or not data.startswith(head) or method != self._method or response is None:
             return None
-        head, response, method = known
-        stop = len(head)
-        if len(data) - stop != response.frame.length or not data.startswith(head) or method != self._method:
+        if self._reading is not HEAD or self._writing is not DONE or self._buffer or self.closing or self._ended:
             return None
-        if self.closing or self._ended:
-            return None
-        self._base += len(data)
+        self._base += size
         self._writing = IDLE
-        return response, data[stop:]
+        return response, data[len(head) :]
 
     def _read_head(self, events: list[Event]) -> bool:
         buffer, at = self._buffer, self._at
@@ -189,7 +186,9 @@ class ClientCore(Endpoint):
         response = Response(status, reason, version, fields, frame, start, end)
         if len(head) <= limits.memo and status != 101:
             self._memo = (head, self._method, (status, reason, version, fields, frame))
-            self._known = (head, response, self._method) if frame.keep_alive and frame.has_body else None
+            self._known = NOTHING_KNOWN
+            if frame.keep_alive and frame.has_body and frame.length is not None:
+                self._known = (head, len(head) + frame.length, response, self._method)
         return response
 
     def _refuse_interim(self, status: int) -> RemoteProtocolError | None:
@@ -232,6 +231,9 @@ class ClientCore(Endpoint):
         self._writing = ENDED
         if error is not None:
             error.status = 502  # whatever is wrong with a response, a gateway's client could do nothing about it
+
+
+NOTHING_KNOWN = (b"", -1, None, "")
 
 
 def _unfold(head: bytes) -> bytes:

@@ -17,6 +17,7 @@ from netlab.http.roles import Delegate, Express, Source
 from netlab.http.settings import STATUS_TEXT, HttpSettings, StandingFields
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
+from netlab.net.gathering import Gathering
 from netlab.net.sendfile import FileSender
 from netlab.net.tasks import Tasks
 from netlab.policy.faults import Faults
@@ -40,6 +41,7 @@ class HttpService:
         self.standing = StandingFields(settings.server)
         self.patience = settings.idle_timeout or NEVER
         self.express: Express | None = None
+        self.gathering: Gathering | None = None  # where answers that come from elsewhere are written together
         self._struck = False
         if faults is not None:
             faults.follow(lambda there_are: self._strike(faults, handler, there_are))
@@ -230,10 +232,12 @@ class HttpConnection(PacedConnection):
 
     # -- after a turn --------------------------------------------------------------------------------------------
 
-    def _settle(self, idle: bool) -> None:
+    def _settle(self, idle: bool, gathering: Gathering | None = None) -> None:
         """Write what the turn produced, and set the deadline for what is awaited next."""
         core = self.core
-        if data := core.outgoing():
+        if gathering is not None and not (self.draining or self.peer_ended):
+            gathering.add(self)
+        elif data := core.outgoing():
             self.write(data)
         if idle and not self.writing_paused:
             self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
@@ -242,7 +246,7 @@ class HttpConnection(PacedConnection):
             return
         exchange, settings = self.exchange, self.http.settings
         if exchange is not None:
-            if core.reading_body and not self.held and not self.writing_paused:
+            if exchange.intake is not None and core.reading_body and not self.held and not self.writing_paused:
                 self._await_content(exchange)
             elif not self.writing_paused:
                 self.deadline, self.stage = NEVER, ""  # the handler works; its waits have deadlines of their own
@@ -310,7 +314,7 @@ class HttpConnection(PacedConnection):
         finally:
             self.turning = False
         if self.delegate is None:
-            self._settle(idle)
+            self._settle(idle, self.http.gathering if idle else None)
 
     @property
     def secure(self) -> bool:
@@ -389,6 +393,7 @@ class HttpConnection(PacedConnection):
             self.delegate.drain()
         elif self.exchange is None:
             if not self.lingering:
+                self.flush()
                 self.close()
         elif not self.exchange.started:
             self.core.will_close()

@@ -122,7 +122,7 @@ class Forwarding:
         else:
             self._await_response()
         exchange.relay(self, ready=True)
-        gateway.write_soon(upstream)
+        gateway.gathering.add(upstream)
 
     def _objection(self, upstream: Upstream) -> Objection | None:
         """Whether a connection that was dialled for another request may serve this one."""

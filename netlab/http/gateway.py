@@ -14,6 +14,7 @@ from netlab.http.forwarding import Forwarding
 from netlab.http.roles import Asker
 from netlab.http.upstream import Upstream
 from netlab.net.dial import Check, Dialer
+from netlab.net.gathering import Gathering
 from netlab.net.pool import Origin, Pool
 from netlab.net.secure import TlsOptions
 from netlab.net.sweep import Sweep
@@ -26,8 +27,6 @@ Pair = tuple[str, str]
 Change = Callable[[list[Pair]], list[Pair]]
 BLOCKS = 16
 """Blocks of fields that are remembered with a connection: one for each upstream that it was sent to lately."""
-FEW = 4
-"""Requests under way, below which gathering their writes brings nothing."""
 
 
 class Way:
@@ -117,7 +116,7 @@ class Gateway:
             per_origin=settings.per_origin, total=settings.connections, idle=settings.idle_timeout
         )
         self.sweep = Sweep()
-        self._unwritten: list[Upstream] = []  # those that were asked something in this turn of the loop
+        self.gathering = Gathering(self.sweep.items)
         self._forwarding: Callable[[Gateway, Asker, Way], Forwarding] = Forwarding
         if faults is not None:
             faults.follow(self._strike)
@@ -158,24 +157,6 @@ class Gateway:
             return upstream
 
         return await self.pool.acquire(way.origin, open_one, seconds=self.settings.pool_timeout)
-
-    def write_soon(self, upstream: Upstream) -> None:
-        """Write what an upstream is asked: behind this turn of the loop, and beside what others are asked in it.
-
-        Each write between two answers to clients would wake an upstream that sleeps; side by side they wake it once.
-        Where little is under way, nobody waits for the others.
-        """
-        if len(self.sweep.items) < FEW:
-            upstream.flush()
-            return
-        if not self._unwritten:
-            upstream.loop.call_soon(self._write)
-        self._unwritten.append(upstream)
-
-    def _write(self) -> None:
-        asked, self._unwritten = self._unwritten, []
-        for upstream in asked:
-            upstream.flush()
 
     def onward(
         self,

@@ -71,6 +71,7 @@ class ProxyService:
         self.http = HttpService(
             name, self.handle, config.http_settings(self.log), context.flows, gateway.tasks, gateway.faults
         )
+        self.http.gathering = gateway.gathering
         self.socks = SocksService(self.tunnels, gateway.tasks, self.admission.permit, self.admission.recognise)
 
     @property

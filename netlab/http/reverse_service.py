@@ -53,6 +53,7 @@ class ReverseService:
         self.cache = shared_cache(config, context, self.hop) if config.cache else None
         self.log: AccessLog | None = None
         self.http = HttpService(name, self.handle, HttpSettings(), context.flows, self.tasks, context.faults)
+        self.http.gathering = self.gateway.gathering
         if self.cache is not None:
             self.http.take_express(self.cache.express)
 

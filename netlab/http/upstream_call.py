@@ -113,7 +113,7 @@ class Call(Way):
                 if sessions.faithful:
                     return None
         if not self.tried:
-            return self._pick(())
+            return group.pick(self._key) if self._exchange.flow.events is None else self._pick(())
         origins = {member.origin for member in self.tried}
         member = self._pick(tuple(member for member in group.members if member.origin in origins))
         return member or self._pick(self.tried)
@@ -192,7 +192,8 @@ class Call(Way):
         member = self.member
         if failed is None and self._trial is False and member.breaker.state is CLOSED and self._exchange.status < 500:
             member.breaker.record(True)  # as it should be
-            self._answered(ok=True)
+            if self._group.judges:
+                self._answered(ok=True)
         else:
             self._record(failed, self._exchange.status)
         self._group.ended(self, member)
@@ -235,7 +236,7 @@ class Call(Way):
         group, seconds = self._group, self._seconds
         if group.times_answers and seconds < 0:
             seconds = group.gateway.flows.now() - self._began
-        if group.times_answers or not ok or group.outliers is not None:
+        if group.judges or not ok:
             group.answered(self.member, ok, seconds)
 
     def _record(self, failed: Failure | None, status: int) -> None:

@@ -142,14 +142,15 @@ class Upstreams(Group[Member]):
 
     def began(self, call: Call, member: Member) -> None:
         self.begin(member)
-        self.budget.begin(retry=call.is_retry)
+        self.budget.begin(call.is_retry)
         if self.settings.measured:
             member.calls.add(call)
 
     def ended(self, call: Call, member: Member) -> None:
         self.end(member)
-        self.budget.end(retry=call.is_retry)
+        self.budget.end(call.is_retry)
         if self.settings.measured:
             member.calls.discard(call)
-        if self.queue:
-            self.queue.advance_soon()
+        queue = self.queue
+        if queue.first or queue.again:
+            queue.advance_soon()

@@ -24,11 +24,11 @@ class RetryBudget:
         """Whether one more may be tried again now."""
         return self.share > 0 and self.retrying < max(self.least, self.share * self.live)
 
-    def begin(self, *, retry: bool) -> None:
+    def begin(self, retry: bool) -> None:
         self.live += 1
         self.retrying += retry
 
-    def end(self, *, retry: bool) -> None:
+    def end(self, retry: bool) -> None:
         self.live -= 1
         self.retrying -= retry
 

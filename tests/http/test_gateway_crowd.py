@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from netlab.http.exchange import Exchange
@@ -22,7 +23,12 @@ async def crowd(stack: AsyncExitStack, port: int) -> list[Client]:
 
 
 async def test_each_of_many_clients_gets_its_own_answer() -> None:
-    async with scripted(named("up")) as upstream, gateway_to(upstream.port) as (_, port, _), AsyncExitStack() as stack:
+    async with (
+        scripted(named("up")) as upstream,
+        gateway_to(upstream.port) as (app, port, gateway),
+        AsyncExitStack() as stack,
+    ):
+        app.http.gathering = gateway.gathering
         clients = await crowd(stack, port)
         for turn in range(3):
             await asyncio.gather(*(client.send(asking(f"{turn}.{n}")) for n, client in enumerate(clients)))
@@ -56,3 +62,24 @@ async def test_a_client_that_is_gone_in_the_turn_of_its_request_disturbs_nobody(
             staying = [client for path, client in zip(paths, clients, strict=True) if path != "gone"]
             assert len(await asyncio.gather(*(client.response() for client in staying))) == len(staying)
     assert reported == []
+
+
+async def test_answers_that_wait_to_be_written_leave_before_their_connections_end() -> None:
+    async with (
+        scripted(named("up")) as upstream,
+        gateway_to(upstream.port) as (app, port, gateway),
+        AsyncExitStack() as stack,
+    ):
+        app.http.gathering = gateway.gathering
+        clients = await crowd(stack, port)
+        await asyncio.gather(*(client.send(asking("first")) for client in clients))
+        await asyncio.gather(*(client.response() for client in clients))
+
+        def answered(exchange: Exchange) -> None:
+            app.gate.drain()  # in the very turn of an answer
+
+        app.http.settings = replace(app.http.settings, on_answered=answered)
+        await asyncio.gather(*(client.send(asking("last")) for client in clients))
+        answers = await asyncio.gather(*(client.all() for client in clients))
+        assert [answer.startswith(b"HTTP/1.1 200 ") for answer in answers].count(True) >= 1
+        assert all(answer == b"" or b"GET /last HTTP/1.1" in answer for answer in answers)
