@@ -53,6 +53,7 @@ class LabCalls:
             "faults",
             "balancer",
             "reload",
+            "cache",
             "stop",
         )
         return {name: getattr(self, name) for name in names}
@@ -179,6 +180,12 @@ class LabCalls:
     async def reload(self) -> Record:
         """Read the settings again, as SIGHUP does."""
         return {"changed": self._lab.reloads.reload()}
+
+    async def cache(self, service: str = "", action: str = "status", url: str = "") -> list[Record]:
+        """What the lab's proxies keep, after some of it was thrown out where that is asked for."""
+        from netlab.control_cache import cached
+
+        return cached(self._lab.services, service, action, url)
 
     async def stop(self) -> Record:
         """Drain and end."""

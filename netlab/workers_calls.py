@@ -46,6 +46,7 @@ class WorkersCalls:
             "faults",
             "balancer",
             "reload",
+            "cache",
             "stop",
         )
         return {name: getattr(self, name) for name in names}
@@ -173,6 +174,12 @@ class WorkersCalls:
     async def reload(self) -> Any:
         """Have all workers read the settings again; the first that refuses says why."""
         return (await self._ask_all("reload"))[0]
+
+    async def cache(self, **asked: Any) -> Any:
+        """The caches of all workers together."""
+        from netlab.control_cache import together as added_up
+
+        return added_up(await self._ask_all("cache", **asked))
 
     async def addresses(self) -> Any:
         return (await self._ask_all("addresses"))[0]
