@@ -16,7 +16,7 @@ from netlab.service import Context
 from servers.anonymizing_proxy import Config, Server
 from tests.http.serving import connected
 from tests.http.upstreams import Called
-from tests.servers.anonymizing_proxy.anonymizing import OK, anonymizing, answering, get, origin
+from tests.servers.anonymizing_proxy.anonymizing import OK, Origin, anonymizing, answering, get, origin
 from tests.servers.proxies import curl
 
 TELLING = (
