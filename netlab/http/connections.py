@@ -28,6 +28,8 @@ class Connections:
     """Append a line per request to this file; - is standard output."""
     access_log_form: Literal["common", "combined", "json"] = "combined"
     """The form of the access log's lines."""
+    accept_proxy_protocol: bool = False
+    """Every connection begins with a PROXY header (version 1 or 2) that says who the client is; others are ended."""
     max_connections: int = 0
     """Connections open at once; 0 is no limit."""
     max_connections_per_address: int = 0

@@ -51,6 +51,7 @@ class Listening:
     http: HttpService
     gate: Gate
     reuse_port: bool
+    accept_proxy_protocol: bool = False
     prepare: Prepare | None = None
     keep_hello: bool = False  # a client's first message, for who explains it
 
@@ -62,6 +63,7 @@ class Listening:
             port=address.port,
             factory=lambda: self.http.connection(self.gate),
             gate=self.gate,
+            accept_proxy_protocol=self.accept_proxy_protocol,
             reuse_port=self.reuse_port,
             prepare=self.prepare,
         )
@@ -78,6 +80,7 @@ class Listening:
                 self.http.connection(self.gate), contexts, server_side=True, keep_hello=self.keep_hello
             ),
             gate=self.gate,
+            accept_proxy_protocol=self.accept_proxy_protocol,
             reuse_port=self.reuse_port,
             prepare=self.prepare,
         )

@@ -174,6 +174,7 @@ class ProxyService:
             port=self.config.listen.port,
             factory=self.connections(),
             gate=self.gate,
+            accept_proxy_protocol=self.config.accept_proxy_protocol,
             reuse_port=self.context.reuse_port,
         )
 

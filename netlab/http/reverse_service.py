@@ -140,7 +140,12 @@ class ReverseService:
     def listeners(self) -> Sequence[Listener]:
         """Plain HTTP, and TLS where it is wanted; TLS alone where clients have to show a certificate."""
         config = self.config
-        listening = Listening(http=self.http, gate=self.gate, reuse_port=self.context.reuse_port)
+        listening = Listening(
+            http=self.http,
+            gate=self.gate,
+            reuse_port=self.context.reuse_port,
+            accept_proxy_protocol=config.accept_proxy_protocol,
+        )
         found = [listening.plain(config.listen)] if config.client_certificates != "required" else []
         if config.tls:
             address = config.tls_listen if config.listen.port else replace(config.tls_listen, port=0)

@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from netlab.flow import Flow, Outcome
+from netlab.flow import Flow, Outcome, Tape
 from netlab.net import splice
 from netlab.net.reset import will_reset
 
 if TYPE_CHECKING:
-    from netlab.http.engine import HttpConnection
+    import asyncio
+
     from netlab.http.upstream import FarEnd
 
 Ended = Literal["", "client", "upstream"]
 """Which of the two has sent its last byte while the other goes on."""
+
+
+class Early(Protocol):
+    """Who has what a client said before its tunnel stood."""
+
+    def rest(self) -> bytes: ...
+
+
+class NearEnd(Protocol):
+    """The client's connection, as far as a tunnel deals with it."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Any
+    tape: Tape | None
+    peer_ended: bool
+    writing_paused: bool
+    written: int
+
+    @property
+    def core(self) -> Early: ...
+
+    def release(self) -> None:
+        """Read, if reading was paused."""
+
+    def set_deadline(self, stage: str, seconds: float) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+    def reset(self) -> None: ...
+
+    def connection_lost(self, error: Exception | None) -> None: ...
 
 
 class Tunnel:
@@ -37,7 +71,7 @@ class Tunnel:
         on_end: Callable[[], None] | None = None,
     ) -> None:
         self.upstream, self.flow, self.idle, self.pipes, self.on_end = upstream, flow, idle, pipes, on_end
-        self.connection: HttpConnection | None = None
+        self.connection: NearEnd | None = None
         self.up = self.down = 0  # bytes to the upstream, and to the client
         self._ended: Ended = ""
         self._joining = False  # bulk has been seen: the kernel takes over once what is written has left
@@ -55,7 +89,7 @@ class Tunnel:
 
     # -- the client's side: a Delegate ---------------------------------------------------------------------------
 
-    def begin(self, connection: HttpConnection, said: bytes = b"") -> None:
+    def begin(self, connection: NearEnd, said: bytes = b"") -> None:
         """From now on; what either side has said already goes to the other, `said` of the client first."""
         upstream = self.upstream
         self.connection, upstream.waiting = connection, self

@@ -6,9 +6,11 @@ import asyncio
 import math
 from typing import Any
 
+from netlab.cores.proxy_protocol import Header
 from netlab.errors import NetlabError
 from netlab.flow import Flow, FlowLog, Outcome, Tape
 from netlab.net.gate import Gate
+from netlab.net.proxied import believe
 from netlab.net.reset import will_reset
 
 NEVER = math.inf
@@ -38,6 +40,7 @@ class Connection(asyncio.Protocol):
         "service",
         "stage",
         "tape",
+        "told",
         "transport",
         "write_timeout",
         "writing_paused",
@@ -49,6 +52,7 @@ class Connection(asyncio.Protocol):
         self.write_timeout = write_timeout  # seconds without progress towards a peer that does not read
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.transport: Any = None
+        self.told: Header | None = None  # what a proxy has said of the client, where one is believed
         self.flow: Flow | None = None
         self.tape: Tape | None = None
         self.deadline = NEVER  # loop time; the gate's sweep looks at it
@@ -66,7 +70,9 @@ class Connection(asyncio.Protocol):
 
     def attach(self, transport: Any) -> bool:
         """Pass the gate and open the flow; a TLS layer calls it before the handshake. False: turned away."""
-        peer = transport.get_extra_info("peername")
+        peer, told = transport.get_extra_info("peername"), self.told
+        if told is not None and told.source is not None:
+            peer = told.source
         self.transport = transport
         self._address = peer[0] if isinstance(peer, tuple) and peer else peer
         if not self.gate.enter(self, self._address):
@@ -77,6 +83,8 @@ class Connection(asyncio.Protocol):
         if flow.events is not None:
             flow.wire = self.tape = self.flows.tape()
             flow.note("connection.opened", "client")
+        if told is not None:
+            believe(flow, told, transport.get_extra_info("peername"))
         return True
 
     def connection_made(self, transport: Any) -> None:

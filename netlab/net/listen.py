@@ -43,6 +43,7 @@ class Listener:
 
     `localhost` is bound on 127.0.0.1 and ::1. `prepare` may set options on a socket before it listens. Connections go
     to a protocol of `factory`, or, with `accept`, to whoever takes the listening socket itself, until that is closed.
+    With `accept_proxy_protocol` each of the former begins with a PROXY header.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Listener:
     accept: Callable[[socket.socket], Accepting] | None = None
     gate: Gate
     path: str = ""
+    accept_proxy_protocol: bool = False
     reuse_port: bool = False
     prepare: Prepare | None = None
 
@@ -160,10 +162,16 @@ async def listen(
 
 
 async def _accept(listener: Listener, sock: socket.socket) -> Accepting:
+    loop = asyncio.get_running_loop()
     if listener.accept is not None:
         return listener.accept(sock)
-    assert listener.factory is not None
-    return await asyncio.get_running_loop().create_server(listener.factory, sock=sock, backlog=BACKLOG)
+    factory = listener.factory
+    assert factory is not None
+    if listener.accept_proxy_protocol:
+        from netlab.net.proxied import HeaderFirst
+
+        return await loop.create_server(lambda: HeaderFirst(factory(), listener.gate), sock=sock, backlog=BACKLOG)
+    return await loop.create_server(factory, sock=sock, backlog=BACKLOG)
 
 
 def addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:

@@ -59,6 +59,7 @@ class Server:
             http=self.http,
             gate=self.gate,
             reuse_port=context.reuse_port,
+            accept_proxy_protocol=config.accept_proxy_protocol,
             prepare=save_syn if config.endpoints and config.save_syn else None,
             keep_hello=config.endpoints,
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from netlab.balancing.checks import Checks
@@ -49,17 +50,34 @@ class Server:
 
     def listeners(self) -> Sequence[Listener | DatagramListener]:
         config = self.config
-        return [
-            Listener(
-                name="l4-balancer",
-                scheme="tcp",
-                host=config.listen.host,
-                port=config.listen.port,
-                accept=self.accept,
-                gate=self.gate,
-                reuse_port=self.context.reuse_port,
-            )
-        ]
+        plain = Listener(
+            name="l4-balancer",
+            scheme="tls" if config.tls else "tcp",
+            host=config.listen.host,
+            port=config.listen.port,
+            accept=None if config.tls else self.accept,
+            factory=self.secure_factory() if config.tls else None,
+            gate=self.gate,
+            accept_proxy_protocol=config.accept_proxy_protocol,
+            reuse_port=self.context.reuse_port,
+        )
+        return [plain]
+
+    def secure_factory(self) -> Callable[[], asyncio.Protocol]:
+        """What is made of each connection whose TLS ends here."""
+        from netlab.net.certs import Authority
+        from netlab.net.tls import TlsLayer
+        from netlab.net.tls_context import ServerContexts
+        from servers.l4_balancer.secure import SecureSession
+
+        config = self.config
+        contexts = ServerContexts(
+            Authority.load(self.context.state),
+            alpn=config.alpn,
+            client_certificates=config.client_certificates,
+            client_ca=config.client_ca,
+        )
+        return lambda: TlsLayer(SecureSession(self), contexts, server_side=True)
 
     def accept(self, sock: Socket) -> Acceptor:
         """Each connection that comes is a session, until the acceptor is closed."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netlab.cores.proxy_protocol import Header, HeaderReader
+from netlab.cores.proxy_protocol import HeaderReader
 from netlab.cores.tls_hello import ClientHello, HelloReader
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
 from netlab.net.poller import Socket
+from netlab.net.proxied import believe
 from netlab.net.race import explain
 from netlab.net.relay import Relay
 from servers.l4_balancer.choice import Choice
@@ -79,28 +80,13 @@ class Session(Relay):
             self._refuse(Outcome.VIOLATION, str(found))  # 2.1: abort, so that the sender notices
         elif found is not None:
             self._reader = None
-            self._believe(found)
+            self._known.header = found
+            believe(self._flow, found, self._flow.client)
             if self._hello is None:
                 self._early = reader.rest
                 self._choose(None, ())
             elif reader.rest:
                 self._read_hello(reader.rest)
-
-    def _believe(self, header: Header) -> None:
-        """From now on the client is whom the header names."""
-        self._known.header, flow = header, self._flow
-        if isinstance(header.source, tuple):
-            flow.client, flow.server = header.source, header.destination
-        flow.note(
-            "proxy_header.received",
-            "client",
-            end=header.size,
-            version=header.version,
-            source=header.source,
-            destination=header.destination,
-            local=header.local,
-            tlvs={f"{tlv.kind:#04x}": tlv.value.hex() for tlv in header.tlvs},
-        )
 
     def _read_hello(self, data: bytes) -> None:
         assert self._hello is not None
