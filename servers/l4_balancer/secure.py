@@ -54,7 +54,7 @@ class SecureSession(Connection):
         name, protocol = self.transport.get_extra_info("server_name"), tls.selected_alpn_protocol()
         group = server.upstreams.group_for(name, (protocol,) if protocol else ())
         if group is None:
-            self._refuse(Outcome.REFUSED, f"no route takes SNI {name or '(none)'} with ALPN {protocol or '(none)'}")
+            self._refuse(Outcome.REFUSED, f"no route takes SNI {name or '(none)'}, ALPN {protocol or '(none)'}")
             return
         known = Known(self.flow.client, self.flow.server, self.told, name or "", protocol or "", tls_facts(tls))
         if server.herald.names:

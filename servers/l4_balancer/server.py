@@ -10,15 +10,19 @@ from typing import Any
 from netlab.balancing.checks import Checks
 from netlab.balancing.group import Group
 from netlab.balancing.member import Member as Balanced
+from netlab.errors import UsageError
 from netlab.flow import FlowLog, Level, Outcome
+from netlab.net import poller
 from netlab.net.dial import Dialer, Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import DatagramListener, Listener
 from netlab.net.poller import Acceptor, Poller, Socket
 from netlab.net.splice import Pipes
 from netlab.net.tasks import Tasks
+from netlab.net.udp import UdpListener
 from netlab.service import Context
 from servers.l4_balancer.config import Config
+from servers.l4_balancer.datagrams import Datagrams
 from servers.l4_balancer.session import Session
 from servers.l4_balancer.telling import Herald
 from servers.l4_balancer.upstreams import Member, Upstreams
@@ -28,6 +32,8 @@ class Server:
     """Accepts, and gives each connection to an upstream that takes it."""
 
     def __init__(self, config: Config, context: Context) -> None:
+        if not poller.AVAILABLE:
+            raise UsageError("l4-balancer relays by epoll, which this system has not: it runs on Linux")
         self.config, self.context = config, context
         self.tasks = Tasks("l4-balancer")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
@@ -38,6 +44,7 @@ class Server:
         self.checks = Checks(quiet, context.clock, context.random.random, self.tasks, self.turned)
         self.now = context.flows.now
         self.pipes = Pipes()
+        self.datagrams = Datagrams(self)
         self._poller: Poller | None = None
         self._waiting: dict[Group[Member], OrderedDict[Session, None]] = {}
 
@@ -50,7 +57,17 @@ class Server:
 
     def listeners(self) -> Sequence[Listener | DatagramListener]:
         config = self.config
-        plain = Listener(
+        udp = UdpListener(
+            name="l4-balancer",
+            scheme="udp",
+            host=config.listen.host,
+            port=config.listen.port,
+            handler=self.datagrams.came,
+            reuse_port=self.context.reuse_port,
+        )
+        if config.protocol == "udp":
+            return [udp]
+        tcp = Listener(
             name="l4-balancer",
             scheme="tls" if config.tls else "tcp",
             host=config.listen.host,
@@ -61,7 +78,7 @@ class Server:
             accept_proxy_protocol=config.accept_proxy_protocol,
             reuse_port=self.context.reuse_port,
         )
-        return [plain]
+        return [tcp] if config.protocol == "tcp" else [tcp, udp]
 
     def secure_factory(self) -> Callable[[], asyncio.Protocol]:
         """What is made of each connection whose TLS ends here."""
@@ -127,6 +144,7 @@ class Server:
 
     def closed(self) -> None:
         """All connections are gone."""
+        self.datagrams.close()
         self.pipes.close()
         if self._poller is not None:
             self._poller.close()

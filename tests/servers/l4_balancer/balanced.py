@@ -95,12 +95,14 @@ async def balancing(
     targets = tuple(Target.parse(f"127.0.0.1:{one}" if isinstance(one, int) else one) for one in to)
     rules = tuple(map(RouteRule.parse, routes))
     server = Server(Config(listen=Address("127.0.0.1", 0), to=targets, route=rules, **options), context)
-    server.gate._sweep.interval = 0.01
+    server.gate._sweep.interval = server.datagrams.sweep.interval = 0.01
     async with running(server, grace=2.0) as endpoints:
         balanced = Balanced(server, list(endpoints), context.flows, clock)
         yield balanced
     assert not server.tasks
     assert not server.gate.connections
+    assert not server.datagrams.sessions
+    assert not len(server.datagrams.sweep)
     assert server.pipes.leased == 0
     async with asyncio.timeout(SECONDS):  # transports say that they are closed in the loop's next turns
         while not all(flow.ended for flow in context.flows):
