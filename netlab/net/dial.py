@@ -267,9 +267,11 @@ def _allowed(targets: Sequence[SocketAddress], allow: Check) -> Sequence[SocketA
 
 def _from(source: str | None, targets: Sequence[SocketAddress]) -> tuple[Sequence[SocketAddress], str | None]:
     """The targets that can be reached from a source address, and that address where it leads anywhere."""
-    if source is None or (is_loopback(source) and not any(is_loopback(target.address) for target in targets)):
-        return targets, None  # the world is not reached from loopback
+    if source is None:
+        return targets, None
     fitting = [target for target in targets if (":" in target.address) == (":" in source)]
+    if is_loopback(source) and not any(is_loopback(target.address) for target in fitting):
+        return targets, None  # the world is not reached from loopback, nor does a call from there hide anything
     if not fitting:
         raise PeerUnreachable(f"{targets[0]} cannot be reached from {source}: another family", stage="connect")
     return fitting, source

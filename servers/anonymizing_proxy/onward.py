@@ -142,7 +142,8 @@ class Leaving(Way):
         return kept
 
     def ended(self, failed: Failure | None) -> None:
-        self._onward.exits.report(self._exit, False if failed is None else self._blamed(failed))
+        refused = self._exchange.status == 407 and self._onward.whole(self._exit, self._to) is not None
+        self._onward.exits.report(self._exit, refused if failed is None else self._blamed(failed))
 
     def another(self, failed: Failure) -> Way | None:
         """The next exit, where it was this one's fault."""

@@ -177,7 +177,7 @@ async def test_failures_name_stage_place_and_reason() -> None:
     assert "no host nobody.test in this lab" in str(error)
     error = await refused(dialer, "nobody.invalid", 80)
     assert "cannot exist" in str(error)
-    error = await refused(dialer, "127.0.0.1", port, source="::1")
+    error = await refused(dialer, "127.0.0.1", port, source="2001:db8::1")
     assert "another family" in str(error)
     error = await refused(dialer, "127.0.0.1", port, source="192.0.2.1")
     assert "source address is not one of this machine" in str(error)
@@ -286,6 +286,11 @@ async def test_a_connection_can_be_made_from_a_chosen_address() -> None:
         _, protocol, flow = await Dialer(FlowLog()).dial("127.0.0.1", port, Reader, source="127.0.0.5")
         assert isinstance(flow.client, tuple)
         assert flow.client[0] == "127.0.0.5"
+        protocol.abort()
+        # an address of loopback is used where it leads: not to the other family, not to the world
+        _, protocol, flow = await Dialer(FlowLog()).dial("127.0.0.1", port, Reader, source="::1")
+        assert isinstance(flow.client, tuple)
+        assert flow.client[0] == "127.0.0.1"
         protocol.abort()
 
 

@@ -124,6 +124,23 @@ def test_what_a_person_wants_kept_or_dropped() -> None:
     assert transparent.apply(fields, Asked(method="GET", to=SHOP), WINDOWS).fields == fields[:-1]
 
 
+def test_what_a_person_wants_goes_before_the_browser_s_clothes() -> None:
+    anonymity = Anonymity(LEVELS["elite"], keep=("user-agent", "accept-encoding", "expect"), drop=("sec-fetch-*",))
+    found = anonymity.apply([*CURL, ("Expect", "x")], Asked(method="GET", to=SECURE), WINDOWS)
+    fields = dict(found.fields)
+    assert fields["User-Agent"] == "curl/8.0"
+    assert fields["Expect"] == "x"
+    assert "Accept-Encoding" not in fields
+    assert found.undo is None
+    assert not any(name.startswith("Sec-Fetch") for name in fields)
+
+
+def test_what_is_said_twice_is_worn_once() -> None:
+    found = dressed([("User-Agent", "a"), ("user-agent", "b"), ("Cookie", "a=1"), ("Cookie", "b=2")], SHOP)
+    assert [name for name, _ in found].count("User-Agent") == 1
+    assert [name for name, _ in found].count("Cookie") == 2
+
+
 # -- where a request comes from ----------------------------------------------------------------------------------
 
 

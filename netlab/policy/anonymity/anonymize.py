@@ -62,7 +62,7 @@ class Anonymity:
         kept, changes = self._judge(pairs, request)
         if self.rules.software != "profile" or asked.upgrade or request.engine == profile.engine:
             return Applied(kept, request.relation, changes)
-        dressed = dress(kept, asked.method, asked.to, profile)
+        dressed = dress(kept, asked.method, asked.to, profile, left=self._is_settled)
         before = {name.lower() for name, _ in kept}
         changes += [
             Change(name, "added", "the profile's browser sends it")
@@ -70,6 +70,10 @@ class Anonymity:
             if name.lower() not in before
         ]
         return Applied(dressed.fields, request.relation, changes, dressed.order, dressed.undo)
+
+    def _is_settled(self, name: str) -> bool:
+        """Whether a person has said what becomes of a field."""
+        return fits(name, self.keep) or fits(name, self.drop)
 
     def trailing(self, trailers: Iterable[Pair]) -> list[Pair]:
         """Trailers, without what identifies."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from netlab.policy.anonymity.profiles import CODINGS, PRIORITY, Kind, Profile, acceptable, kind_of
@@ -20,24 +20,30 @@ class Dressed(NamedTuple):
     undo: str | None
 
 
-def dress(fields: Sequence[Pair], method: str, to: Place, profile: Profile) -> Dressed:
+def dress(
+    fields: Sequence[Pair], method: str, to: Place, profile: Profile, left: Callable[[str], bool] = lambda name: False
+) -> Dressed:
     """What the profile's browser would send: as a navigation where HTML is asked for first, else as `fetch()` does,
-    whose Accept a script may set as it likes.
+    whose Accept a script may set as it likes. What is `left` (by lower-case name) is neither added nor changed.
     """
     own = {name.lower(): value for name, value in fields}
     kind = kind_of(own.get("sec-fetch-dest"), own.get("accept"))
-    worn = _worn(own, kind, method, to, profile)
+    worn = {name: value for name, value in _worn(own, kind, method, to, profile).items() if not left(name)}
     spelled = {name.lower(): name for name in profile.order(kind)}
     unworn = {*METADATA, "priority", "upgrade-insecure-requests", "expect"} - set(worn)
-    pairs = [
-        (spelled.get(key := name.lower(), name), worn.pop(key, value))
-        for name, value in fields
-        if name.lower() not in unworn
-    ]
-    pairs += [(spelled[key], value) for key, value in worn.items()]
+    pairs, met = list[Pair](), set[str]()
+    for name, value in fields:
+        key = name.lower()
+        if key in worn:
+            if key not in met:  # said twice, it is the browser's once
+                pairs.append((spelled[key], worn[key]))
+            met.add(key)
+        elif key not in unworn or left(key):
+            pairs.append((spelled.get(key, name), value))
+    pairs += [(spelled[key], value) for key, value in worn.items() if key not in met]
     accepted = own.get("accept-encoding", "")
-    offered = CODINGS[to.trustworthy]
-    undo = accepted if set(_codings(offered)) - set(_codings(accepted)) else None
+    more = set(_codings(worn.get("accept-encoding", accepted))) - set(_codings(accepted))
+    undo = accepted if more else None
     order = tuple(map(str.lower, profile.order(kind)))
     return Dressed(arrange(pairs, order), order, undo)
 

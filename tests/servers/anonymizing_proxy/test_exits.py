@@ -166,6 +166,20 @@ async def test_what_a_parent_says_to_us_stays_here_and_rules_hold_for_names() ->
         assert answer.startswith(b"HTTP/1.1 403 ")
 
 
+async def test_a_parent_that_wants_other_credentials_is_left_out() -> None:
+    async def script(called: Called) -> None:
+        while True:
+            await called.head()
+            await called.say(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
+
+    async with scripted(script) as parent, origin() as at:
+        exits = (f"http://127.0.0.1:{parent.port}", "direct")
+        async with anonymizing(exits=exits, rotate="failover") as proxy:
+            for _ in range(3):
+                assert b"407" in (await get(proxy, at))[:20]
+            assert b"200" in (await get(proxy, at))[:20]
+
+
 @loopback
 async def test_clients_share_no_connection() -> None:
     """Two of them on one would be known as a proxy's."""
