@@ -24,8 +24,8 @@ from netlab.net.secure import TlsOptions
 from netlab.net.tls_context import leaf_context
 from netlab.net.within import secure_within
 
-SPOKEN = frozenset(("http/1.1", "http/1.0", "h2"))
-"""Application protocols that mean HTTP; a client that offers others alone is not speaking it."""
+SPOKEN = frozenset(("http/1.1", "http/1.0"))
+"""Application protocols that are spoken here; a client that offers others alone is left alone."""
 SERVER_FIRST = "the server speaks first, which in TLS it does not"
 MOST_NAMES = 100
 """Names of an upstream's certificate that ours takes over; real ones have some dozens at most."""
@@ -175,7 +175,7 @@ class Peek:
     def _objection(self, hello: ClientHello) -> str | None:
         """Why this TLS is not opened."""
         if hello.alpn and not SPOKEN.intersection(hello.alpn):
-            return f"the client speaks {', '.join(hello.alpn)} inside of TLS, and not HTTP"
+            return f"the client speaks {', '.join(hello.alpn)} inside of TLS, and not HTTP/1.1"
         if hello.server_name is not None and self._shared.passes(hello.server_name):
             return f"{hello.server_name}, which the client asks for, is to be left alone"
         return None

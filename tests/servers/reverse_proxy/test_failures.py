@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from netlab.flow import Outcome
+from netlab.net.certs import Authority
+from netlab.net.tls_context import leaf_context
 from netlab.policy.breaker import State
 from tests.http.serving import SECONDS, connected
 from tests.http.upstreams import OK, Called, Script, Scripted, dying, named, saying, scripted, silent
@@ -236,3 +240,29 @@ async def until_nothing_is_left(proxy: Reverse) -> None:
     async with asyncio.timeout(5):
         while any(slot.leased for slot in pool._slots.values()) or proxy.server.tasks or proxy.server.gateway.sweep:
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("notified", [True, False])
+async def test_an_end_of_tls_that_anybody_may_have_made(tmp_path: Path, notified: bool) -> None:
+    """RFC 9112 9.8: without a length, an answer is whole only if TLS itself says that it is over."""
+    context = leaf_context(Authority.load(tmp_path).leaf(("localhost",)))
+
+    def answer_once(listener: socket.socket) -> None:
+        plain, _ = listener.accept()
+        with context.wrap_socket(plain, server_side=True) as tls:
+            tls.recv(1 << 16)
+            tls.sendall(b"HTTP/1.1 200 OK\r\n\r\nall of it, or not")
+            (tls.unwrap() if notified else tls).shutdown(socket.SHUT_RDWR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        upstream = f"https://localhost:{listener.getsockname()[1]}"
+        async with proxied(upstream, state=tmp_path) as proxy, connected(proxy.port) as client:
+            served = asyncio.get_running_loop().run_in_executor(None, answer_once, listener)
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            if notified:
+                assert (await client.until(b"\r\n0\r\n\r\n")).endswith(b"all of it, or not\r\n0\r\n\r\n")
+            else:
+                with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                    await client.until(b"\r\n0\r\n\r\n")
+                await proxy.until(lambda: proxy.requests()[0].outcome == Outcome.CUT)
+            await served
