@@ -73,6 +73,10 @@ class Pool:
     def group(self) -> Upstreams:
         return self.upstreams
 
+    @property
+    def clock(self) -> Clock:
+        return self.world.clock
+
     # -- members ---------------------------------------------------------------------------------------------------
 
     def add(self, target: WeightedTarget, *, address: str = "", backup: bool = False, new: bool = False) -> Member:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from netlab.balancing.checks import Checks
+from netlab.balancing.names import Named, Names, is_name
 from netlab.http.reverse_service import upstream_tls
 from netlab.http.route_rule import RouteRule
 from netlab.http.upstreams import Member
@@ -17,7 +18,6 @@ from netlab.http.weighted import WeightedTarget
 from netlab.net.addresses import SocketAddress
 from netlab.service import Context
 from servers.l7_balancer.config import DEFAULT, Config
-from servers.l7_balancer.names import Named, Names, is_name
 from servers.l7_balancer.pool import Pool, World
 from servers.l7_balancer.pool_rule import PoolRule
 

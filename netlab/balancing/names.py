@@ -4,18 +4,48 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any, Protocol
 
+from netlab.balancing.member import Member
+from netlab.clock import Clock
 from netlab.errors import PeerUnreachable
-from netlab.http.upstreams import Member
-from netlab.http.weighted import WeightedTarget
 from netlab.net.addresses import SocketAddress, canonical, is_literal
 from netlab.net.dial import Dialer
 from netlab.net.lookup import look_up
 from netlab.net.tasks import Tasks
-from servers.l7_balancer.pool import Pool
 
 SHORTEST, LONGEST = 1.0, 3600.0
 """Seconds for which an answer holds, whatever it says."""
+
+
+class Where(Protocol):
+    """A host and a port that are called."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+
+class Written(Protocol):
+    """An upstream as it is written in settings."""
+
+    @property
+    def target(self) -> Where: ...
+
+
+class Housing(Protocol):
+    """A pool, as far as names deal with it."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def add(self, target: Any, *, address: str = "", backup: bool = False, new: bool = False) -> Member:
+        """One more; `address` is one of its name's, `new` tells whether it came while others were at work."""
+
+    def remove(self, member: Any, *, ends: float) -> None:
+        """No new work from now on; what it has ends by itself, or at `ends`."""
 
 
 class Named:
@@ -23,9 +53,9 @@ class Named:
     the Dialer resolves itself.
     """
 
-    def __init__(self, pool: Pool, target: WeightedTarget, *, backup: bool) -> None:
+    def __init__(self, pool: Housing, target: Written, *, backup: bool) -> None:
         self.pool, self.target, self.backup = pool, target, backup
-        self.members: dict[str, Member] = {"": pool.add(target, backup=backup)}
+        self.members: dict[str, Any] = {"": pool.add(target, backup=backup)}
         self.trouble = ""  # why the last look-up gave nothing
 
     def become(self, addresses: Sequence[str], *, ends: float) -> None:
@@ -61,7 +91,7 @@ class Names:
             task.cancel()
 
     async def _follow(self, named: Named) -> None:
-        where, clock = named.target.target, named.pool.world.clock
+        where, clock = named.target.target, named.pool.clock
         while True:
             pause = self.every
             try:
