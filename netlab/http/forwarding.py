@@ -26,12 +26,13 @@ from netlab.http.upstream import NO_CONTENT, Upstream
 from netlab.net.addresses import SocketAddress
 from netlab.net.connection import NEVER
 from netlab.net.dial import Objection
+from netlab.net.gathering import MUCH
 from netlab.policy.forwarding import response_fields
 from netlab.policy.gateway_errors import Failure, failure
 from netlab.policy.retry import IDEMPOTENT, may_retry
 
 if TYPE_CHECKING:
-    from netlab.http.gateway import Gateway, Pair, Way
+    from netlab.http.gateway import Gateway, Way
 
 
 class Forwarding:
@@ -179,13 +180,12 @@ class Forwarding:
                     return  # that was all, or must not be all
             elif kind is End:
                 if self._was_cut():
-                    self.fail(
-                        ConnectionLost("the upstream ended TLS without closure alert: its answer may have been cut")
-                    )
+                    self.fail(ConnectionLost("the upstream ended TLS without closure alert: its answer may be cut"))
                     return
                 self._complete(event.trailers)
             elif kind is Informational:
-                exchange.inform(event.status, self._interim(event))
+                named = event.fields.tokens("connection")
+                exchange.inform(event.status, response_fields(event.fields, named, self.gateway.hop, "1.1"))
             elif isinstance(event, RemoteProtocolError):
                 began = self.upstream.core.began if self.upstream is not None else 0  # all it said before the request
                 silent = isinstance(event, Truncated) and event.offset == began
@@ -221,11 +221,10 @@ class Forwarding:
         leg.sent = len(content)
         leg.end(OK if status < 400 else REFUSED, STATUS_TEXT[status])
         exchange.respond(status, block, content, own=False)
+        if len(content) > MUCH:
+            exchange.connection.flush()
         self._ended = True
         way.ended(None)
-
-    def _interim(self, event: Informational) -> list[Pair]:
-        return response_fields(event.fields, event.fields.tokens("connection"), self.gateway.hop, "1.1")
 
     def _head(self, response: Response) -> None:
         self.responding = True
@@ -276,6 +275,7 @@ class Forwarding:
         self.leg.end(Outcome.OK if exchange.status < 400 else Outcome.REFUSED)
         self._release()
         exchange.finish(trailers)
+        exchange.connection.flush()
         self._over(None)
 
     def go_on(self) -> None:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 FEW = 4
 """Exchanges under way, below which gathering brings nothing."""
+MUCH = 16 << 10
+"""Bytes that are better written at once, while they are in the core's own cache."""
 
 
 class Flushing(Protocol):
