@@ -238,6 +238,7 @@ class Work(Asking):
                     resolved: Resolved = yield from self.answer(host, kind, inner, depth + 1)
                 except Failed as failed:
                     inner.note("failed", failed.why, code=failed.code)
+                    self.reason = self.reason or failed.why  # the first is where it began
                     if self.spent:
                         raise
                     continue

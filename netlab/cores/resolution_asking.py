@@ -62,6 +62,7 @@ class Result(NamedTuple):
     reply: Message | None
     rtt: float = 0.0
     problem: str = ""
+    size: int = 0  # bytes received
     case_lost: bool = False  # a reply came that repeats the question in other capitals: worth asking over TCP
 
 
@@ -86,6 +87,7 @@ class Asking:
         self.settings, self.cache, self.book = settings, cache, book
         self.chance, self.now, self.flags = chance, now, flags
         self.queries = 0
+        self.reason = ""  # why the address of a server could not be found, of the last that was looked for
 
     @property
     def spent(self) -> bool:
@@ -117,9 +119,9 @@ class Asking:
                         self.book.lame(address, zone, self.now)
                 continue
             return reading
-        if not why:
-            why = "none of its servers has a known address" if not addresses else "all its servers are lame"
-        raise Failed(NO_REACHABLE_AUTHORITY, f"no server of {to_text(zone)} answers for it; the last: {why}")
+        if not addresses and not why:
+            why = self.reason or "none of them has an address that is known"
+        raise Failed(NO_REACHABLE_AUTHORITY, f"no server of {to_text(zone)} answers for it: {why or 'all are lame'}")
 
     def _addresses(self, zone: bytes) -> list[str]:
         """Addresses of the zone's servers that are known already."""

@@ -54,7 +54,7 @@ class Asker:
         else:
             flow.note("reply.received", "server", rcode=rcode_name(reply.rcode), answers=len(reply.answer))
             flow.end(Outcome.OK, rcode_name(reply.rcode))
-        return Result(self.clock.now(), reply, time.monotonic() - began, problem, case_lost)
+        return Result(self.clock.now(), reply, time.monotonic() - began, problem, flow.sent, case_lost)
 
     async def _over_udp(self, where: SocketAddress, query: Message, flow: Flow) -> tuple[Message | None, bool]:
         data = serialize(query)
