@@ -151,9 +151,13 @@ CODINGS: dict[str, Callable[[], Decoder]] = {
 
 
 class Decoding:
-    """All codings of one content, undone from the last applied to the first; `bytes_in` and `bytes_out` count."""
+    """All codings of one content, undone from the last applied to the first; `bytes_in` and `bytes_out` count.
 
-    def __init__(self, codings: Sequence[str]) -> None:
+    free  bytes that may come out whatever went in; past them, the ratio counts
+    """
+
+    def __init__(self, codings: Sequence[str], *, free: int = FREE) -> None:
+        self._free = free
         self.codings = [coding for coding in codings if coding != "identity"]
         unknown = [coding for coding in self.codings if coding not in CODINGS]
         if unknown:
@@ -166,7 +170,7 @@ class Decoding:
         self.bytes_in += len(data)
         for piece in self._through(data, 0):
             self.bytes_out += len(piece)
-            if self.bytes_out > FREE and self.bytes_out > self.bytes_in * MAX_RATIO:
+            if self.bytes_out > self._free and self.bytes_out > self.bytes_in * MAX_RATIO:
                 raise CodingError(
                     f"{self.bytes_in} bytes of {', '.join(self.codings)} grow to more than {self.bytes_out}: "
                     "that is a decompression bomb; --raw shows the content as it came"

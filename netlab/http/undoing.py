@@ -12,6 +12,8 @@ FIELD = re.compile(
     rb"^(accept-ranges|content-(?:digest|encoding|md5)|etag|repr-digest):[ \t]*([^\r\n]*)\r\n",
     re.IGNORECASE | re.MULTILINE,
 )
+FREE = 1 << 20
+"""Bytes that small content may grow to; what one read grows to is in memory at once."""
 WITHOUT_CONTENT = (204, 206, 304)  # of a part of coded bytes nothing can be undone
 
 
@@ -32,7 +34,7 @@ class Undone:
             return block, length
         if any(coding not in CODINGS for coding in codings):
             return block, length  # the origin made it up: nobody has offered it
-        self._decoding = Decoding(codings)
+        self._decoding = Decoding(codings, free=FREE)
         return FIELD.sub(_without, block), None
 
     def piece(self, data: bytes) -> bytes:

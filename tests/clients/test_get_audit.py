@@ -228,6 +228,32 @@ def test_what_is_learnt(item: str, found: Seen, expected: bool | None) -> None:
     assert mark.words
 
 
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
+FOX = {"Host": "a", "User_Agent": FIREFOX, "Accept": "*/*", "Accept_Language": "de", "Accept_Encoding": "gzip"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "hello", "words"),
+    [
+        ({**FOX, "Connection": "keep-alive", "Referer": "http://a.example/x", "Priority": "u=2"}, None, "no"),
+        ({**FOX, "Referer": "http://a.example/x", "Origin": "x", "Connection": "keep-alive"}, HELLO, "no"),
+        (FOX, None, "it sends no Connection"),
+        ({"Connection": "keep-alive", **FOX}, None, "its fields have another order"),
+        ({**FOX, "connection": "keep-alive"}, None, "its fields are spelled otherwise; it sends no Connection"),
+        (
+            {**FOX, "Connection": "keep-alive"},
+            Hello(ja3="", ja4="", alpn=(), grease=False),
+            "browsers offer HTTP/2 in TLS",
+        ),
+        ({"Host": "a", "User_Agent": "curl/8"}, Hello(ja3="", ja4="", alpn=(), grease=False), "no"),
+    ],
+)
+def test_what_gives_a_mask_away(fields: dict[str, str], hello: Hello | None, words: str) -> None:
+    found = seen(hello=hello, **fields)
+    (mark,) = [mark for mark in judge(found, found) if mark.item.name == "mask"]
+    assert mark.words == words
+
+
 def test_who_learns_everything_leaves_nothing() -> None:
     unknown = Seen(origin="http://a.example", address="", fields=None, hello=None, resolver="unknown")
     assert score(judge(seen(hello=HELLO), unknown)) == 0

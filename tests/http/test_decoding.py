@@ -11,7 +11,6 @@ import brotli
 import pytest
 import zstandard
 
-from netlab.http import decoding
 from netlab.http.decoding import CodingError, Decoding
 
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % (n * n) for n in range(20_000))
@@ -85,15 +84,12 @@ def test_an_unknown_coding_is_named() -> None:
 
 
 @pytest.mark.parametrize(("coding", "bomb"), [("gzip", gzip.compress), ("br", brotli.compress), ("zstd", zstd)])
-def test_a_bomb_is_refused_before_it_has_filled_the_memory(
-    coding: str, bomb: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decoding, "FREE", 4 << 20)
+def test_a_bomb_is_refused_before_it_has_filled_the_memory(coding: str, bomb: object) -> None:
     assert callable(bomb)
     data = bomb(b"\0" * (64 << 20))
     tracemalloc.start()
     with pytest.raises(CodingError, match="bomb"):
-        for _ in Decoding([coding]).decode(data):
+        for _ in Decoding([coding], free=4 << 20).decode(data):
             pass
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -90,18 +90,26 @@ SHAPES = re.compile(
 )
 """Names made up by programs for what tells one of their installations from another."""
 
+REMEMBERED = 64
+"""Characters of a name whose reason is remembered; longer ones are nobody's."""
 HINTS = ("sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform")
 """Client hints that every browser of the kind sends unasked; all others are asked for by the origin."""
 
 
-@lru_cache(4096)
 def reason(name: str) -> str:
     """Why a field (its name in lower case) is taken out; empty: it is none of these."""
+    return _remembered(name) if len(name) <= REMEMBERED else _reason(name)
+
+
+def _reason(name: str) -> str:
     if (why := IDENTIFYING.get(name)) is not None:
         return why
     if name.startswith("sec-ch-") and name not in HINTS:
         return DEVICE
     return "has the name of an identifier" if SHAPES.fullmatch(name) else ""
+
+
+_remembered = lru_cache(4096)(_reason)
 
 
 def fits(name: str, patterns: Sequence[str]) -> bool:

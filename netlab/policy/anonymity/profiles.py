@@ -175,19 +175,26 @@ def pool(browsers: Sequence[Browser] = BROWSERS, languages: Sequence[Language] =
     )
 
 
+REMEMBERED = 512
+"""Characters of a User-Agent whose engine is remembered."""
 CHROMIUM = re.compile(r"\b(?:Headless)?Chrom(?:e|ium)/")
 FIREFOX = re.compile(r"\bFirefox/")
 
 
-@lru_cache(1024)
 def engine_of(user_agent: str | None) -> Engine | None:
     """Whose fields these are; None for everything that is no browser, or one of which no profile is known."""
     if user_agent is None:
         return None
+    return _remembered(user_agent) if len(user_agent) <= REMEMBERED else _engine_of(user_agent)
+
+
+def _engine_of(user_agent: str) -> Engine | None:
     if CHROMIUM.search(user_agent):
         return "chromium"
     return "firefox" if FIREFOX.search(user_agent) else None
 
+
+_remembered = lru_cache(1024)(_engine_of)
 
 DESTINATIONS: dict[str, Kind] = {
     "document": "navigation",

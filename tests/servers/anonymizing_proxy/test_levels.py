@@ -254,6 +254,14 @@ async def test_content_in_no_coding_under_a_head_that_is_known() -> None:
             assert head.split()[1] == expected
 
 
+async def test_a_bomb_does_not_go_off_here() -> None:
+    bomb = gzip.compress(bytes(8 << 20))
+    async with origin(answering(b"Content-Encoding: gzip\r\n", bomb)) as at, anonymizing() as proxy:
+        answer = await get(proxy, at)
+        assert len(answer) < 3 << 20
+        assert not answer.endswith(b"0\r\n\r\n")
+
+
 async def test_trailers_do_not_tell_either() -> None:
     async def answer(called: Called, _: bytes) -> bytes:
         trailers.append(await called.until(b"\r\n\r\n"))
