@@ -35,7 +35,7 @@ class Tunnels:
     async def connect(self, exchange: Exchange, to: Destination, allow: Check | None) -> None:
         """Answer a CONNECT: 200 and a tunnel, or why there is none."""
         try:
-            far = await self.dial(to, allow, exchange.flow)
+            far = await self.reach(to, allow, exchange.flow)
         except NetlabError as error:
             self.refuse(exchange, failure(error))
             return
@@ -48,6 +48,19 @@ class Tunnels:
         exchange.connection.core.will_close()
         self.gateway.refuse(exchange, why)
 
+    async def reach(self, to: Destination, allow: Check | None, asked: Flow) -> FarEnd | None:
+        """The far end; None where there is none, but TLS with it is opened here: then that is where the client is told
+        so, because browsers show nothing of a CONNECT that is refused.
+        """
+        try:
+            return await self.dial(to, allow, asked)
+        except NetlabError as error:
+            why = failure(error)
+            if self.interception is None or not self.interception.wants(to.host) or why.status == 403:
+                raise
+            asked.note("tunnel.unreached", error=why.error, reason=why.reason)
+            return None
+
     async def dial(self, to: Destination, allow: Check | None, parent: Flow) -> FarEnd:
         """The far end, connected; its flow is the tunnel's leg."""
         _, far, _ = await self.gateway.dialer.dial(to.host, to.port, FarEnd, parent=parent, allow=allow)
@@ -55,8 +68,11 @@ class Tunnels:
             raise ConnectionLost(f"{to.authority} closed the connection as soon as it stood")
         return far
 
-    def join(self, far: FarEnd, to: Destination, asked: Flow, said: Fields = EMPTY) -> Tunnel | Peek:
+    def join(self, far: FarEnd | None, to: Destination, asked: Flow, said: Fields = EMPTY) -> Tunnel | Peek:
         """Who has the client's connection from here on; the last two are the flow and fields of the request for it."""
+        if far is None:
+            assert self.interception is not None  # or `reach` would have raised
+            return self.interception.look_into(None, to, asked, said)
         if self.gateway.faults:
             from netlab.http.faults import strike_far_end
 
@@ -66,7 +82,9 @@ class Tunnels:
             if self.remark:
                 asked.note("tunnel.unopened", reason=self.remark)
             return tunnel
-        return self.interception.look_into(far, to, tunnel, asked, said)
+        from netlab.http.interception import Reached
+
+        return self.interception.look_into(Reached(far, tunnel), to, asked, said)
 
     def close(self) -> None:
         if self.pipes is not None:

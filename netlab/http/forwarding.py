@@ -73,7 +73,8 @@ class Forwarding:
         self.upstream = self._dialing = None
         flow = exchange.flow
         leg = self.leg = gateway.flows.open("http", flow.service, flow)
-        leg.label = flow.label
+        request = exchange.request
+        leg.label = flow.label if way.target == request.target else f"{request.method} {way.target}"
         self.responding = self._held = self._ended = self._asked = self._sent_content = False
         self._fresh, self.deadline = True, NEVER
 

@@ -7,7 +7,7 @@ import fnmatch
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from netlab.cores.fields import Fields
 from netlab.cores.tls_hello import ClientHello, HelloReader
@@ -73,22 +73,32 @@ class Interception:
             self._contexts.popitem(last=False)
         return context
 
-    def look_into(self, far: FarEnd, to: Destination, otherwise: Tunnel, asked: Flow, said: Fields) -> Peek:
+    def look_into(self, reached: Reached | None, to: Destination, asked: Flow, said: Fields) -> Peek:
         """Who has the client's connection from here on; the last two are the flow and fields of the request for it."""
-        return Peek(self, far, to, otherwise, asked, said)
+        return Peek(self, reached, to, asked, said)
+
+
+class Reached(NamedTuple):
+    """A far end that stands, and the tunnel to it where it is to be no more than that."""
+
+    far: FarEnd
+    tunnel: Tunnel
 
 
 class Peek:
-    """Holds a new tunnel until the client's first message is known, then opens it, or leaves it to be a tunnel."""
+    """Holds a new tunnel until the client's first message is known, then opens it, or leaves it to be a tunnel.
+
+    Where the far end could not be reached, TLS is opened all the same: the client is told why inside of it, or a rule
+    for rewriting has an answer in its place.
+    """
 
     __slots__ = (
         "_asked",
         "_asked_with",
         "_calls",
         "_connection",
-        "_far",
         "_hello",
-        "_otherwise",
+        "_reached",
         "_said",
         "_shared",
         "_to",
@@ -96,9 +106,9 @@ class Peek:
     )
 
     def __init__(
-        self, shared: Interception, far: FarEnd, to: Destination, otherwise: Tunnel, asked: Flow, said: Fields
+        self, shared: Interception, reached: Reached | None, to: Destination, asked: Flow, said: Fields
     ) -> None:
-        self._shared, self._far, self._to, self._otherwise = shared, far, to, otherwise
+        self._shared, self._reached, self._to = shared, reached, to
         self._asked, self._asked_with = asked, said
         self._connection: ProxyConnection
         self._hello = HelloReader()
@@ -113,17 +123,20 @@ class Peek:
     # -- what the client's connection says -----------------------------------------------------------------------
 
     def begin(self, connection: Any, said: bytes = b"") -> None:
-        far = self._far
-        self._connection, far.waiting = connection, self
+        self._connection = connection
+        far = self._reached.far if self._reached is not None else None
         connection.release()
         connection.set_deadline("header", connection.http.settings.header_timeout)
-        if heard := far.rest():
+        if far is not None:
+            far.waiting = self
+        if far is not None and (heard := far.rest()):
             self._leave_alone(SERVER_FIRST, [heard])
         elif said := said or connection.core.rest():
             self.feed(said)
-        elif connection.peer_ended or far.peer_ended:
+        elif connection.peer_ended or (far is not None and far.peer_ended):
             self._leave_alone("one side ended before a word was said")
-        far.go_on()
+        if far is not None:
+            far.go_on()
 
     def feed(self, data: bytes) -> None:
         self._said += data
@@ -153,9 +166,11 @@ class Peek:
     def ended(self, error: Exception | None) -> None:
         if self._work is not None:
             self._work.cancel()
-        self._far.waiting = None
-        self._far.flow.outcome = self._far.flow.outcome or Outcome.CANCELLED
-        self._far.abort()
+        if self._reached is not None:
+            far = self._reached.far
+            far.waiting = None
+            far.flow.outcome = far.flow.outcome or Outcome.CANCELLED
+            far.abort()
         self._over()
 
     # -- what the upstream says ----------------------------------------------------------------------------------
@@ -182,9 +197,12 @@ class Peek:
 
     def _leave_alone(self, reason: str, heard: Sequence[bytes] = ()) -> None:
         """Nothing for us: a tunnel, with what was said so far at its front."""
-        connection, tunnel = self._connection, self._otherwise
+        connection = self._connection
         self._asked.note("interception.declined", reason=reason)
-        connection.delegate = tunnel
+        if self._reached is None:
+            connection.linger()
+            return
+        tunnel = connection.delegate = self._reached.tunnel
         for call in self._calls:
             tunnel.when_over(call)
         tunnel.begin(connection, self._said)
@@ -196,17 +214,19 @@ class Peek:
         inside of its own TLS, when its request asks for it again.
         """
         connection, shared, to = self._connection, self._shared, self._to
+        far = self._reached.far if self._reached is not None else None
         name = hello.server_name or to.host
-        identity = name if self._far.way is None else (name, self._far.way)
+        identity = name if far is None or far.way is None else (name, far.way)
         origin = Origin("https", to.host, to.port, identity)
         secured = Destination("https", to.host, to.port, _authority(to), origin)
         tls = TlsOptions(context=shared.trust.context, server_name=name)
         flow = connection.flows.open("tcp", connection.service, self._asked)
-        flow.client, flow.server = self._asked.client, self._far.flow.server
+        flow.client, flow.server = self._asked.client, far.flow.server if far is not None else None
         flow.detail(intercepted=to.authority)
         names = [name]
         try:
-            names += await self._secure_upstream(secured, tls)
+            if far is not None:
+                names += await self._secure_upstream(far, secured, tls)
         except NetlabError as error:
             flow.note("interception.unverified", "server", reason=str(error))
         except BaseException:
@@ -225,9 +245,9 @@ class Peek:
         for call in calls:
             call()
 
-    async def _secure_upstream(self, to: Destination, tls: TlsOptions) -> list[str]:
+    async def _secure_upstream(self, far: FarEnd, to: Destination, tls: TlsOptions) -> list[str]:
         """Leave the verified connection with the pool, for the first request; the names of its certificate."""
-        far, gateway = self._far, self._shared.gateway
+        gateway = self._shared.gateway
         transport, upstream, _ = await secure_within(
             far.transport,
             far.flow,

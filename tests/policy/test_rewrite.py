@@ -104,6 +104,14 @@ def test_rules_add_up_and_the_first_answer_counts() -> None:
     assert moved[1].url == "http://127.0.0.1:9/v2/items?x=1"
 
 
+def test_the_last_asterisks_are_meant_where_a_url_has_fewer() -> None:
+    rules = Rewrites([parse_rewrite("*.a.test/v1/* to http://b.test/v2/*")])
+    found = rules.find("http://www.a.test/v1/items?x=1")
+    assert found is not None
+    assert found[1] is not None
+    assert found[1].url == "http://b.test/v2/items?x=1"
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -116,6 +124,10 @@ def test_rules_add_up_and_the_first_answer_counts() -> None:
         ("a.test set-response Content-Length: 3", "frames or routes"),
         ("a.test remove-request Host", "frames or routes"),
         ("a.test to 127.0.0.1", "leads to a URL"),
+        ("a.test to http://b.test/a b", "leads to a URL"),
+        ("a.test to http:///b", "leads to a URL"),
+        ("a.test to http://b.test/ü", "leads to a URL"),
+        ("a.test to http://b.test/*", r"more \* than its pattern"),
         ("a.test file", "needs a path"),
         ("a.test block 200", "a status from 400 to 599"),
         ("a.test delay soon", "takes a time"),

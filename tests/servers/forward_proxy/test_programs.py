@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from netlab.flow import Outcome
 from netlab.net.addresses import AddressMap
 from netlab.net.certs import Authority
 from netlab.net.certs_x509 import public_key_info
@@ -21,7 +20,7 @@ from tests.http.serving import connected
 from tests.http.upstreams import Called, always_ok, scripted
 from tests.netlab_process import place
 from tests.servers.forward_proxy.proxying import proxying
-from tests.servers.forward_proxy.test_interception import lab_context, secure_origin, trusting
+from tests.servers.forward_proxy.test_interception import lab_context, secure_origin
 from tests.servers.proxies import curl, run
 
 
@@ -188,7 +187,11 @@ async def test_nothing_heavy_is_loaded_for_what_is_not_asked_for() -> None:
 async def test_a_page_that_names_the_reason(tmp_path: Path) -> None:
     """Browsers show what comes inside of TLS, and nothing of what a CONNECT is refused with."""
     async with proxying(state=tmp_path, intercept=("*",)) as proxy:
-        out = await curl(*trusting(tmp_path, proxy), "https://localhost:1/", check=False)
-        assert out == b""
-        (flow,) = [flow for flow in proxy.of_kind("http") if flow.ended]
-        assert (flow.result, flow.outcome) == ("502", Outcome.REFUSED)
+        for way in (("-x", f"http://{proxy.address}"), ("--socks5-hostname", proxy.address)):
+            out = await curl(*way, "--cacert", str(tmp_path / "ca" / "ca.pem"), "https://localhost:1/")
+            assert b"nothing listens on " in out
+            assert b"connection_refused" in out
+        assert [note["error"] for note in proxy.notes("tunnel.unreached")] == ["connection_refused"] * 2
+        async with connected(proxy.port) as client:  # who speaks no TLS is told nothing, for nobody is there
+            await client.send(b"CONNECT localhost:1 HTTP/1.1\r\nHost: x\r\n\r\nSSH-2.0-x\r\n")
+            assert (await client.all()).endswith(b"\r\n\r\n")

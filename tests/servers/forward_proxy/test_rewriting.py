@@ -128,3 +128,27 @@ async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no file or folder"):
         async with proxying(rewrite=rules(f"a.test file {tmp_path}/none")):
             pass
+
+
+async def test_a_host_that_is_not_there_is_played_from_files(tmp_path: Path) -> None:
+    """Of TLS that is opened here, the far end need not exist."""
+    (tmp_path / "mock").mkdir()
+    (tmp_path / "mock" / "users.json").write_text("[]")
+    rewrite = (
+        parse_rewrite(f"https://api.shop.test/v1/* file {tmp_path / 'mock'}"),
+        parse_rewrite("ads.test block 451"),
+    )
+    async with proxying(state=tmp_path, intercept=("*",), rewrite=rewrite) as proxy:
+        trust = trusting(tmp_path, proxy)
+        assert await curl(*trust, "https://api.shop.test/v1/users.json") == b"[]"
+        assert b"blocked here by the rule 'ads.test block 451'" in await curl(*trust, "https://ads.test/")
+        assert b"dns_error" in await curl(*trust, "https://api.shop.test/v2/users.json")
+
+
+async def test_a_leg_tells_what_its_upstream_was_asked() -> None:
+    async with scripted(always_ok) as upstream:
+        rewrite = (parse_rewrite(f"http://api.test/* to http://127.0.0.1:{upstream.port}/v2/*"),)
+        async with proxying(rewrite=rewrite) as proxy:
+            await curl("-x", f"http://{proxy.address}", "http://api.test/items")
+            request, leg = proxy.of_kind("http")
+            assert (request.label, leg.label) == ("GET http://api.test/items", "GET /v2/items")
