@@ -40,6 +40,7 @@ def destination(request: Request) -> tuple[Destination, str]:
     return destination_of(request.target, asterisk=request.method == "OPTIONS")
 
 
+@lru_cache(512)  # a URL may be long
 def destination_of(url: str, *, asterisk: bool = False) -> tuple[Destination, str]:
     """Of a URL: where it is, and the target it is asked for with."""
     scheme, _, rest = url.partition("://")

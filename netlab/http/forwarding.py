@@ -102,7 +102,7 @@ class Forwarding:
         """Send the request on a leased connection."""
         exchange, way, leg = self.exchange, self.way, self.leg
         self.upstream, self._fresh = upstream, fresh
-        if way.allow is not None and (objection := self._objection(upstream)) is not None:
+        if way.allow is not upstream.allowed and (objection := self._objection(upstream)) is not None:
             self._release()
             self.fail(PeerUnreachable(objection.reason, stage="policy"))
             return
@@ -131,7 +131,9 @@ class Forwarding:
         allow, server = self.way.allow, upstream.flow.server
         if allow is None or not upstream.core.received or not isinstance(server, tuple):
             return None
-        return allow(SocketAddress(server[0], server[1]))
+        objection = allow(SocketAddress(server[0], server[1]))
+        upstream.allowed = allow if objection is None else None
+        return objection
 
     def content(self, data: bytes) -> None:
         """A piece of the client's content."""
@@ -323,7 +325,7 @@ class Forwarding:
                 self.dial()
                 return
         failed = failure(error)
-        self.leg.end(OUTCOMES.get(failed.status, Outcome.CUT), failed.error)
+        self.leg.end(failed.outcome, failed.error)
         self._over(failed)
         if not self._went_elsewhere(failed):
             self._give_up(failed)
@@ -397,4 +399,3 @@ class Forwarding:
 
 
 OK, REFUSED = Outcome.OK, Outcome.REFUSED
-OUTCOMES = {502: Outcome.UNREACHABLE, 503: Outcome.UNREACHABLE, 504: Outcome.TIMEOUT, 403: Outcome.REFUSED}

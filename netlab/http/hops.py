@@ -44,6 +44,8 @@ def hops_left(request: Request) -> int | None:
 def ends_here(exchange: Exchange, allow: list[Pair] = ALLOW) -> bool:
     """Answer what must not go further: a TRACE with content, and what has come to its last hop. Whether it did."""
     request = exchange.request
+    if request.method not in COUNTED:
+        return False
     if hops_left(request) != 0 and not (request.method == "TRACE" and request.frame.has_body):
         return False
     if request.method == "TRACE":

@@ -37,6 +37,7 @@ class Permission:
         self._inside = AccessRules(rules)
         self._outside = AccessRules([*rules, *usual_rules(connect_ports, exposed=exposed)])
         self._verdicts: dict[tuple[object, ...], Refusal | None] = {}
+        self._checks: dict[tuple[object, ...], Check] = {}
         self._for_clients = exposed or any(rule.clients for rule in rules)
         self._told_apart = [rule.clients for rule in self._outside.rules if rule.clients] if self._for_clients else []
 
@@ -49,11 +50,19 @@ class Permission:
         return "".join("-+"[in_networks(client, networks)] for networks in self._told_apart)
 
     def check(self, client: str, host: str, port: int, method: str) -> Check:
-        """What a dial asks about each address of the host."""
+        """What a dial asks about each address of the host; the same for the same question, so that an answer to it can
+        be kept with a connection.
+        """
+        key = (client if self._for_clients else "", host, port, method)
+        if (known := self._checks.get(key)) is not None:
+            return known
 
         def allow(to: SocketAddress) -> Refusal | None:
             return self._verdict(client, host, port, method, to.address)
 
+        if len(self._checks) >= REMEMBERED:
+            self._checks.clear()
+        self._checks[key] = allow
         return allow
 
     def _verdict(self, client: str, host: str, port: int, method: str, address: str | None) -> Refusal | None:

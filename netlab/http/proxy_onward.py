@@ -8,7 +8,7 @@ from functools import cached_property
 from netlab.cores.http1 import Response, encode_fields
 from netlab.http.destination import Destination, Turn
 from netlab.http.gateway import Gateway, Way
-from netlab.http.hops import hops_left, one_less
+from netlab.http.hops import COUNTED, hops_left, one_less
 from netlab.http.parents import Parent, ParentDialer
 from netlab.http.proxy_settings import Opening
 from netlab.http.roles import Asker
@@ -96,7 +96,7 @@ def absolute(to: Destination, target: str) -> str:
 
 def changes(exchange: Asker, turn: Turn) -> Change | None:
     """What happens to the fields on their way, besides what an intermediary does to all of them."""
-    left = hops_left(exchange.request)
+    left = hops_left(exchange.request) if exchange.request.method in COUNTED else None
     if left is None:
         return turn.change
     fewer, other = one_less(left), turn.change

@@ -92,7 +92,7 @@ class ProxyService:
         request = exchange.request
         connection = exchange.connection
         within = connection.within if isinstance(connection, ProxyConnection) else None
-        if within is None and request.form in ("origin", "asterisk"):
+        if within is None and (request.target[0] == "/" or request.target == "*"):
             self.page.answer(exchange)
             return None
         if request.method == "CONNECT" and connection.core.buffered:

@@ -9,6 +9,7 @@ from netlab.cores.fields import Fields
 from netlab.cores.http1 import ClientCore, Limits, Request, Response, encode_fields
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow
+from netlab.net.dial import Check
 from netlab.net.outgoing import Outgoing
 
 PIECE = 64 << 10
@@ -93,7 +94,7 @@ class Upstream(FarEnd):
     reusable  whether the next request may be sent on it: false from a request until who sent it knows better
     """
 
-    __slots__ = ("_flushing", "_gathered", "back", "core", "reusable", "switched")
+    __slots__ = ("_flushing", "_gathered", "allowed", "back", "core", "reusable", "switched")
 
     waiting: Asking | None
 
@@ -102,6 +103,7 @@ class Upstream(FarEnd):
         self.core = ClientCore(limits)
         # the last response's fields, as they travel back, and the fields a Way concerns that are not among them
         self.back: tuple[Fields | None, bytes, frozenset[str]] = (None, b"", frozenset())
+        self.allowed: Check | None = None  # the check that its address has passed last
         self.reusable = False
         self.switched = False  # bytes have no meaning here any more
         self._flushing = False

@@ -64,7 +64,7 @@ class AddressMap:
         return {name: {a: ports.get(a, {}) for a in known} for name, known in self._addresses.items()}
 
     def __contains__(self, name: str) -> bool:
-        return canonical(name) in self._addresses
+        return bool(self._addresses) and canonical(name) in self._addresses
 
     def __len__(self) -> int:
         return len(self._addresses)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, PeerUnreachable, RemoteProtocolError, Truncated
+from netlab.flow import Outcome
+
+OUTCOMES = {502: Outcome.UNREACHABLE, 503: Outcome.UNREACHABLE, 504: Outcome.TIMEOUT, 403: Outcome.REFUSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,11 @@ class Failure:
     reason: str
     retry_after: float = 1.0
     stage: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """How the flow of the leg ends with it."""
+        return OUTCOMES.get(self.status, Outcome.CUT)
 
     def proxy_status(self, name: str) -> str:
         """The value of Proxy-Status: a structured-field list of one (RFC 9209 2)."""
