@@ -99,7 +99,12 @@ fetch("/api", {method: "POST", body: "x", headers: {"X-Device-Id": "7"}})
   .then(() => { document.body.append("seen as " + navigator.platform) })</script>"""
 
 
-async def test_chromium(tmp_path: Path) -> None:
+def test_chromium(tmp_path: Path) -> None:
+    """Once, on one loop: it takes seconds."""
+    asyncio.run(browse(tmp_path))
+
+
+async def browse(tmp_path: Path) -> None:
     """Over TLS that is opened: its own order and metadata, with the session's software, and nothing that identifies."""
     browser = program("chromium")
     key = public_key_info(Authority.load(tmp_path).certificate_pem.encode())
