@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from netlab.balancing.group import Group
 from netlab.flow import Flow
 from netlab.policy.balance import Decision
-from servers.l4_balancer.upstreams import Member
+from servers.l4_balancer.pool import Member, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 class Choice:
     """One client's. Every pick is counted until `release`, and judged once: by `succeeded` or `failed`."""
 
-    __slots__ = ("_began", "_now", "flow", "group", "key", "member", "reasons", "tried")
+    __slots__ = ("_began", "_now", "_work", "flow", "group", "key", "member", "reasons", "tried")
 
-    def __init__(self, group: Group[Member], flow: Flow, key: bytes, now: Callable[[], float]) -> None:
+    def __init__(self, group: Group[Member], work: Work, flow: Flow, key: bytes, now: Callable[[], float]) -> None:
+        self._work = work
         self.group, self.flow, self.key, self._now = group, flow, key, now
         self.member: Member | None = None
         self.tried: list[Member] = []
@@ -39,6 +40,7 @@ class Choice:
             return None
         self.member, self._began = member, self._now()
         group.begin(member)
+        member.work.add(self._work)
         flow.label = f"{member.name}  {self.why}"
         return member
 
@@ -92,6 +94,7 @@ class Choice:
             if self._began:
                 self._began = 0.0
                 member.breaker.forget()
+            member.work.discard(self._work)
             self.group.end(member)
 
     def nobody(self) -> str:

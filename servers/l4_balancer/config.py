@@ -32,6 +32,14 @@ class Where:
     """One that gets work only while none of the others can."""
     route: tuple[RouteRule, ...] = ()
     """'sni=NAME alpn=PROTOCOL to=HOST:PORT' by a ClientHello that is read and passed on; the first that fits counts."""
+    drain_timeout: Duration = 60.0
+    """How long an upstream that is drained or removed may go on with what it has; then it is cut."""
+    resolver: tuple[Address, ...] = ()
+    """A DNS server that is asked for the addresses of upstreams' names, and how long they hold; else the system's."""
+    resolve_every: Duration = 10.0
+    """How often they are looked up where nobody says how long they hold."""
+    status_listen: Address = Address("127.0.0.1", 8093)
+    """Where the status page, /api and /metrics are served, for this machine alone; a free port when --listen has 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +109,7 @@ class Config(Datagrams, Tls, Telling, Balancing, Connections, Where):
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this balancer")
+        self.status_listen.refuse_exposure("--status-listen", "the status page; it changes things, and is for this one")
         if not self.to and not self.backup and not self.route:
             raise UsageError("l4-balancer needs --to HOST:PORT, such as --to 127.0.0.1:9101")
         if self.tell and self.send_proxy_protocol != "v2":

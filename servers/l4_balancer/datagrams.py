@@ -15,8 +15,8 @@ from netlab.net.sweep import Sweep
 from netlab.net.udp import Address, UdpSocket
 from netlab.net.udp_call import UdpCall
 from servers.l4_balancer.choice import Choice
+from servers.l4_balancer.pool import Member
 from servers.l4_balancer.telling import Known
-from servers.l4_balancer.upstreams import Member
 
 if TYPE_CHECKING:
     from servers.l4_balancer.server import Server
@@ -97,8 +97,8 @@ class DatagramSession:
         if header is not None:
             believe(flow, header, key[0])
         self._known = Known(key[0], flow.server, header, unique_id=server.unique_id() if server.herald.names else "")
-        assert server.upstreams.main is not None
-        self._choice = Choice(server.upstreams.main, flow, str(self._known.ends[0][0]).encode(), server.now)
+        assert server.pools.main is not None
+        self._choice = Choice(server.pools.main, self, flow, str(self._known.ends[0][0]).encode(), server.now)
         self._call: UdpCall | None = None
         self._leg: Flow | None = None
         self._unanswered = b""  # what was asked last, for another upstream if this one is not there
@@ -198,6 +198,10 @@ class DatagramSession:
         if silent and self._group.server.config.udp_answers:
             self._choice.failed()
         self.end(Outcome.TIMEOUT if silent else Outcome.OK, "no answer" if silent else "")
+
+    def cut(self, reason: str) -> None:
+        """Its upstream has no more time."""
+        self.end(Outcome.CANCELLED, reason)
 
     def end(self, outcome: str, result: str) -> None:
         self.deadline = math.inf

@@ -50,6 +50,11 @@ class RouteRule:
             return True
         return name is not None and any(_fits(name, wanted) for wanted in self.snis)
 
+    @property
+    def pool(self) -> str:
+        """The name of its upstreams' pool: routes to the same ones share it."""
+        return ",".join(map(str, self.to))
+
     def __str__(self) -> str:
         return self.text
 

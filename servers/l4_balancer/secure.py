@@ -12,8 +12,8 @@ from netlab.http.tunnel import Tunnel
 from netlab.http.upstream import FarEnd
 from netlab.net.connection import Connection
 from servers.l4_balancer.choice import Choice
+from servers.l4_balancer.pool import Member
 from servers.l4_balancer.telling import Known
-from servers.l4_balancer.upstreams import Member
 
 if TYPE_CHECKING:
     from servers.l4_balancer.server import Server
@@ -52,7 +52,7 @@ class SecureSession(Connection):
         server, tls = self._server, self.transport.get_extra_info("ssl_object")
         assert self.flow is not None
         name, protocol = self.transport.get_extra_info("server_name"), tls.selected_alpn_protocol()
-        group = server.upstreams.group_for(name, (protocol,) if protocol else ())
+        group = server.pools.group_for(name, (protocol,) if protocol else ())
         if group is None:
             self._refuse(Outcome.REFUSED, f"no route takes SNI {name or '(none)'}, ALPN {protocol or '(none)'}")
             return
@@ -60,7 +60,7 @@ class SecureSession(Connection):
         if server.herald.names:
             known.unique_id = server.unique_id()
             self.flow.detail(unique_id=known.unique_id)
-        self._choice = Choice(group, self.flow, str(known.ends[0][0]).encode(), server.now)
+        self._choice = Choice(group, self, self.flow, str(known.ends[0][0]).encode(), server.now)
         self._dialing = server.tasks.start(self._dial(self._choice, known), "dial an upstream")
 
     async def _dial(self, choice: Choice, known: Known) -> None:
@@ -78,7 +78,7 @@ class SecureSession(Connection):
         self._refuse(Outcome.UNREACHABLE, choice.nobody())
 
     async def _far_end(self, member: Member) -> FarEnd:
-        address = member.target.address
+        address = member.target
         _, far, _ = await self._server.dialer.dial(address.host, address.port, FarEnd, parent=self.flow)
         return far
 
@@ -129,6 +129,10 @@ class SecureSession(Connection):
                 choice.succeeded()
             choice.release()
             self._server.released()
+
+    def cut(self, reason: str) -> None:
+        """Its upstream has no more time."""
+        self._refuse(Outcome.CANCELLED, reason)
 
     def _refuse(self, outcome: str, reason: str) -> None:
         assert self.flow is not None

@@ -7,9 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from netlab.balancing.admin import Admin
 from netlab.balancing.checks import Checks
 from netlab.balancing.group import Group
 from netlab.balancing.member import Member as Balanced
+from netlab.balancing.steering import Steering
 from netlab.errors import UsageError
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.net import poller
@@ -23,9 +25,27 @@ from netlab.net.udp import UdpListener
 from netlab.service import Context
 from servers.l4_balancer.config import Config
 from servers.l4_balancer.datagrams import Datagrams
+from servers.l4_balancer.pool import Member
+from servers.l4_balancer.pools import Pools
 from servers.l4_balancer.session import Session
 from servers.l4_balancer.telling import Herald
-from servers.l4_balancer.upstreams import Member, Upstreams
+
+FIXED = (
+    "listen",
+    "status_listen",
+    "expose",
+    "protocol",
+    "max_connections",
+    "max_connections_per_address",
+    "accept_proxy_protocol",
+    "tls",
+    "alpn",
+    "client_certificates",
+    "client_ca",
+)
+"""Settings that are made use of only at the start."""
+TICK = 0.25
+"""Seconds between looks at drains."""
 
 
 class Server:
@@ -38,10 +58,15 @@ class Server:
         self.tasks = Tasks("l4-balancer")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.dialer = context.dialer("l4-balancer", Timeouts().within(config.connect_timeout))
-        self.upstreams = Upstreams(config, context, self.dialer)
         self.herald = Herald(config)
         quiet = Dialer(FlowLog(Level.OFF), addresses=context.addresses)  # checks come every few seconds
-        self.checks = Checks(quiet, context.clock, context.random.random, self.tasks, self.turned)
+        checks = Checks(quiet, context.clock, context.random.random, self.tasks, self.turned)
+        self.pools = Pools(context, self.dialer, self.tasks, checks)
+        self.pools.take(config)
+        self.steering = Steering(
+            "l4-balancer", lambda: self.pools.steered, context.clock, lambda: self.pools.names.drain
+        )
+        self.admin = Admin(self.steering, context.flows, self.tasks)
         self.now = context.flows.now
         self.pipes = Pipes()
         self.datagrams = Datagrams(self)
@@ -65,8 +90,10 @@ class Server:
             handler=self.datagrams.came,
             reuse_port=self.context.reuse_port,
         )
+        status, fixed = config.status_listen, config.listen.port
+        admin = self.admin.listener(status.host, status.port if fixed else 0, reuse_port=self.context.reuse_port)
         if config.protocol == "udp":
-            return [udp]
+            return [udp, admin]
         tcp = Listener(
             name="l4-balancer",
             scheme="tls" if config.tls else "tcp",
@@ -78,7 +105,7 @@ class Server:
             accept_proxy_protocol=config.accept_proxy_protocol,
             reuse_port=self.context.reuse_port,
         )
-        return [tcp] if config.protocol == "tcp" else [tcp, udp]
+        return [tcp, admin] if config.protocol == "tcp" else [tcp, udp, admin]
 
     def secure_factory(self) -> Callable[[], asyncio.Protocol]:
         """What is made of each connection whose TLS ends here."""
@@ -107,8 +134,26 @@ class Server:
         return Acceptor(self.poller, sock, accepted)
 
     async def background(self) -> None:
-        self.upstreams.check(self.checks)
-        await self.upstreams.keep_resolved()
+        """Check, look up, end drains, and keep what latencies were, until cancelled."""
+        self.pools.start()
+        while True:
+            await asyncio.sleep(TICK)
+            self.pools.tidy()
+            self.steering.lately.look(self.pools.members(), self.now())
+
+    def reload(self, config: Config) -> bool:
+        """Take other settings while connections are open; whether they are other ones.
+
+        UsageError leaves all as it was. What was done by hand stays, and what is known of upstreams that are in both.
+        """
+        changed = config != self.config
+        for name in FIXED:
+            if getattr(config, name) != getattr(self.config, name):
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} cannot change while it runs: start it anew for that")
+        self.config, self.herald = config, Herald(config)
+        self.pools.take(config)
+        return changed
 
     def turned(self, member: Balanced, up: bool) -> None:
         """An upstream went down, or is back: a flow of its own, so that whoever watches sees it."""

@@ -13,8 +13,8 @@ from netlab.net.proxied import believe
 from netlab.net.race import explain
 from netlab.net.relay import Relay
 from servers.l4_balancer.choice import Choice
+from servers.l4_balancer.pool import Member
 from servers.l4_balancer.telling import Known
-from servers.l4_balancer.upstreams import Member
 
 if TYPE_CHECKING:
     from servers.l4_balancer.server import Server
@@ -48,7 +48,7 @@ class Session(Relay):
         self._place = 0  # which of the upstream's addresses it is
         self._early = b""  # what the client has said and no upstream has heard
         self._reader = HeaderReader() if server.config.accept_proxy_protocol else None
-        self._hello = HelloReader() if server.upstreams.routes else None
+        self._hello = HelloReader() if server.config.route else None
         if flow.events is not None:
             flow.wire = flow.log.tape()
             flow.note("connection.opened", "client")
@@ -103,7 +103,7 @@ class Session(Relay):
 
     def _choose(self, name: str | None, offered: tuple[str, ...]) -> None:
         server, flow = self._server, self._flow
-        group = server.upstreams.group_for(name, offered)
+        group = server.pools.group_for(name, offered)
         if group is None:
             self._refuse(
                 Outcome.REFUSED, f"no route takes SNI {name or '(none)'}, ALPN {', '.join(offered) or '(none)'}"
@@ -113,7 +113,7 @@ class Session(Relay):
             self._known.unique_id = server.unique_id()
             flow.detail(unique_id=self._known.unique_id)
         key = str(self._known.ends[0][0]).encode()
-        self._choice = Choice(group, flow, key, server.now)
+        self._choice = Choice(group, self, flow, key, server.now)
         self.call()
 
     def call(self) -> None:
@@ -207,6 +207,10 @@ class Session(Relay):
     def _refuse(self, outcome: str, reason: str) -> None:
         self._flow.outcome, self._flow.result = outcome, reason
         self.reset()
+
+    def cut(self, reason: str) -> None:
+        """Its upstream has no more time."""
+        self._refuse(Outcome.CANCELLED, reason)
 
     def abort(self) -> None:
         self._flow.outcome = self._flow.outcome or Outcome.CANCELLED

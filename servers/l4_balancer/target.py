@@ -13,7 +13,7 @@ from netlab.http.weighted import WEIGHT, parse_weight
 class Target:
     """Written `HOST:PORT` or `HOST:PORT*WEIGHT`; with 0 it gets no new work."""
 
-    address: Address
+    target: Address
     weight: float = 1.0
 
     kind: ClassVar[Kind]
@@ -30,7 +30,7 @@ class Target:
         return cls(address, parse_weight(weight) if star else 1.0)
 
     def __str__(self) -> str:
-        return f"{self.address}*{self.weight:g}" if self.weight != 1 else str(self.address)
+        return f"{self.target}*{self.weight:g}" if self.weight != 1 else str(self.target)
 
 
 Target.kind = Kind(

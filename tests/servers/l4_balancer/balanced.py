@@ -19,9 +19,9 @@ from netlab.net import poller
 from netlab.net.listen import Endpoint
 from netlab.service import Context, running
 from servers.l4_balancer import Config, Server
+from servers.l4_balancer.pool import Member
 from servers.l4_balancer.route import RouteRule
 from servers.l4_balancer.target import Target
-from servers.l4_balancer.upstreams import Member
 from tests.http.serving import SECONDS
 
 LINUX = pytest.mark.skipif(not poller.AVAILABLE, reason="epoll is Linux's")
@@ -43,7 +43,7 @@ class Balanced:
 
     @property
     def members(self) -> dict[str, Member]:
-        return {member.name: member for member in self.server.upstreams.members.values()}
+        return {member.name: member for member in self.server.pools.members()}
 
     @property
     def sessions(self) -> list[Flow]:
@@ -110,8 +110,15 @@ async def balancing(
     assert [member.active for member in balanced.members.values()] == [0] * len(balanced.members)
 
 
+async def when(happened: Callable[[], bool]) -> None:
+    """Wait for what nobody tells of."""
+    async with asyncio.timeout(SECONDS):
+        while not happened():
+            await asyncio.sleep(0)
+
+
 @asynccontextmanager
-async def upstream(talk: Talk) -> AsyncIterator[int]:
+async def upstream(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """A server on a free port, which runs this for each connection and then ends it."""
 
     async def called(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -122,7 +129,7 @@ async def upstream(talk: Talk) -> AsyncIterator[int]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(called, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.start_server(called, host, 0, backlog=1024)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -225,7 +225,7 @@ async def test_dns_over_udp_and_tcp_on_one_port() -> None:
     with dns_server("192.0.2.1") as one, dns_server("192.0.2.2") as two:
         options: dict[str, Any] = {"protocol": "both", "udp_answers": 1, "level": Level.SUMMARY}
         async with balancing(one, two, **options) as balanced:
-            tcp, over_udp = balanced.endpoints
+            tcp, over_udp, _ = balanced.endpoints
             assert (tcp.port, tcp.scheme, over_udp.scheme) == (over_udp.port, "tcp", "udp")
             answers = [await dig(tcp.port, "www.shop.test") for _ in range(4)]
             assert sorted(answers) == [["192.0.2.1"]] * 2 + [["192.0.2.2"]] * 2

@@ -16,7 +16,7 @@ from servers.l4_balancer import Config
 from servers.l4_balancer.route import RouteRule
 from servers.l4_balancer.target import Target
 from tests.http.serving import Client, connected
-from tests.servers.l4_balancer.balanced import LINUX, balancing, is_reset, named, said, upstream, upstreams
+from tests.servers.l4_balancer.balanced import LINUX, balancing, is_reset, named, said, upstream, upstreams, when
 
 pytestmark = LINUX
 
@@ -279,18 +279,20 @@ async def test_names_come_from_the_lab_and_an_unknown_one_is_said() -> None:
             assert await said(balanced.port) == b"a\n"
 
 
-async def test_one_address_after_the_other_of_a_name() -> None:
+async def test_each_address_of_a_name_is_an_upstream() -> None:
+    """And localhost is this machine, on whichever of its two addresses."""
     async with upstream(named("a")) as port:
         names = {"one.shop.test": "127.0.0.9"}
         async with balancing(f"one.shop.test:{port}", names=names) as balanced:
             balanced.server.context.addresses.add("one.shop.test", "127.0.0.1")
-            [member] = balanced.members.values()
-            balanced.server.upstreams.place(member)
-            assert len(member.places) == 2
+            await when(lambda: len(balanced.members) == 2)
             assert await said(balanced.port) == b"a\n"
-            assert member.errors == 0
-            await balanced.ended()
-            assert [leg.outcome for leg in balanced.legs] == [Outcome.UNREACHABLE, Outcome.OK]
+            assert list(balanced.members) == [f"127.0.0.9:{port}", f"127.0.0.1:{port}"]
+    async with upstream(named("six"), host="::1") as port, balancing(f"localhost:{port}") as balanced:
+        assert await said(balanced.port) == b"six\n"
+        await balanced.ended()
+        assert [leg.outcome for leg in balanced.legs] == [Outcome.UNREACHABLE, Outcome.OK]
+        assert balanced.members[f"localhost:{port}"].errors == 0
 
 
 # -- settings --------------------------------------------------------------------------------------------------------
