@@ -34,17 +34,12 @@ class UdpSocket:
     def __init__(self, sock: socket.socket, handler: Handler, *, queue: int = 1024) -> None:
         sock.setblocking(False)
         self.sock, self.handler = sock, handler
+        self.address: Address = sock.getsockname()  # where it is bound; asked once, not for every datagram
         self.dropped = 0
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._room = queue
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
-
-    @property
-    def address(self) -> Address:
-        """Where it is bound."""
-        bound: Address = self.sock.getsockname()
-        return bound
 
     def _readable(self) -> None:
         receive, handler = self.sock.recvfrom, self.handler

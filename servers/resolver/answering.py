@@ -38,7 +38,7 @@ from netlab.cores.dns_message import (
 from netlab.cores.dns_names import to_text
 from netlab.cores.resolution import Resolved
 from netlab.errors import RemoteProtocolError, UsageError
-from netlab.flow import Flow, Outcome
+from netlab.flow import Flow, Level, Outcome
 from netlab.net.tasks import Tasks
 from netlab.policy.dns_local import FILTERED, LocalNames, negative_soa
 from netlab.service import Context
@@ -67,18 +67,11 @@ class Answering:
         self.ready = ReadyAnswers(max(config.cache // 4 // BYTES_READY, 1000))
         self.local = local_names(config)
 
-    def at_once(self, data: bytes, flow: Flow, limit: int, send: Send) -> bool:
-        """From what is ready in wire form."""
-        if len(data) < HEADER.size + 5 or flow.full:
-            return False
-        found = self.ready.reply(data, self.context.clock.now(), limit)
-        if found is None:
-            return False
-        wire, ready = found
-        send(wire)
-        flow.label, flow.sent = ready.label, len(wire)
-        flow.end(Outcome.OK, ready.result)
-        return True
+    def at_once(self, data: bytes, *, udp: bool) -> tuple[bytes, Ready] | None:
+        """The reply, where it is ready in wire form; not where a flow would have to tell of each part."""
+        if self.context.flows.level is Level.FULL:
+            return None
+        return self.ready.reply(data, self.context.clock.now(), udp=udp)
 
     def respond(self, data: bytes, flow: Flow, send: Send, *, udp: bool, drop: Callable[[], None] = nothing) -> None:
         """Read a question, and answer it when that is possible; `drop` is called where it is not answered at all."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from netlab.cores.dns_message import CD, FIXED, HEADER, PLAIN_UDP, RD, Message, serialize
 from netlab.cores.dns_names import read
 
 ONE_QUESTION, WITH_OPT = b"\0\1\0\0\0\0\0\0", b"\0\1\0\0\0\0\0\1"
+SHORTEST = HEADER.size + 5  # bytes of a query: a question about the root
 OPT_SIZE = 11  # bytes of an OPT record without options
 EDNS_SIZE = 1232
 OWN_OPT = {do: b"\0\0\x29\x04\xd0\0\0" + (b"\x80" if do else b"\0") + b"\0\0\0" for do in (False, True)}
@@ -40,6 +43,10 @@ class Ready:
         self._stored, self._second = now, 0
         self.expires, self.label, self.result = expires, label, result
 
+    def changes(self) -> float:
+        """When the reply is another one, by its TTLs or because its time is over."""
+        return min(self._stored + self._second + 1, self.expires)
+
     def to(self, query: bytes, end: int, now: float, opt: bytes) -> bytes:
         """The reply to a query whose question ends at `end`: id and question as they stand, TTLs as they are now."""
         passed = int(now - self._stored)
@@ -64,15 +71,41 @@ def _ttls(wire: bytes, at: int, records: int) -> list[tuple[int, int]]:
     return found
 
 
+class Sent(NamedTuple):
+    """A reply as it was sent, without its id: good for the same query again until it `changes`."""
+
+    rest: bytes
+    changes: float
+    ready: Ready
+
+
 class ReadyAnswers:
     """Ready answers by question and by whether DNSSEC records are wanted, bounded in number; the oldest go first."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._answers: tuple[dict[bytes, Ready], dict[bytes, Ready]] = ({}, {})
+        self._sent: tuple[dict[bytes, Sent], dict[bytes, Sent]] = ({}, {})  # over streams, over UDP
 
-    def reply(self, query: bytes, now: float, limit: int) -> tuple[bytes, Ready] | None:
-        """The whole reply, if this is a plain query that is known, and the reply has room; `limit` 0 is UDP."""
+    def reply(self, query: bytes, now: float, *, udp: bool) -> tuple[bytes, Ready] | None:
+        """The whole reply, if this is a plain query that is known, and the reply has room. Clients repeat themselves:
+        the same bytes behind the id have the same reply behind the id, until a second has passed.
+        """
+        sent = self._sent[udp].get(query[2:])
+        if sent is not None and now < sent.changes:
+            return query[:2] + sent.rest, sent.ready
+        found = self._found(query, now, udp)
+        if found is not None:
+            wire, ready = found
+            kept = self._sent[udp]
+            if len(kept) >= self.most:
+                kept.clear()
+            kept[query[2:]] = Sent(wire[2:], ready.changes(), ready)
+        return found
+
+    def _found(self, query: bytes, now: float, udp: bool) -> tuple[bytes, Ready] | None:
+        if len(query) < SHORTEST:
+            return None
         head = query[4:12]
         if query[2] & 0xFE or (head != ONE_QUESTION and head != WITH_OPT):  # QR, opcode, AA, TC: all zero
             return None
@@ -94,7 +127,7 @@ class ReadyAnswers:
         if ready is None or now >= ready.expires:
             return None
         wire = ready.to(query, end, now, opt)
-        return (wire, ready) if len(wire) <= (limit or size) else None
+        return (wire, ready) if len(wire) <= size or not udp else None
 
     def keep(self, question: bytes, do: bool, ready: Ready) -> None:
         """`question` is the folded name with type and class behind it."""
@@ -104,8 +137,8 @@ class ReadyAnswers:
         answers[question] = ready
 
     def clear(self) -> None:
-        for answers in self._answers:
-            answers.clear()
+        for kept in (*self._answers, *self._sent):
+            kept.clear()
 
     def __len__(self) -> int:
         return sum(map(len, self._answers))

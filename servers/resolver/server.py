@@ -34,6 +34,7 @@ class Server:
         self.gate = Gate(GateLimits(connections=config.max_connections))
         self.answering = Answering(config, context, self.tasks)
         self.buckets: dict[str, TokenBucket] = {}
+        self._here_alone = config.allow is LOOPBACK and not config.limit  # then no client here is looked at
         self.doh = self._doh() if config.https else None
 
     def _doh(self) -> Doh:
@@ -85,13 +86,19 @@ class Server:
 
     def datagram(self, sock: UdpSocket, data: bytes, peer: Address) -> None:
         """One question over UDP: at once from what is ready, else the long way."""
-        if not self.admits(peer[0]):
+        if not (self._here_alone and peer[0].startswith("127.")) and not self.admits(peer[0]):
             self._refuse_stranger(sock, data, peer)
             return
+        found = self.answering.at_once(data, udp=True)
         flow = self.context.flows.open("dns", "resolver")
         flow.client, flow.server, flow.received = peer, sock.address, len(data)
-        if not self.answering.at_once(data, flow, 0, lambda wire: sock.send(wire, peer)):
+        if found is None:
             self.answering.respond(data, flow, lambda wire: sock.send(wire, peer), udp=True)
+            return
+        wire, ready = found
+        sock.send(wire, peer)
+        flow.label, flow.sent = ready.label, len(wire)
+        flow.end(Outcome.OK, ready.result)
 
     def message(self, stream: DnsStream, data: bytes) -> None:
         """One question over TCP or TLS."""
@@ -102,14 +109,20 @@ class Server:
         if not self.admits(connection.client[0] if isinstance(connection.client, tuple) else ""):
             flow.end(Outcome.REFUSED, "not one of --allow")
             stream.dropped()
-        elif not self.answering.at_once(data, flow, 65_535, stream.send):
+            return
+        found = self.answering.at_once(data, udp=False)
+        if found is None:
             self.answering.respond(data, flow, stream.send, udp=False, drop=stream.dropped)
+            return
+        wire, ready = found
+        stream.send(wire)
+        flow.label, flow.sent = ready.label, len(wire)
+        flow.end(Outcome.OK, ready.result)
 
     def admits(self, address: str) -> bool:
         """Whether this client is answered at all: by its address, and by how often it asks."""
         config = self.config
-        by_default = config.allow is LOOPBACK and address.startswith("127.")
-        if not by_default and not in_networks(address, config.allow):
+        if not in_networks(address, config.allow):
             return False
         if not config.limit:
             return True
