@@ -32,6 +32,8 @@ FORWARDING = frozenset(
     )
 )
 """By these an intermediary tells of a client; from anybody else they are made up."""
+ALIKE = HOP_BY_HOP | FORWARDING | {"host", "proxy-authorization", "via"}
+"""Fields that must not come twice: CGI and its heirs take X_Forwarded_For for X-Forwarded-For (RFC 3875 4.1.18)."""
 WRITTEN: dict[str, frozenset[str]] = {
     "nothing": frozenset(),
     "x-forwarded": frozenset(("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")),
@@ -98,6 +100,8 @@ def request_fields(pairs: Iterable[Pair], connection: Sequence[str], hop: Hop, a
     replaced = FORWARDING if not believed and not (hop.passes and not written) else written
     for name, value in pairs:
         key = name.lower()
+        if "_" in key and key.replace("_", "-") in ALIKE:
+            continue
         if key in drop:
             if key == "te" and "trailers" in value.lower().replace(";", ",").replace(" ", "").split(","):
                 kept.append(("TE", "trailers"))  # they are relayed, so they may be sent (RFC 9110 10.1.4)

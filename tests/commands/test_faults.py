@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 
 from netlab.commands.faults import Config, page
+from netlab.control import own_folder
+from netlab.control_calls import LabCalls
 from netlab.control_faults import change_faults
+from netlab.control_server import ControlServer
 from netlab.errors import UsageError
+from netlab.lab import Lab
+from netlab.lab_options import Options, Sources
+from netlab.policy.faults import Leg
+from netlab.workers_calls import WorkersCalls
 from tests.http.faults.setting import set_faults
 from tests.netlab_process import Place, Process, place
 
@@ -66,18 +73,43 @@ def test_switched_while_it_runs(here: Place) -> None:
         assert "[fault half: name=half status=503" in process.end()[1]
 
 
-def test_by_a_file_and_with_workers(here: Place, tmp_path: Path) -> None:
-    (tmp_path / "lab.toml").write_text('[lab]\nseed = 3\nfault = ["status=503 when path == /hello"]\n')
-    with here.serve("-q", "--workers", "2", "--config", str(tmp_path / "lab.toml")) as process:
-        assert statuses(process, 6) == [503] * 6
-        found = json.loads(here.run("faults", "--json").stdout)["faults"]
-        assert found == [{"name": "f1", "fault": "status=503 when path == /hello", "met": 6, "struck": 6}]
-        here.run("faults", "clear")
-        assert statuses(process, 6) == [200] * 6
-    (tmp_path / "lab.toml").write_text('[lab]\nfault = ["status=600"]\n')
-    done = here.run("serve", "http", "--config", str(tmp_path / "lab.toml"))
-    assert done.returncode == 2
-    assert done.stderr.endswith("lab.toml:2: fault 'status=600' has status=600; a response has 200 to 599\n")
+def settled(path: Path, text: str) -> Options:
+    path.write_text(text)
+    return Sources("netlab serve http", {"config": str(path)}).settle(Options, "lab")
+
+
+def test_by_a_file(tmp_path: Path) -> None:
+    text = '[lab]\nseed = 3\nfault = ["status=503 when path == /hello", "name=b reset"]\n'
+    faults = Lab("probe", settled(tmp_path / "lab.toml", text)).context.faults
+    assert faults.seed == 3
+    assert [(fault.name, fault.text) for fault in faults] == [
+        ("f1", "status=503 when path == /hello"),
+        ("b", "name=b reset"),
+    ]
+    with pytest.raises(UsageError, match=r"lab\.toml:2: fault 'status=600' has status=600; a response has 200 to 599$"):
+        settled(tmp_path / "lab.toml", '[lab]\nfault = ["status=600"]\n')
+
+
+async def test_workers_change_and_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    with place() as own:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(own.folder))
+        labs = [Lab("http", Options(seed=number)) for number in (1, 2)]
+        sockets = [own_folder() / f"1.w{number}.sock" for number in (1, 2)]
+        calls = WorkersCalls("http", sockets, [], lambda: None)
+        async with (
+            ControlServer(sockets[0], LabCalls(labs[0]).table()),
+            ControlServer(sockets[1], LabCalls(labs[1]).table()),
+        ):
+            await calls.faults(add=["reset when kind == tcp"])
+            for lab, count in zip(labs, (2, 3), strict=True):
+                for _ in range(count):
+                    lab.context.faults.strike(Leg.DOWNSTREAM, {"kind": "tcp"})
+            found = await calls.faults()
+            assert found["faults"] == [{"name": "f1", "fault": "reset when kind == tcp", "met": 5, "struck": 5}]
+            with pytest.raises(UsageError, match="has 'nonsense'"):
+                await calls.faults(add=["nonsense"])
+            assert (await calls.faults(clear=True))["faults"] == []
+            assert not any(lab.context.faults for lab in labs)
 
 
 @pytest.mark.parametrize(

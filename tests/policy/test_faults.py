@@ -9,7 +9,7 @@ import statistics
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netlab.errors import UsageError
@@ -353,6 +353,7 @@ def test_behind_the_head_in_any_split(cut: int) -> None:
 SPLITS = st.lists(st.integers(1, 50), min_size=1, max_size=20)
 
 
+@settings(max_examples=40, deadline=None)
 @given(SPLITS, SPLITS, st.integers(0, 60), st.integers(1, 100))
 def test_which_bytes_are_corrupted_does_not_depend_on_the_split(
     one: list[int], other: list[int], after: int, percent: int
@@ -389,6 +390,7 @@ RULES = st.lists(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(RULES, st.lists(st.tuples(st.floats(0, 0.5), st.binary(min_size=1, max_size=60)), max_size=12))
 def test_whatever_strikes_every_byte_arrives_in_order(rules: list[str], writes: list[tuple[float, bytes]]) -> None:
     one, now, pieces = line(*rules), 0.0, list[Piece]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from tests.cores.http1_corpus import REQUESTS, Case, chunked, with_field
-from tests.servers.bad_input.judged import DOORS, Door, judging
+from tests.http.serving import connected
+from tests.http.upstreams import Called, scripted
+from tests.servers.bad_input.judged import DOORS, Door, Judge, judging
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 GROUPS = sorted({case.group for case in REQUESTS})
@@ -206,3 +209,90 @@ async def test_a_shape_in_pieces(door: Any) -> None:
                 wrong.append(f"{data!r}: {judge.requests[whole:]}")
         assert wrong == []
         assert judge.faults == []
+
+
+@both
+async def test_what_is_taken_comes_out_as_one_request_that_nobody_can_read_otherwise(door: Any) -> None:
+    """Every request that is right but odd: h11 reads from it what we did."""
+    wrong: list[str] = []
+    async with judging() as (judge, port), door(port, judge) as here:
+        for one in [
+            one for one in REQUESTS if one.rule is None and b"CONNECT" not in one.data and b"://" not in one.data
+        ]:
+            whole = len(judge.requests)
+            answer = await here.say(here.asked(one.data))
+            finals = re.findall(rb"(?:^|\n)HTTP/1\.1 ([2-5]\d\d) ", answer)
+            if len(judge.requests) - whole != finals.count(b"200") or judge.faults:
+                wrong.append(f"{one.id}: {finals}, {judge.requests[whole:]}, {judge.faults}")
+                judge.faults.clear()
+    assert wrong == []
+
+
+@both
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Content_Length: 5",
+        b"Transfer_Encoding: chunked",
+        b"TRANSFER_ENCODING: chunked",
+        b"X_Forwarded_For: 6.6.6.6",
+        b"x-forwarded_for: 6.6.6.6",
+        b"Proxy_Authorization: Basic eDp5",
+        b"Connection: Content-Length, Host, Transfer-Encoding, X-Forwarded-For",
+        b"Connection: close, Via",
+        b"Keep-Alive: 5\r\nProxy-Connection: keep-alive\r\nTE: chunked",
+    ],
+)
+async def test_fields_that_another_reader_takes_for_others(door: Any, fields: bytes) -> None:
+    """What CGI and its heirs cannot tell from a field of framing or forwarding does not travel; nor can one be lost."""
+    async with judging() as (judge, port), door(port, judge) as here:
+        shape = b"POST /x HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\nContent-Length: 7\r\n\r\ncontent"
+        assert (await here.say(here.asked(shape))).startswith(b"HTTP/1.1 200 ")
+        assert judge.requests == [("POST", "/x", b"content")]
+        head = judge.heard[0].partition(b"\r\n\r\n")[0]
+        names = [line.partition(b":")[0].lower().replace(b"_", b"-") for line in head.split(b"\r\n")[1:]]
+        assert names.count(b"content-length") == names.count(b"host") == 1
+        assert names.count(b"via") == 1
+        assert not {b"transfer-encoding", b"proxy-authorization", b"keep-alive", b"te", b"connection"} & set(names)
+        assert b"6.6.6.6" not in head
+
+
+@both
+async def test_the_target_counts_and_not_host(door: Any) -> None:
+    """RFC 9112 3.2.2: in absolute form, whatever stands in Host; the upstream is told one name."""
+    async with judging() as (judge, port), door(port, judge) as here:
+        there = here.upstream.encode()
+        await here.say(b"GET http://%b/x HTTP/1.1\r\nHost: evil.test\r\n\r\n" % there)
+        assert judge.requests == [("GET", "/x", b"")]
+        assert b"evil.test" not in judge.heard[0]
+        assert b"\r\nHost: %b\r\n" % there in judge.heard[0]
+
+
+@both
+@pytest.mark.parametrize("frame", [b"Content-Length: %d" % len(SMUGGLED), b"Transfer-Encoding: chunked"])
+async def test_content_that_comes_when_the_upstream_has_answered_is_no_request(door: Any, frame: bytes) -> None:
+    """A pause, and an upstream that does not wait for content (CL.0): its connection is not used any more."""
+    answered, told = asyncio.Event(), asyncio.Event()
+
+    async def hasty(called: Called) -> None:
+        while True:
+            head = await called.head()
+            await called.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            if b"POST" in head:
+                answered.set()
+                await called.until(b"smuggled")
+                told.set()
+
+    content = SMUGGLED if b"Length" in frame else b"%x\r\n%b\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)
+    async with scripted(hasty) as upstream, door(upstream.port, Judge()) as here, connected(here.proxy.port) as client:
+        here.judge, here.upstream = Judge(), f"127.0.0.1:{upstream.port}"
+        await client.send(here.asked(b"POST /x HTTP/1.1\r\nHost: a\r\n" + frame + b"\r\n\r\n"))
+        await answered.wait()
+        assert (await client.response())[1] == b"ok"
+        await client.send(content + here.asked(b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"))
+        client.end()
+        rest = await client.all()
+        assert rest.count(b"HTTP/1.1 ") <= 1
+        assert not told.is_set()
+        assert b"smuggled" not in b"".join(called.heard for called in upstream.calls)
+        assert len(upstream.calls) == 1 + rest.count(b"HTTP/1.1 200 ")
