@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import formatdate
 
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import Request
+from netlab.cores.http1_grammar import parse_fields
 from netlab.http.cache.body import Body
 from netlab.http.cache.rules import CacheRules
 from netlab.http.cache.stored import Key, Stored
@@ -18,17 +20,18 @@ from netlab.policy.http_cache.storing import may_store, stored_fields
 from netlab.policy.http_cache.validation import updated
 from netlab.policy.http_cache.verdict import Verdict
 
+DATE = re.compile(rb"(?:\A|\n)date:", re.IGNORECASE)
+
 
 class Arrival:
     """A final response to one of our requests.
 
-    fields     as they go to the client, Date included
-    verdict    whether it may be kept
-    stored     what is kept of it, if it is, or what it would be; without content until `completed`
-    extent     of a 206: the part that it is
+    block    its fields as they go to the client, Date included; and `fields`, what is in them
+    verdict  whether it may be kept
+    extent   of a 206: the part that it is
     """
 
-    __slots__ = ("extent", "fields", "fresh", "key", "said", "status", "stored", "verdict")
+    __slots__ = ("_named", "_stored", "block", "extent", "fields", "fresh", "key", "said", "status", "verdict")
 
     def __init__(
         self,
@@ -36,24 +39,32 @@ class Arrival:
         request: Request,
         asked: RequestDirectives,
         status: int,
-        fields: Fields,
+        block: bytes,
         length: int | None,
         when: Exchanged,
         rules: CacheRules,
     ) -> None:
-        self.key, self.status, self.fields = key, status, fields
+        self.key, self.status, self.block = key, status, block
+        fields = self.fields = parse_fields(block)
         said = self.said = response_directives(fields, rules.targets)
         fresh = self.fresh = freshness(status, fields, said, when, rules.heuristic)
         self.extent = extent(fields.get("content-range")) if status == 206 else None
-        named = nominated(fields.get("vary"), request.fields)
         verdict = may_store(request.method, request.fields, asked, status, fields, said, fresh)
+        named = self._named = nominated(fields.get("vary"), request.fields) if "vary" in fields else ()
         against = self._against(request, length, rules, varies_on_ours=named is None) if verdict.allowed else None
         self.verdict = against or verdict
-        pairs = stored_fields(fields, (), said)
-        if status == 206:
-            pairs = [pair for pair in pairs if pair[0].lower() != "content-range"]
-        self.stored = Stored(key, named or (), 200 if status == 206 else status, length or 0, ())
-        self.stored.describe(pairs, said, fresh)
+        self._stored: Stored | None = None
+
+    @property
+    def stored(self) -> Stored:
+        """What is kept of it, or would be; without content until `completed`."""
+        if self._stored is None:
+            pairs = stored_fields(self.fields, (), self.said)
+            if self.status == 206:
+                pairs = [pair for pair in pairs if pair[0].lower() != "content-range"]
+            self._stored = Stored(self.key, self._named or (), 200 if self.status == 206 else self.status)
+            self._stored.describe(pairs, self.said, self.fresh)
+        return self._stored
 
     def _against(
         self, request: Request, length: int | None, rules: CacheRules, *, varies_on_ours: bool
@@ -106,9 +117,9 @@ def combinable(before: Stored, new: Stored, now: float) -> bool:
     return validator is not None and validator == strong_validator(before.fields, now) and before.size == new.size
 
 
-def dated(fields: Fields, now: float) -> Fields:
+def dated(block: bytes, now: float) -> bytes:
     """With the Date of its arrival, where it came without (RFC 9110 6.6.1)."""
-    return fields if "date" in fields else Fields([*fields, ("Date", formatdate(now, usegmt=True))])
+    return block if DATE.search(block) else block + f"Date: {formatdate(now, usegmt=True)}\r\n".encode()
 
 
 def too_large(rules: CacheRules) -> Verdict:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from netlab.clock import Clock
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import encode_fields
+from netlab.cores.http1_grammar import parse_fields
 from netlab.errors import ConnectionLost
 from netlab.http.cache import notes
 from netlab.http.cache.answer import answer
@@ -31,12 +31,17 @@ MOST_PASSED = 4096
 """URIs of which is remembered that their answers are for one client only, so that nobody waits for another's."""
 
 
+NEVER = float("-inf")
+PASS = 1.0
+"""Seconds for which an answer that cannot be kept stands for those to come."""
+
+
 class Arrivals:
     """Told by fetches what came. `name` is what Cache-Status calls this cache.
 
     fetches    those that others may join, by what they bring
     under_way  all of them
-    passed     whose answers nobody should wait for
+    passed     whose answers nobody should wait for, and when the last was seen that could not be kept either
     receiving  bytes of content that are being received to be kept; bounded like those that are kept
     """
 
@@ -44,7 +49,7 @@ class Arrivals:
         self.name, self.rules, self.clock, self.store = name, rules, clock, store
         self.fetches: dict[Key, Fetch] = {}
         self.under_way: set[Fetch] = set()
-        self.passed: OrderedDict[Key, None] = OrderedDict()
+        self.passed: OrderedDict[Key, float] = OrderedDict()
         self.receiving = 0
 
     def send(self, fetch: Fetch, *, joinable: bool = False) -> None:
@@ -55,25 +60,22 @@ class Arrivals:
             self.fetches[fetch.key] = fetch
         fetch.forward(fetch)
 
-    def arrived(self, fetch: Fetch, status: int, fields: Fields, length: int | None) -> bool:
+    def arrived(self, fetch: Fetch, status: int, block: bytes, length: int | None) -> bool:
         """An answer's head is here. False: its content is for nobody, and who waited has been answered or will be."""
         now = self.clock.now()
-        fields = dated(fields, now)
+        block = dated(block, now)
         when = Exchanged(asked=fetch.began, answered=now)
         stored = fetch.stored
         if stored is not None:
             if status == 304 and fetch.validates:
-                return self._validated(fetch, stored, fields, when)
-            if fetch.completes and (status == 416 or (status == 206 and not self._goes_on(fetch, fields, when))):
-                fetch.again = True  # for all of it
-                return False
+                return self._validated(fetch, stored, parse_fields(block), when)
             if status in ERRORS and self._stood_in(fetch, stored, now, status, unreachable=False):
                 return False
         arrival = fetch.arrival = Arrival(
-            fetch.key, fetch.request, fetch.asked, status, fields, length, when, self.rules
+            fetch.key, fetch.request, fetch.asked, status, block, length, when, self.rules
         )
-        if fetch.completes and status == 206 and not arrival.verdict.allowed:
-            fetch.again = True
+        if fetch.completes and (status == 416 or (status == 206 and not self._goes_on(fetch, arrival))):
+            fetch.again = True  # for all of it
             return False
         self._changes(fetch, arrival, length)
         if not arrival.verdict.allowed or fetch.outdated:
@@ -83,26 +85,32 @@ class Arrivals:
         return True
 
     def _remember(self, fetch: Fetch, arrival: Arrival) -> None:
-        """Whether it is worth while to wait for an answer of this URI that another has asked for."""
+        """Whether it is worth while to wait for an answer of this URI that another has asked for. Where it is the
+        request that forbids it, that says nothing of others.
+        """
         key, passed = fetch.key, self.passed
         if arrival.shareable:
             passed.pop(key, None)
         elif fetch.joinable:
-            passed[key] = None
+            self._unlist(fetch)
+            if not fetch.asked.no_store and "authorization" not in fetch.request.fields:
+                passed[key] = arrival.fresh.answered if not arrival.verdict.allowed else NEVER
+                passed.move_to_end(key)
             if len(passed) > MOST_PASSED:
                 passed.popitem(last=False)
-            self._unlist(fetch)
 
-    def _goes_on(self, fetch: Fetch, fields: Fields, when: Exchanged) -> bool:
+    def passes(self, key: Key) -> bool:
+        """Whether an answer of this URI was just seen that nothing can be done with: the next will be like it."""
+        seen = self.passed.get(key, NEVER)
+        return seen <= self.clock.now() < seen + PASS
+
+    def _goes_on(self, fetch: Fetch, arrival: Arrival) -> bool:
         """Whether a 206 completes what is stored in part."""
-        stored = fetch.stored
-        if stored is None:
+        stored, part = fetch.stored, arrival.extent
+        if stored is None or part is None or not arrival.verdict.allowed:
             return False
-        new = Arrival(fetch.key, fetch.request, fetch.asked, 206, fields, None, when, self.rules)
-        if new.extent is None:
-            return False
-        new.stored.size = new.extent.size
-        return combinable(stored, new.stored, when.answered)
+        arrival.stored.size = part.size
+        return combinable(stored, arrival.stored, arrival.fresh.answered)
 
     # -- given to clients ----------------------------------------------------------------------------------------
 
@@ -149,7 +157,7 @@ class Arrivals:
     def _block(self, fetch: Fetch, reader: Reader, arrival: Arrival) -> bytes:
         member = f"Cache-Status: {self._member(fetch, reader, arrival)}\r\n".encode()
         if not reader.collapsed:
-            return encode_fields(arrival.fields) + fetch.private + member
+            return arrival.block + fetch.private + member
         return arrival.stored.block + b"Age: %d\r\n" % arrival.fresh.age(self.clock.now()) + member
 
     def _member(self, fetch: Fetch, reader: Reader, arrival: Arrival) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import EMPTY, Fields
 from netlab.cores.http1 import Request
-from netlab.cores.http1_grammar import parse_fields
 from netlab.errors import ConnectionLost, LocalProtocolError
 from netlab.flow import Flow, Outcome
 from netlab.http.cache.body import Body
@@ -59,6 +58,7 @@ class Fetch:
         "joinable",
         "key",
         "length",
+        "line_of",
         "onward",
         "outdated",
         "private",
@@ -102,6 +102,8 @@ class Fetch:
         self.arrival: Arrival | None = None
         self.body, self.trailers = Body(), EMPTY
         self.source: Source | None = None
+        # of a client's own request the fields that travel on are kept with its connection
+        self.line_of = connection if request is exchange.request else None
         self.onward: tuple[Fields | None, dict[Any, bytes]] = (None, {})
         self.joinable = self.outdated = self.started = self.answered = False
         self.deaf = False  # the rest of the answer is for nobody
@@ -215,7 +217,7 @@ class Fetch:
         assert isinstance(fields, bytes)  # a gateway passes blocks on
         self.started, self.status = True, status
         shared = fields.removesuffix(self.private)
-        self.deaf = not self._arrivals.arrived(self, status, parse_fields(shared), length)
+        self.deaf = not self._arrivals.arrived(self, status, shared, length)
         return not self.deaf
 
     def send(self, data: bytes) -> None:
@@ -232,7 +234,7 @@ class Fetch:
             body.forget(min((reader.position for reader in self.readers), default=1 << 62))
 
     def finish(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
-        self.answered = True
+        self.answered, self.line_of = True, None
         self._sink = None
         if isinstance(trailers, Fields):
             self.trailers = trailers

@@ -31,11 +31,16 @@ class Line:
 
     @property
     def onward(self) -> tuple[Fields | None, dict[Any, bytes]]:
-        return self._fetch.onward
+        client = self._fetch.line_of
+        return self._fetch.onward if client is None else client.onward
 
     @onward.setter
     def onward(self, known: tuple[Fields | None, dict[Any, bytes]]) -> None:
-        self._fetch.onward = known
+        client = self._fetch.line_of
+        if client is None:
+            self._fetch.onward = known
+        else:
+            client.onward = known
 
     @property
     def flow(self) -> Flow | None:

@@ -126,6 +126,9 @@ class SharedCache:
         if asked.only_if_cached:
             self._not_here(exchange, key, why)
             return
+        if self.arrivals.passes(key) and not asked.no_store:
+            self._pass(exchange, key, forward, why)
+            return
         if self._joined(exchange, key, forward, asked):
             return
         self.store.counts.misses += 1
@@ -196,7 +199,18 @@ class SharedCache:
     def _bypass(self, exchange: Exchange, key: Key, forward: Forward) -> None:
         """Content, conditions or offers that only the origin can judge (RFC 9111 4.3.2)."""
         notes.consulted(exchange, key, "bypass", "only the origin can judge this request", "RFC 9111 4.3.2")
-        line = f"Cache-Status: {Handled(forwarded='bypass').member(self.name)}\r\n".encode()
+        self._unseen(exchange, "bypass", forward)
+
+    def _pass(self, exchange: Exchange, key: Key, forward: Forward, why: Forwarded) -> None:
+        self.store.counts.misses += 1
+        notes.consulted(
+            exchange, key, why, "the last answer could not be kept, and this one is taken for alike", "RFC 9111 3"
+        )
+        self._unseen(exchange, why, forward)
+
+    def _unseen(self, exchange: Exchange, why: Forwarded, forward: Forward) -> None:
+        """Have a request forwarded whose answer is not looked at."""
+        line = f"Cache-Status: {Handled(forwarded=why).member(self.name)}\r\n".encode()
         exchange.amend(lambda block: block + line)
         forward(exchange)
 

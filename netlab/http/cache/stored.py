@@ -16,6 +16,7 @@ from netlab.policy.http_cache.selection import Nominated
 
 Pair = tuple[str, str]
 
+NO_PARTS: tuple[Part, ...] = ()
 OVERHEAD = 1500
 """Bytes that one stored response takes besides what can be counted."""
 RETOLD = frozenset(("cache-control", "content-location", "date", "etag", "expires", "last-modified", "vary", "via"))
@@ -58,8 +59,9 @@ class Stored:
 
     name: Hashable
 
-    def __init__(self, key: Key, nominated: Nominated, status: int, size: int, parts: tuple[Part, ...]) -> None:
-        self.key, self.nominated, self.status, self.size, self.parts = key, nominated, status, size, parts
+    def __init__(self, key: Key, nominated: Nominated, status: int) -> None:
+        self.key, self.nominated, self.status = key, nominated, status
+        self.size, self.parts = 0, NO_PARTS
         self.name = (key, nominated)
         self.uses, self.live, self.cost = 0, False, 0
         self.asked_by: list[bytes] = []  # requests whose bytes alone lead here

@@ -371,3 +371,36 @@ async def test_uploads_pass_through() -> None:
         assert heard.is_set()
         assert body == b"thanks"
         assert "fwd=method" in str(head.get("cache-status"))
+
+
+async def test_what_cannot_be_kept_passes_unseen_for_a_second() -> None:
+    gate = Gate(*(answer(f"{number}".encode(), b"Cache-Control: private\r\n") for number in range(4)), answer(b"4"))
+    gate.open.set()
+    async with behind(gate.script) as (_, proxy, cache), clients(proxy, 1) as (client,):
+        for number in range(4):
+            await client.send(ASK)
+            head, body = await whole(client)
+            assert body == str(number).encode()
+            assert str(head.get("cache-status")).endswith("; fwd=uri-miss")
+        await client.send(ASK)
+        assert b"4" in (await whole(client))[1]
+        assert len(cache.store) == 0
+        proxy.clock.jump(1)
+        for _ in range(2):
+            await client.send(ASK)
+            await whole(client)
+        assert len(cache.store) == 1
+        assert gate.asked == 6
+
+
+@pytest.mark.parametrize("field", [b"Cache-Control: no-store", b"Authorization: Basic eDp5"])
+async def test_one_clients_wish_says_nothing_of_others(field: bytes) -> None:
+    gate = Gate(answer(b"one"))
+    gate.open.set()
+    async with behind(gate.script) as (_, proxy, cache), clients(proxy, 1) as (client,):
+        await client.send(ASK[:-2] + field + b"\r\n\r\n")
+        await whole(client)
+        assert len(cache.store) == 0
+        await client.send(ASK)
+        await whole(client)
+        assert len(cache.store) == 1
