@@ -237,7 +237,7 @@ async def test_the_last_one_to_leave_ends_it() -> None:
     async with behind(gate.script) as (upstream, proxy, cache), clients(proxy, 2) as (first, second):
         await first.send(ASK)
         await second.send(ASK)
-        await when(lambda: readers(cache) == 2)
+        await when(lambda: readers(cache) == 2 and gate.asked == 1)
         first.reset()
         await when(lambda: readers(cache) == 1)
         second.reset()
