@@ -17,5 +17,7 @@ settings.load_profile("netlab")
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Every asynchronous test runs on asyncio's own loop and on uvloop."""
+    """Every asynchronous test runs on asyncio's own loop and on uvloop, unless it is about what no loop sees."""
+    if item.get_closest_marker("one_loop"):
+        return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}

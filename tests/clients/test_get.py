@@ -94,6 +94,7 @@ async def test_verbose_tells_the_whole_story_on_standard_error(capfdbinary: Stre
     assert bars[-1] == "receive"
 
 
+@pytest.mark.one_loop
 async def test_what_is_told_does_not_stand_behind_the_content() -> None:
     async with raw_server(answering(OK)) as server:
         process = await asyncio.create_subprocess_exec(
@@ -208,6 +209,7 @@ async def echo(talk: Talk) -> None:
         await talk.say(OK_LINE + b"\r\n" + await talk.reader.readexactly(length))
 
 
+@pytest.mark.one_loop
 async def test_content_from_text_files_and_standard_input(capfdbinary: Streams, tmp_path: Path) -> None:
     (tmp_path / "content").write_bytes(b"\0\xff\n" * 100_000)
     async with raw_server(echo) as server:
@@ -327,6 +329,7 @@ async def test_failures_are_one_sentence_with_the_stage() -> None:
         assert await refused(server.url, timeout=0.05) == "answer: no answer within 0.05 s"
 
 
+@pytest.mark.one_loop
 async def test_exit_codes_and_no_traceback() -> None:
     async with raw_server(answering(OK)) as server:
         assert await asyncio.to_thread(netlab, server.url) == (0, b"hello", b"")
@@ -343,6 +346,7 @@ async def test_exit_codes_and_no_traceback() -> None:
 
 
 @pytest.mark.skipif(not hasattr(pty, "openpty"), reason="this system has no pseudo-terminals")
+@pytest.mark.one_loop
 async def test_binary_content_does_not_go_to_a_terminal_unasked() -> None:
     def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
         ours, theirs = pty.openpty()

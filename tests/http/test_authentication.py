@@ -23,8 +23,9 @@ from netlab.http.tree import Tree
 from netlab.policy.auth.credentials import Credentials, parse_credentials
 from netlab.policy.jwt import secret_key, sign
 from netlab.service import Context
+from netlab.stores import passwords
 from netlab.stores.token_key import own_key
-from tests.http.served import Served, served, user, users_file
+from tests.http.served import CHEAP, Served, served, user, users_file
 from tests.http.serving import connected
 
 SLOW = (14, 8, 1)
@@ -32,6 +33,12 @@ SLOW = (14, 8, 1)
 
 def guard(text: str) -> Guard:
     return Guard.parse(text)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user that there is none of is hashed for as long as others are."""
+    monkeypatch.setattr(passwords, "COST", CHEAP)
 
 
 @pytest.fixture

@@ -25,6 +25,11 @@ def zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(data)
 
 
+def quick_brotli(data: bytes) -> bytes:
+    compressed: bytes = brotli.compress(data, quality=1)
+    return compressed
+
+
 ENCODED = {
     "gzip": (["gzip"], gzip.compress(TEXT)),
     "gzip in two members": (["x-gzip"], gzip.compress(TEXT[:99]) + gzip.compress(TEXT[99:])),
@@ -83,7 +88,7 @@ def test_an_unknown_coding_is_named() -> None:
         Decoding(["compress"])
 
 
-@pytest.mark.parametrize(("coding", "bomb"), [("gzip", gzip.compress), ("br", brotli.compress), ("zstd", zstd)])
+@pytest.mark.parametrize(("coding", "bomb"), [("gzip", gzip.compress), ("br", quick_brotli), ("zstd", zstd)])
 def test_a_bomb_is_refused_before_it_has_filled_the_memory(coding: str, bomb: object) -> None:
     assert callable(bomb)
     data = bomb(b"\0" * (64 << 20))

@@ -289,6 +289,7 @@ async def test_curl_sees_itself(tmp_path: Path) -> None:
     assert found["request"]["raw"].startswith("GET /inspect HTTP/1.1\r\nHost: localhost:")
 
 
+@pytest.mark.one_loop
 async def test_chromium_shows_the_page(tmp_path: Path) -> None:
     """A browser's own handshake, GREASE and all; and nothing on the page is refused by its own policy."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")

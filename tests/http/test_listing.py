@@ -243,6 +243,7 @@ def test_dates_of_any_file_system() -> None:
     assert iso_date(1e30) == ""
 
 
+@pytest.mark.one_loop
 async def test_chromium_shows_it(root: Path, tmp_path: Path) -> None:
     import asyncio
 

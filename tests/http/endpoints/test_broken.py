@@ -72,6 +72,7 @@ CURL = {  # exit codes of curl 7.88 to 8.x; 0 where it is content, for good reas
 }
 
 
+@pytest.mark.one_loop
 async def test_what_curl_makes_of_them() -> None:
     busy = asyncio.Semaphore(4)
 

@@ -90,6 +90,7 @@ def patterns(here: Site) -> list[str]:
 
 
 @pytest.mark.usefixtures("hurried")
+@pytest.mark.one_loop
 async def test_odd_paths_and_queries() -> None:
     async with site() as here:
         requests = []
@@ -104,6 +105,7 @@ async def test_odd_paths_and_queries() -> None:
 
 
 @pytest.mark.usefixtures("hurried")
+@pytest.mark.one_loop
 async def test_odd_fields_and_content() -> None:
     async with site() as here:
         requests = []

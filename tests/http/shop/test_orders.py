@@ -223,6 +223,7 @@ async def test_login(tmp_path: Path) -> None:
             assert (wrong.status_code, wrong.headers["www-authenticate"]) == (401, 'Bearer realm="shop"')
 
 
+@pytest.mark.one_loop
 async def test_a_token_of_the_command_line(tmp_path: Path) -> None:
     async with shop(tmp_path) as api:
         api.clock.run()
