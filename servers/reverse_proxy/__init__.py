@@ -21,6 +21,7 @@ EXAMPLES = (
         "a part for those who have a token with the role (see netlab token)",
     ),
     ("netlab serve reverse-proxy --to https://localhost:8443 --preserve-host", "TLS to the upstream, its name kept"),
+    ("netlab serve reverse-proxy --to :9101 --tls --certificate shop.crt,shop.key", "a certificate of your own"),
 )
 
 IN_THE_LAB = {"tls": True, "to": tuple(Target.parse(f"http://127.0.0.1:{port}") for port in (9101, 9102, 9103))}
