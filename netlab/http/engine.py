@@ -134,7 +134,8 @@ class HttpConnection(PacedConnection):
     def answered_elsewhere(self, length: int, answer: bytes) -> None:
         """A whole request of so many bytes came between requests, and this is all of its answer."""
         self.core.pass_by(length)
-        self.transport.write(answer)
+        before = self.core.outgoing()  # an answer that waits to be written beside others' comes first
+        self.transport.write(before + answer if before else answer)
         self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
 
     def _advance(self, events: list[Any]) -> bool:

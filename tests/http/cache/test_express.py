@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from netlab.flow import Level
+from netlab.http.engine import HttpConnection
+from netlab.http.exchange import Exchange
 from netlab.http.rules import LimitRule
 from tests.http.cache.playing import read_head
-from tests.http.serving import Client, connected
+from tests.http.cache.test_fetches import when
+from tests.http.serving import Client, connected, serving
 from tests.http.upstreams import Called, Scripted, scripted
 from tests.servers.reverse_proxy.proxied import Reverse, proxied
 
@@ -165,3 +168,33 @@ async def test_only_so_many_spellings_are_remembered() -> None:
         for number in range(20):
             await ask(client, ASK[:-2] + f"X-Number: {number}\r\n\r\n".encode())
         assert known(proxy) == 8
+
+
+async def test_an_answer_that_waits_to_be_written_comes_first() -> None:
+    """Answers of upstreams are gathered; a client that sends ahead must not get them in another order."""
+    waiting: list[Exchange] = []
+    held: list[HttpConnection] = []
+
+    class Held:
+        add = staticmethod(held.append)
+
+    class Ahead:
+        def bar(self, why: str, there_is: bool) -> None: ...
+
+        def answers(self, connection: HttpConnection, data: bytes) -> bool:
+            if not data.startswith(b"GET /second") or not connection.between_requests:
+                return False
+            connection.answered_elsewhere(len(data), b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond")
+            return True
+
+    async with serving(waiting.append, level=Level.SUMMARY) as (app, port):
+        app.http.take_express(Ahead())
+        app.http.gathering = Held()  # type: ignore[assignment]  # as much of one as is asked for
+        async with connected(port) as client:
+            await client.send(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n")
+            await when(lambda: bool(waiting))
+            connection = waiting[0].connection
+            connection.in_turn(waiting[0].respond, 200, b"", b"first")
+            assert held == [connection]
+            await client.send(b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert [(await client.response())[1] for _ in range(2)] == [b"first", b"second"]
