@@ -8,6 +8,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from netlab.errors import PeerUnreachable
@@ -25,6 +26,10 @@ Address = tuple[Any, ...]
 Handler = Callable[[bytes, Address], None]
 
 
+def ignore(data: bytes, address: Address) -> None:
+    """A handler for what nobody waits for."""
+
+
 class UdpSocket:
     """A bound socket: every datagram goes to the handler at once; what is sent leaves at once, or waits its turn.
 
@@ -35,7 +40,7 @@ class UdpSocket:
         sock.setblocking(False)
         self.sock, self.handler = sock, handler
         self.address: Address = sock.getsockname()  # where it is bound; asked once, not for every datagram
-        self.dropped = 0
+        self.dropped, self.closed = 0, False
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._room = queue
         self._loop = asyncio.get_running_loop()
@@ -51,7 +56,7 @@ class UdpSocket:
             except OSError:  # an ICMP error about an earlier datagram of ours; this socket serves all the others
                 continue
             handler(data, address)
-            if self._closed:
+            if self.closed:
                 return
 
     def send(self, data: bytes, address: Address) -> None:
@@ -86,13 +91,10 @@ class UdpSocket:
             queue.popleft()
         self._loop.remove_writer(self.sock.fileno())
 
-    @property
-    def _closed(self) -> bool:
-        return self.sock.fileno() < 0
-
     def close(self) -> None:
         """Let go of the socket; what still waits is not sent."""
-        if not self._closed:
+        if not self.closed:
+            self.closed = True
             self._loop.remove_reader(self.sock.fileno())
             if self._queue:
                 self._loop.remove_writer(self.sock.fileno())
@@ -100,7 +102,7 @@ class UdpSocket:
             self.sock.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else str(self.address)
+        state = "closed" if self.closed else str(self.address)
         return f"<UdpSocket {state}, {len(self._queue)} waiting, {self.dropped} dropped>"
 
 
@@ -153,8 +155,8 @@ class UdpListener:
         except BaseException:
             sock.close()
             raise
-        handler = self.handler
-        server = UdpSocket(sock, lambda data, address: handler(server, data, address))
+        server = UdpSocket(sock, ignore)
+        server.handler = partial(self.handler, server)
         return server
 
 
