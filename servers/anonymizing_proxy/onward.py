@@ -95,7 +95,7 @@ class Leaving(Way):
         self._sanitized, self._allow, self._identity = sanitized, allow, looks
         self._tried: list[Exit] = []
         self.key = f"{client} {to.host}"
-        self.tls, self.timeout, self.adds = tls, None, b""
+        self.tls, self.timeout, self.adds = tls, None, sanitized.signed
 
     def through(self, leaving: Exit) -> Way | Failure:
         """The same request by this exit, whose report follows."""

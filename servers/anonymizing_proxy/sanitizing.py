@@ -37,6 +37,7 @@ NOWHERE = Arrival(client="", scheme="", host="", version="")
 class Sanitized(NamedTuple):
     """A request's fields as they go on: a block, where in it the core frames the message, and to whom it answers.
 
+    signed what is put behind the answer's fields
     apart  the level, where it is another than that of the tunnel it is in, or that of the proxy
     """
 
@@ -44,6 +45,7 @@ class Sanitized(NamedTuple):
     framing: int | None
     anonymity: Anonymity
     answered: Answered
+    signed: bytes
     apart: str
 
 
@@ -58,9 +60,8 @@ class Prepared(NamedTuple):
 class Sanitizer:
     """All levels of one proxy, and its sessions. `secret` is what our pseudonyms in Via are known by."""
 
-    def __init__(self, config: Config, context: Context, name: str, secret: bytes) -> None:
-        self.secret = secret
-        self.hop = Hop(name=name, tells="both")
+    def __init__(self, config: Config, context: Context, hop: Hop, secret: bytes) -> None:
+        self.hop, self.secret = hop, secret
         self.random, self.clock = context.random, context.clock
         self.levels = {name: Anonymity(config.rules(name), keep=config.keep, drop=config.drop) for name in NAMES}
         profiles = pool(config.browser, config.language)
@@ -79,11 +80,13 @@ class Sanitizer:
             exchange.want()  # no browser asks before it sends, so that nobody else will tell the client to go on
         if exchange.flow.events is not None:
             note_changes(exchange, "request.anonymized", applied.changes, level=level, relation=applied.relation)
+        via = self.hop.name
         if anonymity.rules.via == "passing":
-            name = pseudonym(self.secret, self.random.randbytes(NONCE))
-            block += f"Via: {request.version} {name}\r\n".encode("ascii")
+            via = pseudonym(self.secret, self.random.randbytes(NONCE))
+            block += f"Via: {request.version} {via}\r\n".encode("ascii")
         answered = Answered(request.method, applied.relation, time.time())
-        return Sanitized(block, framing, anonymity, answered, "" if level == usual else level)
+        signed = b"" if anonymity.rules.via == "none" else f"Via: 1.1 {via}\r\n".encode("ascii")
+        return Sanitized(block, framing, anonymity, answered, signed, "" if level == usual else level)
 
     def _prepared(self, exchange: Exchange, to: Place, host: str, anonymity: Anonymity) -> Prepared:
         """All that is the same for a client that repeats itself: made once, and kept with its connection."""

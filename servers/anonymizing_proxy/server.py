@@ -20,7 +20,7 @@ from netlab.net.tasks import Tasks
 from netlab.policy.anonymity.levels import NAMES
 from netlab.policy.anonymity.pseudonym import has_own
 from netlab.policy.anonymity.sites import Place
-from netlab.policy.forwarding import Hop
+from netlab.policy.forwarding import Hop, has_loop
 from netlab.policy.gateway_errors import Failure
 from netlab.service import Context
 from servers.anonymizing_proxy.config import Config
@@ -29,6 +29,8 @@ from servers.anonymizing_proxy.page import AnonymityPage
 from servers.anonymizing_proxy.sanitizing import LEVEL_FIELD, Sanitizer
 
 NAME = "anonymizing-proxy"
+NAMELESS = Hop(name="netlab", tells="nothing", via=False)
+"""Scripts of a page read what stands in answers: nothing of ours there tells one proxy from another."""
 TUNNEL = "a tunnel that is not opened: the origin sees another address, and everything else as the client sends it"
 LOOPED = Failure(508, "proxy_loop_detected", "this request has been through this proxy before: its Via field says so")
 
@@ -39,13 +41,13 @@ class Server:
     def __init__(self, config: Config, context: Context) -> None:
         self.config, self.context = config, context
         self.tasks = Tasks(NAME)
-        self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells="nothing")
+        self.hop = Hop(name=f"netlab-{secrets.token_hex(4)}", tells="both")
         direct = context.dialer(NAME, Timeouts(connect=config.connect_timeout))
         trust = Trust(config, context)
         self.exits = Exits(config.exit, config.rotate, direct, lambda: trust.options, context.clock)
         dialer = ExitDialer(direct, self.exits)
-        self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
-        self.sanitizer = Sanitizer(config, context, self.hop.name, secrets.token_bytes(16))
+        self.gateway = Gateway(NAMELESS, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
+        self.sanitizer = Sanitizer(config, context, self.hop, secrets.token_bytes(16))
         self.onward = Onward(self.exits, trust, tunnels=config.tunnel_parents)
         self.proxy = ProxyService(
             *(NAME, config, context, self.gateway, trust, self.pass_on),
@@ -59,7 +61,7 @@ class Server:
     def pass_on(self, exchange: Exchange, to: Destination, target: str, tls: TlsOptions | None) -> Work:
         """At its level: a tunnel as it is, a request without what it should not say."""
         via = exchange.request.fields.get("via")
-        if via is not None and has_own(via, self.sanitizer.secret):
+        if via is not None and (has_loop(via, self.hop) or has_own(via, self.sanitizer.secret)):
             return self.proxy.refuse(exchange, LOOPED)
         usual = self.usual_level(exchange)
         level = said(exchange.request.fields) or usual

@@ -392,6 +392,7 @@ ANSWER = [
     ("Accept-CH", "Sec-CH-UA-Model"),
     ("Alt-Svc", 'h3="id-of-you.example:443"'),
     ("Report-To", "{}"),
+    ("Via", "1.1 parent"),
     ("Content-Type", "text/html"),
 ]
 
@@ -403,9 +404,9 @@ ANSWER = [
         (
             "anonymous",
             "none",
-            ["Set-Cookie", "Set-Cookie", "ETag", "Last-Modified", "Strict-Transport-Security", "Content-Type"],
+            ["Set-Cookie", "Set-Cookie", "ETag", "Last-Modified", "Strict-Transport-Security", "Via", "Content-Type"],
         ),
-        ("anonymous", "cross-site", ["Content-Type"]),
+        ("anonymous", "cross-site", ["Via", "Content-Type"]),
         ("elite", "same-site", ["Set-Cookie", "Set-Cookie", "Strict-Transport-Security", "Content-Type"]),
         ("elite", "cross-site", ["Content-Type"]),
     ],

@@ -28,7 +28,7 @@ ASKING: dict[str, str] = {
     "set-cookie2": "an obsolete cookie",
 }
 """Fields that make a client tell more, or remember something, and what they do."""
-CONCERNS = frozenset((*ASKING, "set-cookie", "etag", "last-modified", "strict-transport-security"))
+CONCERNS = frozenset((*ASKING, "set-cookie", "etag", "last-modified", "strict-transport-security", "via"))
 LIFETIME = re.compile(r";\s*(?:expires|max-age)\s*=[^;]*", re.IGNORECASE)
 MAX_AGE = re.compile(r";\s*max-age\s*=\s*\"?(-?\d+)", re.IGNORECASE)
 EXPIRES = re.compile(r";\s*expires\s*=([^;]*)", re.IGNORECASE)
@@ -71,6 +71,8 @@ def _unwanted(name: str, answered: Answered, rules: Rules) -> str:
     if name in ("etag", "last-modified"):
         policy = rules.validators if answered.method in ("GET", "HEAD") else "keep"
         return _by(policy, foreign, "tags and dates")
+    if name == "via":
+        return "scripts of a page could read that there is a proxy" if rules.via == "none" else ""
     if name == "strict-transport-security":
         return _by(rules.hsts, foreign, "such memories")
     return ASKING.get(name, "") if rules.identifiers else ""
