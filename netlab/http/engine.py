@@ -42,19 +42,22 @@ class HttpService:
         self.patience = settings.idle_timeout or NEVER
         self.express: Express | None = None
         self.gathering: Gathering | None = None  # where answers that come from elsewhere are written together
-        self._struck = False
+        self._own, self._faults, self._struck = handler, faults, False
         if faults is not None:
-            faults.follow(lambda there_are: self._strike(faults, handler, there_are))
+            faults.follow(self._strike)
 
-    def _strike(self, faults: Faults, handler: Handler, there_are: bool) -> None:
+    def answer_by(self, handler: Handler) -> None:
+        """Another handler from the next request on."""
+        self._own = handler
+        self._strike(self._struck)
+
+    def _strike(self, there_are: bool) -> None:
         """Have requests struck before the handler sees them; without faults nothing stands there."""
-        self._struck = there_are
-        if there_are:
+        self._struck, self.handler = there_are, self._own
+        if there_are and self._faults is not None:
             from netlab.http.faults import Struck
 
-            self.handler = Struck(faults, handler)
-        else:
-            self.handler = handler
+            self.handler = Struck(self._faults, self._own)
         if self.express is not None:
             self.express.bar("faults", there_are)
 

@@ -72,7 +72,8 @@ class ReverseService:
         self.config, self.maintenance, self.log = config, config.maintenance, log
         self.routes, self.only = routes, routes.only
         self.compression = compression(config) if any(route.compress for route in routes.all) else None
-        self.http.handler, self.http.settings = handler, config.http_settings(log, pages)
+        self.http.answer_by(handler)
+        self.http.settings = config.http_settings(log, pages)
         self.gateway.settings = config.gateway_settings()
         if self.cache is not None:
             everyone = config.admits_everyone and all(route.is_open for route in routes.all)
