@@ -15,11 +15,11 @@ global
     maxconn 9000
     {settings}
 defaults
-    mode http
+    mode {mode}
     timeout connect 5s
     timeout client 60s
     timeout server 60s
-    http-reuse always
+    {defaults}
 frontend clients
     bind 127.0.0.1:{port}
     default_backend upstreams
@@ -30,10 +30,12 @@ backend upstreams
 
 @dataclass(frozen=True, kw_only=True)
 class Haproxy:
-    """`backend` and `settings` are lines of that section and of `global`; `{upstream}` is what is behind it."""
+    """`backend`, `settings` and `defaults` are lines of their sections; `{upstream}` is what is behind it."""
 
     backend: str = "server one {upstream}"
     settings: str = ""
+    mode: str = "http"
+    defaults: str = "http-reuse always"
 
     def missing(self) -> str:
         return "" if shutil.which("haproxy") else "haproxy (package haproxy)"
@@ -45,7 +47,9 @@ class Haproxy:
     def start(self, stage: Stage, upstream: Target | None = None) -> Target:
         port = free_port()
         backend = named(self.backend, upstream)
-        text = CONFIGURATION.format(port=port, settings=self.settings, backend=backend)
+        text = CONFIGURATION.format(
+            port=port, settings=self.settings, mode=self.mode, defaults=self.defaults, backend=backend
+        )
         path = stage.write("haproxy.cfg", text)
         process = stage.start(["haproxy", "-db", "-f", str(path)])
         return Target(port=port, processes=(process,))
