@@ -20,7 +20,8 @@ def identify(call: Call, keys: Sequence[Key], roles: Sequence[str]) -> None:
         raise Problem("unauthenticated", "there is no token", fields=[_asks()])
     given = parse_credentials(value)
     if isinstance(given, Refusal):
-        raise Problem("field", f"Authorization: {given.reason}", fields=[_asks("invalid_request", given.reason)])
+        # RFC 6750 3.1: a token that is malformed is an invalid one (401)
+        raise Problem("unauthenticated", given.reason, fields=[_asks("invalid_token", given.reason)])
     if given.scheme != "bearer" or not given.token:
         raise Problem("unauthenticated", "the credentials are no bearer token", fields=[_asks()])
     found = verify(given.token, keys, call.now)
