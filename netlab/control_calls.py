@@ -54,6 +54,7 @@ class LabCalls:
             "balancer",
             "reload",
             "cache",
+            "resolver",
             "stop",
         )
         return {name: getattr(self, name) for name in names}
@@ -186,6 +187,12 @@ class LabCalls:
         from netlab.control_cache import cached
 
         return cached(self._lab.services, service, action, url)
+
+    async def resolver(self, action: str = "status", of: str = "", lines: Sequence[str] = ()) -> Record:
+        """What the lab's resolver knows, after it has forgotten or learnt what is asked for."""
+        from netlab.control_resolver import resolver
+
+        return resolver(self._lab.services, action, of, lines)
 
     async def stop(self) -> Record:
         """Drain and end."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from netlab.cores.dns_codes import DNAME, NS, RRSIG, SOA, type_name
+from netlab.cores.dns_codes import DNAME, NS, RRSIG, SOA, type_name, type_number
+from netlab.cores.dns_master import read_master
 from netlab.cores.dns_message import Record
-from netlab.cores.dns_names import ancestors, is_below, to_text
+from netlab.cores.dns_names import ancestors, from_text, is_below, to_text
 from netlab.cores.dns_rdata import show
+from netlab.errors import UsageError
 
 
 class Rank(IntEnum):
@@ -236,11 +238,43 @@ class DnsCache:
                 data = show(record.type, record.rdata)
                 yield f"{head} {to_text(record.name)} {record.ttl} IN {type_name(record.type)} {data}"
 
+    def load(self, lines: Iterable[str], now: float) -> int:
+        """Keep what `dump` wrote; returns how many entries that made. UsageError names the line that is none."""
+        before = len(self)
+        sets: dict[tuple[str, ...], list[Record]] = {}
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            head, record = _read_line(line, number)
+            sets.setdefault(head, []).append(record)
+        for (rank, denial, name, kind), records in sets.items():
+            if denial:
+                self.deny(from_text(name), type_number(kind), Denial[denial], records, Rank[rank], now)
+            else:
+                self.store(records, Rank[rank], now)
+        return len(self) - before
+
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries.values()))
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _read_line(line: str, number: int) -> tuple[tuple[str, str, str, str], Record]:
+    """(rank, denial, denied name, denied type) and the record of a line of a dump."""
+    words = line.split(" ", 1)
+    rank, rest = words[0].upper(), words[-1]
+    denial = name = kind = ""
+    if rest.partition(" ")[0].upper() in (Denial.NODATA.name, Denial.NXDOMAIN.name):
+        denial, name, kind, rest = (*rest.split(" ", 3), "", "", "")[:4]
+    if rank not in Rank.__members__:
+        raise UsageError(f"line {number} does not begin with a rank: {', '.join(each.name.lower() for each in Rank)}")
+    try:
+        (record,) = read_master(rest)
+    except (UsageError, ValueError) as error:
+        raise UsageError(f"line {number} has no record behind its rank: {error}") from None
+    return (rank, denial.upper(), name, kind), record
 
 
 MOST_FAILURES = 10_000

@@ -75,7 +75,7 @@ class Site:
         self.authority = Authority(place.zones)
 
     def listeners(self) -> list[Listener | DatagramListener]:
-        name, host = f"nameserver {self.place.name.rstrip('.')}".strip(), self.place.address
+        name, host = "nameserver", self.place.address
         stream = Listener(
             name=name,
             scheme="dns",

@@ -1,0 +1,29 @@
+"""What `netlab resolver` asks of a lab: what its resolvers know, and what they are to forget or to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from netlab.cores.dns_names import from_text
+from netlab.errors import UsageError
+from netlab.service import Service
+
+Record = dict[str, Any]
+
+
+def resolver(services: Mapping[str, Service], action: str, name: str, lines: Sequence[str]) -> Record:
+    """Numbers, after what is asked for was done: status, dump, flush (a name), flush-tree (it and all below), load."""
+    answering = next((found for one in services.values() if (found := getattr(one, "answering", None))), None)
+    if answering is None:
+        raise UsageError("no resolver runs in this lab (netlab serve resolver is one)")
+    cache, now = answering.recursion.cache, answering.context.clock.now()
+    record: Record = {}
+    if action == "dump":
+        record["lines"] = list(cache.dump(now))
+    elif action in ("flush", "flush-tree"):
+        record["forgotten"] = cache.flush(from_text(name), subtree=action == "flush-tree")
+        answering.ready.clear()  # what is ready may have been made of it
+    elif action == "load":
+        record["learnt"] = cache.load(lines, now)
+    return {"entries": len(cache), "bytes": cache.size, "ready": len(answering.ready), **record}
