@@ -110,6 +110,7 @@ class Acceptor:
 
     def __init__(self, poller: Poller, sock: socket.socket, accepted: Callable[[socket.socket, Any], None]) -> None:
         self._poller, self._sock, self._accepted = poller, sock, accepted
+        self._family = sock.family
         self._pause: asyncio.TimerHandle | None = None
         self._watch()
 
@@ -118,10 +119,10 @@ class Acceptor:
         self._poller.watch_level(self._sock.fileno(), self._ready)
 
     def _ready(self, events: int) -> None:
-        accept, accepted = self._sock.accept, self._accepted
+        accept, accepted = self._sock._accept, self._accepted  # type: ignore[attr-defined]  # what `accept` stands on
         for _ in range(PER_ACCEPT):
             try:
-                sock, address = accept()
+                descriptor, address = accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -130,6 +131,8 @@ class Acceptor:
                 self._poller.forget(self._sock.fileno())
                 self._pause = asyncio.get_running_loop().call_later(BREATH, self._watch)
                 return
+            # `accept` makes enums of the listening socket's family and type each time, a tenth of a connection's cost
+            sock = socket.socket(self._family, socket.SOCK_STREAM, 0, descriptor)
             sock.setblocking(False)
             accepted(sock, address)
 

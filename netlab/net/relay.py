@@ -117,13 +117,16 @@ class Half:
 
     def _pass_end(self) -> None:
         """Everything has been passed on, and the source's end is the last of it."""
-        if self.relay.phase is not JOINED:
+        relay = self.relay
+        if relay.phase is not JOINED:
             return  # the end is that of a connection that was reset
+        if relay.both_done():
+            relay.close()  # which says it as well
+            return
         try:
             self.sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # its peer has gone already, which the other half finds out
-        self.relay.half_done()
 
     def _record(self, data: bytes) -> None:
         for tape in self.tapes:
@@ -316,10 +319,10 @@ class Relay:
 
         asyncio.get_running_loop().call_soon(go_on)
 
-    def half_done(self) -> None:
-        """One direction has come to its end."""
-        if self.up.ended and self.down.ended and not self.up.pending and not self.down.pending:
-            self._end(None)
+    def both_done(self) -> bool:
+        """Whether both directions have come to their end."""
+        up, down = self.up, self.down
+        return up.ended and down.ended and not up.pending and not down.pending
 
     def broke(self, side: Side, error: OSError) -> None:
         """A side's connection was reset. What it had sent before goes to the other first, and then the reset."""
