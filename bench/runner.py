@@ -43,7 +43,7 @@ class Result:
     @property
     def medians(self) -> dict[str, Values]:
         return {
-            case: {name: statistics.median(values[name] for values in rounds) for name in rounds[0]}
+            case: {name: statistics.median(values[name] for values in rounds) for name in _in_all(rounds)}
             for case, rounds in self.rounds.items()
             if rounds
         }
@@ -62,6 +62,11 @@ class Result:
         if self.missing:
             return "skipped"
         return "passed" if True in binding else "shown"
+
+
+def _in_all(rounds: list[dict[str, float]]) -> list[str]:
+    """The values that every round has: of a handful of requests a load may not know a percentile."""
+    return [name for name in rounds[0] if all(name in values for values in rounds)]
 
 
 def measure(row: Row, settings: Settings) -> Result:
