@@ -45,7 +45,7 @@ def run(count: int, service: str, config: Any, options: Options, reader: Reader)
     listeners = rooms.services()[service].load().Server(config, Context()).listeners()
     with Reservation(listeners) as reserved:
         endpoints = [
-            Endpoint(name=own.name, scheme=own.scheme, host=own.host, port=port, path=own.path)
+            Endpoint(name=own.name, scheme=own.scheme, host=own.host, port=port, path=getattr(own, "path", ""))
             for own, port in zip(listeners, reserved.ports, strict=True)
         ]
         folder = own_folder()

@@ -68,6 +68,15 @@ class Accepting(Protocol):
 class DatagramListener(Protocol):
     """What a service wants bound for datagrams: `netlab.net.udp.UdpListener`, which stands on this module."""
 
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
     def bind(self, beside: Sequence[Endpoint] = ()) -> tuple[Endpoint, Sequence[Any]]: ...
 
 

@@ -7,22 +7,30 @@ import socket
 from collections.abc import Sequence
 from types import TracebackType
 
-from netlab.net.listen import Listener, addresses, explain
+from netlab.net.listen import DatagramListener, Listener, addresses, explain
 
 
 class Reservation:
-    """Sockets that are bound and do not listen; `ports` has a number for each listener, in order."""
+    """Sockets that are bound and do not listen; `ports` has a number for each listener, in order.
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
+    Datagrams of the same name and host as a stream listener before them have its port, as `UdpListener` has it.
+    """
+
+    def __init__(self, listeners: Sequence[Listener | DatagramListener]) -> None:
         self.ports: list[int] = []
         self._sockets: list[socket.socket] = []
+        streams: dict[tuple[str, str, int], int] = {}  # by name, host and the port that was asked for
         try:
-            self.ports = [self._reserve(listener) for listener in listeners]
+            for listener in listeners:
+                key = listener.name, listener.host, listener.port
+                if isinstance(listener, Listener) or key not in streams:
+                    streams[key] = self._reserve(listener)
+                self.ports.append(streams[key])
         except BaseException:
             self.close()
             raise
 
-    def _reserve(self, listener: Listener) -> int:
+    def _reserve(self, listener: Listener | DatagramListener) -> int:
         port = listener.port
         for index, (family, host) in enumerate(addresses(listener.host)):
             try:
