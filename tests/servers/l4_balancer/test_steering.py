@@ -152,8 +152,12 @@ def here() -> Iterator[Place]:
         yield found
 
 
-async def test_the_command_a_reload_and_two_workers(here: Place) -> None:
+def test_the_command_and_a_reload(here: Place) -> None:
     """Settings from a file, steered by command, read anew on SIGHUP, and a connection that sees nothing of it."""
+    asyncio.run(commanded(here))
+
+
+async def commanded(here: Place) -> None:
     file = here.folder / "lab.toml"
     async with upstreams(named("a"), named("b")) as (a, b):
         file.write_text(f'[l4-balancer]\nlisten = "127.0.0.1:0"\nto = ["127.0.0.1:{a}"]\n')
