@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,7 @@ from servers import http
 from tests.haproxy import haproxy
 from tests.http.serving import SECONDS, connected
 from tests.servers.l4_balancer.balanced import LINUX, balancing, is_reset, named, said, upstream, upstreams
+from tests.servers.reverse_proxy.programs import free_ports
 
 pytestmark = LINUX
 
@@ -244,3 +250,49 @@ async def test_the_http_server_behind_haproxy(tmp_path: Path, monkeypatch: pytes
 def tuple_of(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     return host, int(port)
+
+
+# -- nginx -----------------------------------------------------------------------------------------------------------
+
+NGINX = """
+daemon off; worker_processes 1; pid {base}/pid; error_log stderr notice; {user}
+events {{ worker_connections 64; }}
+http {{
+  access_log off; client_body_temp_path {base}/b; proxy_temp_path {base}/p; fastcgi_temp_path {base}/f;
+  uwsgi_temp_path {base}/u; scgi_temp_path {base}/s; default_type text/plain;
+  server {{
+    listen 127.0.0.1:{port} proxy_protocol;
+    return 200 "$proxy_protocol_addr:$proxy_protocol_port $proxy_protocol_server_addr:$proxy_protocol_server_port";
+  }}
+}}
+"""
+
+
+@contextmanager
+def nginx(base: Path) -> Iterator[int]:
+    """nginx that wants a PROXY header, and tells what it says."""
+    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if program is None:
+        pytest.skip("nginx is missing: install the package nginx-light")
+    user = "user root;" if os.geteuid() == 0 else ""
+    for port in free_ports(5):  # one that is free now may be taken when nginx comes
+        (base / "nginx.conf").write_text(NGINX.format(base=base, port=port, user=user))
+        command = [program, "-p", str(base), "-c", "nginx.conf", "-e", "stderr"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        if any(b"start worker process " in line for line in process.stderr):
+            break
+        process.wait()
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_nginx_learns_who_the_client_is(version: Any, tmp_path: Path) -> None:
+    with nginx(tmp_path) as port:
+        async with balancing(port, send_proxy_protocol=version) as balanced:
+            answer, client = await talk(balanced.port, GET, "127.0.0.6")
+            assert answer == f"{client} 127.0.0.1:{balanced.port}"
