@@ -38,6 +38,7 @@ class Target:
     host: str = "127.0.0.1"
     processes: tuple[int, ...] = ()  # whose CPU and memory are counted; their children come with them
     upstream: Target | None = None  # what it asks, or is to be asked for, if it is a proxy
+    twin: Target | None = None  # of an upstream: the second one, where a balancer has two
 
     def url(self, path: str) -> str:
         return f"{self.scheme}://{self.authority}{path}"

@@ -21,10 +21,11 @@ class Proxy(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Before:
-    """A proxy before an upstream that nobody else uses."""
+    """A proxy before an upstream that nobody else uses; a balancer before two of them."""
 
     proxy: Proxy
     upstream: Server
+    two: bool = False
 
     def missing(self) -> str:
         return self.proxy.missing() or self.upstream.missing()
@@ -33,12 +34,22 @@ class Before:
         return self.proxy.version()
 
     def start(self, stage: Stage) -> Target:
+        upstream = self._behind(stage)
+        if self.two:
+            twin = self._behind(stage)
+            upstream = replace(upstream, twin=twin, processes=upstream.processes + twin.processes)
+        return replace(self.proxy.start(stage, upstream), upstream=upstream)
+
+    def _behind(self, stage: Stage) -> Target:
         behind = stage.behind()
         upstream = self.upstream.start(behind)
         behind.wait_until_ready(upstream)
-        return replace(self.proxy.start(stage, upstream), upstream=upstream)
+        return upstream
 
 
 def named(text: str, upstream: Target | None) -> str:
-    """With the upstream's host and port in place of `{upstream}`."""
-    return text if upstream is None else text.replace("{upstream}", upstream.authority)
+    """With the upstream's host and port in place of `{upstream}`, and the second one's in place of `{twin}`."""
+    if upstream is None:
+        return text
+    twin = upstream.twin or upstream
+    return text.replace("{upstream}", upstream.authority).replace("{twin}", twin.authority)

@@ -50,9 +50,9 @@ class Group(Generic[M]):
         self.name, self.clock, self.settings = name, clock, settings or GroupSettings()
         self.balancer: Balancer[M] = BALANCERS[self.settings.balance](random)
         self.outliers = Outliers(self.settings.outliers) if self.settings.outliers.wanted else None
-        self.times_answers = (
-            self.settings.measured or self.settings.balance == "peak_ewma" or self.settings.outliers.latency > 0
-        )
+        self._measured = self.settings.measured
+        self._learns = self.settings.balance == "peak_ewma"
+        self.times_answers = self.settings.measured or self._learns or self.settings.outliers.latency > 0
         self.judges = self.times_answers or self.outliers is not None  # asks to be told of every answer
         self._hashes = self.settings.balance in HASHING
         self.members: tuple[M, ...] = ()
@@ -82,7 +82,7 @@ class Group(Generic[M]):
 
     # -- picking ---------------------------------------------------------------------------------------------------
 
-    def pick(self, key: bytes = b"", *, tried: Collection[M] = (), decision: Decision | None = None) -> M | None:
+    def pick(self, key: bytes = b"", tried: Collection[M] = (), decision: Decision | None = None) -> M | None:
         """A member that takes one more now, not one of those `tried`; None if there is none."""
         now = self.clock.now()
         if now >= self._review:
@@ -146,9 +146,10 @@ class Group(Generic[M]):
         """What became of one: whether it was answered as it should be, and how long the answer took to begin."""
         if not ok:
             member.errors += 1
-        if self.times_answers:
-            member.latency.observe(seconds if ok else max(seconds, SLOW_FAILURE), self.clock.now())
+        if self._measured:
             member.histogram.add(seconds)
+        if self._learns:
+            member.latency.observe(seconds if ok else max(seconds, SLOW_FAILURE), self.clock.now())
         if self.outliers is not None:
             for record in self.outliers.record(member.record, ok, seconds, self.clock.now()):
                 self._ejected(record.name)

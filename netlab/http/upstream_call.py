@@ -104,7 +104,9 @@ class Call(Way):
 
         Another address goes before another member at an address that has failed.
         """
-        group, sessions = self._group, self._group.traffic.sessions
+        group, sessions = self._group, self._group.sessions
+        if sessions is None and not self.tried and self._exchange.flow.events is None:
+            return group.pick(self._key)
         if sessions is not None and not self.tried:
             self._session = sessions.member_of(self._exchange)
             if self._session is not None:
@@ -121,9 +123,9 @@ class Call(Way):
     def _pick(self, tried: tuple[Member, ...]) -> Member | None:
         group, flow = self._group, self._exchange.flow
         if flow.events is None:
-            return group.pick(self._key, tried=tried)
+            return group.pick(self._key, tried)
         decision = Decision()
-        member = group.pick(self._key, tried=tried, decision=decision)
+        member = group.pick(self._key, tried, decision)
         if member is not None:
             account = group.account(member, decision, tried=tried)
             if self._key:
@@ -134,7 +136,7 @@ class Call(Way):
     def _note_way(self, member: Member) -> None:
         """Whose session it is, or whom it is tried at after whom."""
         if member is self._session:
-            by = self._group.traffic.sessions
+            by = self._group.sessions
             self._exchange.flow.note("upstream.picked", upstream=member.name, rule=f"the session is its, by {by}")
         if self.is_retry and self.failed is not None:
             before = self.tried[-1].name
@@ -147,13 +149,12 @@ class Call(Way):
         self._trial: bool | None = member.breaker.state is not CLOSED
         self._began = group.gateway.flows.now() if group.times_answers else 0.0
         self._seconds = -1.0
-        group.began(self, member)
+        group.began(member, self.is_retry)
         if exchange.flow.events is not None:
             self._note_way(member)
         if onward.try_timeout is not None:
             self.timeout = onward.try_timeout if self._has_another() else onward.timeout
-        sessions = group.traffic.sessions
-        if sessions is not None:
+        if (sessions := group.sessions) is not None:
             self.adds = b"" if member is self._session else sessions.bind(exchange, member)
             exchange.for_this_client(self.adds)
         host = member.authority
@@ -176,6 +177,7 @@ class Call(Way):
         if self._group.times_answers:
             self._seconds = self._group.gateway.flows.now() - self._began
         if endless:
+            self.member.endless.add(self)
             self._record(None, status)
 
     def returned(self, response: Response, pairs: list[Pair]) -> list[Pair]:
@@ -196,7 +198,9 @@ class Call(Way):
                 self._answered(ok=True)
         else:
             self._record(failed, self._exchange.status)
-        self._group.ended(self, member)
+        if member.endless:
+            member.endless.discard(self)
+        self._group.ended(member, self.is_retry)
 
     def another(self, failed: Failure) -> Way | None:
         """The way to a member that was not tried, if it may be tried at all and the budget allows it."""
@@ -217,7 +221,7 @@ class Call(Way):
     @property
     def _is_faithful(self) -> bool:
         """Whether its session is its member's for good."""
-        sessions = self._group.traffic.sessions
+        sessions = self._group.sessions
         return sessions is not None and sessions.faithful and self._session is not None
 
     def cut(self, why: str) -> None:

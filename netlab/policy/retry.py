@@ -9,7 +9,7 @@ IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 class RetryBudget:
     """Retries under way are a share of the requests under way: a storm of failures must not become a storm of retries.
 
-    `least` are always allowed, unless the share is 0. Every `begin` is followed by one `end` that says the same.
+    `least` are always allowed, unless the share is 0. Who uses it counts: requests under way, and retries among them.
     """
 
     __slots__ = ("least", "live", "retrying", "share")
@@ -23,14 +23,6 @@ class RetryBudget:
     def allows(self) -> bool:
         """Whether one more may be tried again now."""
         return self.share > 0 and self.retrying < max(self.least, self.share * self.live)
-
-    def begin(self, retry: bool) -> None:
-        self.live += 1
-        self.retrying += retry
-
-    def end(self, retry: bool) -> None:
-        self.live -= 1
-        self.retrying -= retry
 
     def __repr__(self) -> str:
         return f"<RetryBudget {self.retrying} retries of {self.live} requests>"

@@ -32,6 +32,7 @@ class World:
     sticky_key: Callable[[], bytes]
     breaker: BreakerRules
     retry_budget: float
+    cut: Callable[[Member, str], None]  # end what a member has to do, for this reason
 
 
 class Pool:
@@ -128,8 +129,7 @@ class Pool:
         for member in (*self.upstreams.members, *self.leaving):
             if member.mode is Mode.DRAIN and now >= member.drain_ends:
                 member.set_mode(MAINTENANCE, now)
-                for call in list(member.calls):
-                    call.cut(f"{member.name} is drained, and had time until now")
+                self.world.cut(member, f"{member.name} is drained, and had time until now")
         self.leaving = [member for member in self.leaving if member.active]
 
     # -- checks ----------------------------------------------------------------------------------------------------

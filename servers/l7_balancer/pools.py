@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -69,8 +69,10 @@ class Plan:
 class Pools:
     """The pools, by name."""
 
-    def __init__(self, context: Context, gateway: Gateway, tasks: Tasks, checks: Checks) -> None:
-        self._context, self._gateway, self._checks = context, gateway, checks
+    def __init__(
+        self, context: Context, gateway: Gateway, tasks: Tasks, checks: Checks, cut: Callable[[Member, str], None]
+    ) -> None:
+        self._context, self._gateway, self._checks, self._cut = context, gateway, checks, cut
         self.names = Names(gateway.dialer, tasks)
         self.pools: dict[str, Pool] = {}
         self._rules: dict[str, PoolRule] = {}
@@ -92,6 +94,7 @@ class Pools:
             sticky_key=lambda: secrets.sticky_key,
             breaker=config.breaker_rules(),
             retry_budget=config.retry_budget,
+            cut=self._cut,
         )
         rules = {rule.name: rule for rule in config.pools()}
         if any(one.target.scheme == "https" for rule in rules.values() for one in (*rule.to, *rule.backup)):

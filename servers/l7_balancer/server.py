@@ -8,12 +8,16 @@ from dataclasses import fields
 
 from netlab.balancing.admin import Admin
 from netlab.balancing.checks import Checks
-from netlab.balancing.member import Member
+from netlab.balancing.member import Member as Balanced
 from netlab.balancing.steering import Steering
 from netlab.errors import UsageError
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.http.cache.rules import CacheSettings
+from netlab.http.engine import HttpConnection
+from netlab.http.forwarding import Forwarding
 from netlab.http.reverse_service import ReverseService
+from netlab.http.upstream_call import Call
+from netlab.http.upstreams import Member
 from netlab.net.dial import Dialer
 from netlab.net.listen import Listener
 from netlab.service import Context
@@ -47,7 +51,7 @@ class Server(ReverseService):
         quiet = FlowLog(Level.OFF)  # checks come every few seconds and would fill the log
         dialer = Dialer(quiet, addresses=context.addresses, service=self.name)
         self.checks = Checks(dialer, context.clock, context.random.random, self.tasks, self.turned)
-        self.pools = Pools(context, self.gateway, self.tasks, self.checks)
+        self.pools = Pools(context, self.gateway, self.tasks, self.checks, self.cut)
         self._take(config)
         self.steering = Steering(self.name, lambda: self.pools.steered, context.clock, lambda: self.pools.names.drain)
         self.admin = Admin(self.steering, context.flows, self.tasks)
@@ -79,7 +83,17 @@ class Server(ReverseService):
             self.pools.tidy()
             self.steering.lately.look(self.pools.members(), now())
 
-    def turned(self, member: Member, up: bool) -> None:
+    def cut(self, member: Member, why: str) -> None:
+        """End what an upstream still has to do."""
+        calls = list(member.endless)
+        for connection in self.gate.connections:
+            sink = connection.exchange.sink if isinstance(connection, HttpConnection) and connection.exchange else None
+            if isinstance(sink, Forwarding) and isinstance(sink.way, Call) and sink.way.member is member:
+                calls.append(sink.way)
+        for call in calls:
+            call.cut(why)
+
+    def turned(self, member: Balanced, up: bool) -> None:
         """An upstream went down, or is back: a flow of its own, so that whoever watches sees it."""
         flow = self.context.flows.open("health", self.name)
         flow.label = f"{member.name} is {'up' if up else 'down'}: {member.checked}"

@@ -68,19 +68,11 @@ def test_it_never_stays_closed_to_success_for_ever(steps: list[tuple[bool, float
 
 def test_retries_are_a_share_of_the_requests_under_way() -> None:
     budget = RetryBudget(0.25, least=2)
-    for _ in range(2):
-        assert budget.allows()
-        budget.begin(retry=True)
-    assert not budget.allows()
-    for _ in range(10):
-        budget.begin(retry=False)
-    assert budget.allows()  # 2 retries among 12 requests
-    budget.begin(retry=True)
-    budget.begin(retry=True)
-    assert not budget.allows()
-    for retry in (True, True, True, True, *[False] * 10):
-        budget.end(retry=retry)
-    assert (budget.live, budget.retrying) == (0, 0)
+    allowed = []
+    for live, retrying in ((1, 0), (2, 1), (3, 2), (8, 2), (12, 2), (12, 3)):
+        budget.live, budget.retrying = live, retrying
+        allowed.append(budget.allows())
+    assert allowed == [True, True, False, False, True, False]
     assert not RetryBudget(0.0).allows()
     with pytest.raises(ValueError, match="share"):
         RetryBudget(1.5)

@@ -29,15 +29,19 @@ class _Drawing(Generic[C]):
     def _draw(self) -> int:
         return bisect_right(self._ends, self._random() * self._total, 0, self._last)
 
-    def _draw_two(self) -> tuple[int, int]:
+    def _draw_two(self, candidates: tuple[C, ...]) -> tuple[C, C]:
         """Two different ones, the second by weight among the rest: the line without the first one's stretch."""
-        ends, last = self._ends, self._last
-        one = bisect_right(ends, self._random() * self._total, 0, last)
+        if candidates is not self._known:
+            self._meet(candidates)
+        ends, last, random = self._ends, self._last, self._random
+        if last == 1:  # there is nothing to draw but who stands first
+            return candidates[first := random() < 0.5], candidates[not first]
+        one = bisect_right(ends, random() * self._total, 0, last)
         begin = ends[one - 1] if one else 0.0
         length = ends[one] - begin
-        point = self._random() * (self._total - length)
+        point = random() * (self._total - length)
         other = bisect_right(ends, point + length if point >= begin else point, 0, last)
-        return one, other if other != one else one - 1  # rounding may lead to the first again
+        return candidates[one], candidates[other if other != one else one - 1]  # rounding may lead to the first again
 
     def arrange(self, members: Sequence[C]) -> None:
         """All that counts is told by the candidates."""
@@ -71,10 +75,7 @@ class PowerOfTwoChoices(_Drawing[C]):
     ) -> C:
         if len(candidates) == 1:
             return candidates[0]
-        if candidates is not self._known:
-            self._meet(candidates)
-        first, second = self._draw_two()
-        one, other = candidates[first], candidates[second]
+        one, other = self._draw_two(candidates)
         loads = (one.active + 1) / one.weight, (other.active + 1) / other.weight
         if decision is not None:
             decision.rule = "two drawn; (active + 1) / weight, the less wins"
@@ -95,10 +96,7 @@ class PeakEwma(_Drawing[C]):
     ) -> C:
         if len(candidates) == 1:
             return candidates[0]
-        if candidates is not self._known:
-            self._meet(candidates)
-        first, second = self._draw_two()
-        one, other = candidates[first], candidates[second]
+        one, other = self._draw_two(candidates)
         costs = one.latency.expected(one.active, now), other.latency.expected(other.active, now)
         if decision is not None:
             decision.rule = "two drawn; peak EWMA of the latency × (active + 1), in seconds, the less wins"

@@ -23,15 +23,19 @@ class Latency:
 
     def observe(self, seconds: float, now: float) -> None:
         """An answer took so long."""
-        faded = exp(-max(now - self.at, 0.0) / self.fade)
-        self.cost = seconds if seconds > self.cost else self.cost * faded + seconds * (1 - faded)
+        if seconds > self.cost:
+            self.cost = seconds
+        else:
+            kept = exp((self.at - now) / self.fade) if now > self.at else 1.0
+            self.cost = self.cost * kept + seconds * (1 - kept)
         self.at, self.known = now, True
 
     def expected(self, active: int, now: float) -> float:
         """What one more request would cost: as many answers of this length as are under way, and itself."""
         if not self.known:
             return UNKNOWN * active
-        return self.cost * exp(-max(now - self.at, 0.0) / self.fade) * (active + 1)
+        faded = self.cost * exp((self.at - now) / self.fade) if now > self.at else self.cost
+        return faded * (active + 1)
 
     def __repr__(self) -> str:
         return f"<Latency {self.cost * 1000:.2f} ms>" if self.known else "<Latency unknown>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import add
+from operator import add, attrgetter
 from typing import Generic
 
 from netlab.policy.balance.contract import C, Decision
@@ -83,15 +83,23 @@ class WeightedRoundRobin(Generic[C]):
 class LeastConnections(Generic[C]):
     """The least work for its weight, one more included; those that are even have their turns."""
 
-    __slots__ = ("_at",)
+    __slots__ = ("_at", "_even", "_known")
 
     def __init__(self) -> None:
+        self._known: tuple[C, ...] = ()
+        self._even = True  # all weights are the same
         self._at = -1
 
     def pick(
         self, candidates: tuple[C, ...], key: bytes = b"", now: float = 0.0, decision: Decision | None = None
     ) -> C:
-        loads = [(c.active + 1) / c.weight for c in candidates]
+        if candidates is not self._known:
+            self._known, self._even = candidates, len({c.weight for c in candidates}) == 1
+        loads: list[float]
+        if self._even and decision is None:
+            loads = list(map(ACTIVE, candidates))  # in the same order as below, in half the time
+        else:
+            loads = [(c.active + 1) / c.weight for c in candidates]
         least = min(loads)
         try:
             at = loads.index(least, self._at + 1)
@@ -105,6 +113,9 @@ class LeastConnections(Generic[C]):
 
     def arrange(self, members: Sequence[C]) -> None:
         """What counts is counted elsewhere."""
+
+
+ACTIVE = attrgetter("active")
 
 
 class First(Generic[C]):

@@ -59,7 +59,7 @@ async def balanced(
         yield proxy
     for pool in proxy.server.pools.pools.values():
         group = pool.upstreams
-        assert not any(member.active or member.calls for member in group.members), group.members
+        assert not any(member.active or member.endless for member in group.members), group.members
         assert (group.budget.live, group.budget.retrying, len(group.queue)) == (0, 0, 0)
 
 
