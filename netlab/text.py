@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 # control characters, and the marks that turn the direction of what follows them
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -39,3 +40,11 @@ def size(count: int) -> str:
 def counted(count: int, thing: str) -> str:
     """A number of things, in words: `1 flow`, `2 flows`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def peer_text(peer: tuple[Any, ...] | str | None) -> str | None:
+    """A socket's address as `host:port`, an IPv6 host in brackets, a Unix socket by its path."""
+    if not isinstance(peer, tuple):
+        return peer
+    host, port = peer[0], peer[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -9,12 +9,13 @@ from netlab.cores.http1 import Request
 from netlab.flow import Flow
 from netlab.http.exchange import Exchange
 from netlab.http.roles import Asker
-from netlab.net.addresses import SocketAddress
+from netlab.net.connection import Connection
 from netlab.net.faulty import FaultyLink, link_of
 from netlab.policy.faults import Fault, Faults, Leg, Notice, Strike, Towards
+from netlab.text import peer_text
 
 if TYPE_CHECKING:
-    from netlab.http.engine import Handler, HttpConnection
+    from netlab.http.engine import Handler
     from netlab.http.upstream import FarEnd
 
 WITHOUT_CONTENT = frozenset((204, 205, 304))
@@ -58,17 +59,13 @@ def facts(flow: Flow, request: Request | None = None, **details: Any) -> Mapping
         "service": flow.service,
         "parent": None if flow.parent is None else str(flow.parent.id),
         "level": flow.level.name.lower(),
-        "client": peer(flow.client),
-        "server": peer(flow.server),
+        "client": peer_text(flow.client),
+        "server": peer_text(flow.server),
         "started": flow.log.wall(flow.started),
         "label": flow.label,
         "details": known,
         "events": events,
     }
-
-
-def peer(address: tuple[Any, ...] | str | None) -> str | None:
-    return str(SocketAddress(address[0], address[1])) if isinstance(address, tuple) else address
 
 
 # -- saying so ---------------------------------------------------------------------------------------------------
@@ -113,7 +110,7 @@ def shape_answer(exchange: Exchange, strikes: Sequence[Strike]) -> None:
     exchange.when_over(over)
 
 
-def client_link(connection: HttpConnection, strikes: Sequence[Strike], flow: Flow) -> FaultyLink:
+def client_link(connection: Connection, strikes: Sequence[Strike], flow: Flow) -> FaultyLink:
     """The client's connection, struck from the next byte on."""
     link = link_of(connection) or FaultyLink(connection, cut=connection.linger)
     down, up = by_direction(strikes)
@@ -145,7 +142,7 @@ def answer(exchange: Asker, fault: Fault) -> None:
 # -- tunnels -----------------------------------------------------------------------------------------------------
 
 
-def strike_near_end(faults: Faults, connection: HttpConnection, asked: Flow, host: str) -> None:
+def strike_near_end(faults: Faults, connection: Connection, asked: Flow, host: str) -> None:
     """The client's side of a tunnel that was not asked for over HTTP; for as long as it lasts, as its far end."""
     strikes = faults.strike(Leg.DOWNSTREAM, facts(asked, host=host))
     if shaping := [strike for strike in strikes if strike.fault.shapes_bytes]:
@@ -155,7 +152,7 @@ def strike_near_end(faults: Faults, connection: HttpConnection, asked: Flow, hos
 
 def strike_far_end(faults: Faults, far: FarEnd, asked: Flow, host: str) -> None:
     """The upstream's side of a tunnel, however it was asked for."""
-    strikes = faults.strike(Leg.UPSTREAM, facts(asked, host=host, upstream=peer(far.flow.server)))
+    strikes = faults.strike(Leg.UPSTREAM, facts(asked, host=host, upstream=peer_text(far.flow.server)))
     if shaping := [strike for strike in strikes if strike.fault.shapes_bytes]:
         mark(shaping, asked, far.flow)
         down, up = by_direction(shaping)

@@ -10,6 +10,7 @@ from typing import Any
 
 from netlab.cores.fields import Fields
 from netlab.flow import Chunk, Event, Flow, FlowLog, Level, Side, Tape
+from netlab.text import peer_text
 
 Record = dict[str, Any]
 """One flow in the form of the contract."""
@@ -100,14 +101,6 @@ def plain_json(value: Any) -> Any:
         case list() | tuple() | set() | frozenset() | Fields():
             return [plain_json(item) for item in value]
     return str(value)
-
-
-def peer_text(peer: tuple[Any, ...] | str | None) -> str | None:
-    """A socket's address as `host:port`, an IPv6 host in brackets, a Unix socket by its path."""
-    if not isinstance(peer, tuple):
-        return peer
-    host, port = peer[0], peer[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def peer_address(text: str | None) -> tuple[str, int] | None:

@@ -40,7 +40,7 @@ class FaultyLink(asyncio.Protocol):
         self._protocol, self._cut = protocol, cut
         loop = self._loop = asyncio.get_running_loop()
         self._patience: asyncio.TimerHandle | None = None  # for what is on its way when the protocol closes
-        self._outgoing, self._incoming = _Direction(loop, self._send), _Direction(loop, self._receive)
+        self._outgoing, self._incoming = Direction(loop, self._send), Direction(loop, self._receive)
         self._full = self._told = bool(protocol.writing_paused)  # the transport is; the protocol knows of one or other
         self._outgoing.paused = self._full
         self._reading = raw.is_reading()
@@ -217,7 +217,7 @@ class FaultyLink(asyncio.Protocol):
         return self._outgoing.waiting
 
 
-class _Direction:
+class Direction:
     """Bytes on their way: through the lines that they were put into, to `arrive` when each piece is due."""
 
     __slots__ = ("_arrive", "_ends", "_head", "_lines", "_loop", "_timer", "over", "paused", "waiting")

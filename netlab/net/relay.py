@@ -115,6 +115,9 @@ class Half:
         else:
             self.pump(READABLE)
 
+    def stop(self) -> None:
+        """The relay is over."""
+
     def _pass_end(self) -> None:
         """Everything has been passed on, and the source's end is the last of it."""
         relay = self.relay
@@ -373,6 +376,9 @@ class Relay:
             self._splice.end(error)
             return
         self.phase, self.deadline = OVER, NEVER
+        if self.far is not None:
+            self.up.stop()
+            self.down.stop()
         for sock in (self.near, self.far):
             if sock is not None:
                 if error is not None:

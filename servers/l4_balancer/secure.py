@@ -83,6 +83,12 @@ class SecureSession(Connection):
         return far
 
     def _relay(self, choice: Choice, far: FarEnd) -> None:
+        if (faults := self._server.context.faults) and self.flow is not None:
+            from netlab.http.faults import strike_far_end, strike_near_end
+
+            host = self.transport.get_extra_info("server_name") or ""
+            strike_near_end(faults, self, self.flow, host)
+            strike_far_end(faults, far, self.flow, host)
         tunnel = self._tunnel = Tunnel(far, far.flow, idle=self._server.config.idle_timeout)
         tunnel.begin(self)
 

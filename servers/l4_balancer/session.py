@@ -162,6 +162,10 @@ class Session(Relay):
             if self.up.pending:
                 leg.wire.write(self.poller.now, "client", self.up.pending)
             self.up.tapes = self.down.tapes = (self._flow.wire, leg.wire)
+        if (faults := self._server.context.faults) and self._choice is not None and self._choice.member is not None:
+            from servers.l4_balancer.struck import strike
+
+            strike(faults, self, self._flow, leg, self._known.authority, self._choice.member.places[self._place])
 
     def heard(self) -> None:
         assert self._choice is not None

@@ -12,7 +12,9 @@ import pytest
 
 from netlab.flow import Level
 from netlab.http.exchange import Exchange
+from netlab.http.faults import facts
 from netlab.net.faulty import HIGH, FaultyTransport, link_of
+from netlab.policy.faults import Leg
 from tests.http.faults.setting import effects, set_faults
 from tests.http.serving import Client, connected, ended, serving
 
@@ -57,6 +59,15 @@ async def test_only_what_matches_has_anything_in_its_way() -> None:
         await get(client, b"/fast")
         assert connection.transport is raw  # it went when nothing was left on its way
         assert effects(app.flows) == [("f1", "latency")]
+
+
+async def test_addresses_are_written_as_everywhere() -> None:
+    async with serving(handle) as (app, port), connected(port) as client:
+        own, peer = client.writer.get_extra_info("sockname"), client.writer.get_extra_info("peername")
+        faults = set_faults(f"status=418 when client == {own[0]}:{own[1]} and server == {peer[0]}:{peer[1]}")
+        await get(client)
+        (flow,) = app.http_flows()
+        assert faults.strike(Leg.DOWNSTREAM, facts(flow))
 
 
 async def test_without_faults_nothing_stands_before_the_handler() -> None:
