@@ -239,21 +239,12 @@ async def test_a_token_of_the_command_line(tmp_path: Path) -> None:
         assert (answer.json()["user"], answer.json()["roles"]) == ("zoe", ["staff"])
 
 
-@pytest.mark.parametrize(
-    ("value", "status"),
-    [
-        ("Basic YTpi", 401),
-        ("Bearer", 401),
-        ("Bearer x", 401),
-        ("Bearer a b", 400),
-        ("@", 400),
-        ("Bearer a=b, a=c", 400),
-    ],
-)
-async def test_credentials_that_are_none(tmp_path: Path, value: str, status: int) -> None:
+@pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer x", "Bearer a b", "@", "Bearer a=b, a=c"])
+async def test_credentials_that_are_none(tmp_path: Path, value: str) -> None:
+    """RFC 6750 3.1: what is malformed is an invalid token."""
     async with shop(tmp_path) as api:
         answer = await api.ask("GET", "/api/v2/me", {"Authorization": value})
-        assert answer.status_code == status
+        assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith('Bearer realm="shop"')
 
 
