@@ -42,10 +42,13 @@ UpstreamsOf = Callable[[RouteRule], Forwards | None]
 class Route:
     """Where a request goes, how, and `handler`: what it has to pass before."""
 
-    __slots__ = ("compress", "handler", "onward", "rewrites", "rule", "upstreams")
+    __slots__ = ("caches", "compress", "handler", "onward", "rewrites", "rule", "upstreams")
 
-    def __init__(self, rule: RouteRule, upstreams: Forwards | None, onward: Onward, *, compress: bool) -> None:
-        self.rule, self.upstreams, self.onward, self.compress = rule, upstreams, onward, compress
+    def __init__(
+        self, rule: RouteRule, upstreams: Forwards | None, onward: Onward, *, compress: bool, caches: bool
+    ) -> None:
+        self.rule, self.upstreams, self.onward = rule, upstreams, onward
+        self.compress, self.caches = compress, caches
         self.rewrites = onward.rewrite != Rewrite()
         self.handler: Handler = _not_ready
 
@@ -131,7 +134,8 @@ class Routes:
             preserve_host=config.preserve_host if rule.preserve_host is None else rule.preserve_host,
         )
         compress = config.compress if rule.compress is None else rule.compress
-        route = Route(rule, self._upstreams_of(rule), onward, compress=compress)
+        caches = config.cache and rule.cache is not False
+        route = Route(rule, self._upstreams_of(rule), onward, compress=compress, caches=caches)
         route.handler = self._before(route)
         return route
 

@@ -50,12 +50,10 @@ class ReverseService:
         self.hop = own_hop(tells=config.tell, trusted=config.trust, node=config.client_id)
         dialer = context.dialer(name, Timeouts().within(config.timeout))
         self.gateway = Gateway(self.hop, dialer, context.flows, self.tasks, config.gateway_settings(), context.faults)
-        self.cache = shared_cache(config, context, self.hop) if config.cache else None
+        self.cache: SharedCache | None = None
         self.log: AccessLog | None = None
         self.http = HttpService(name, self.handle, HttpSettings(), context.flows, self.tasks, context.faults)
         self.http.gathering = self.gateway.gathering
-        if self.cache is not None:
-            self.http.take_express(self.cache.express)
 
     def configure(self, config: ReverseSettings, upstreams_of: UpstreamsOf, *, otherwise: bool) -> None:
         """These settings from the next request on, but for those of listening; UsageError leaves all as it was.
@@ -75,11 +73,20 @@ class ReverseService:
         self.http.answer_by(handler)
         self.http.settings = config.http_settings(log, pages)
         self.gateway.settings = config.gateway_settings()
-        if self.cache is not None:
-            everyone = config.admits_everyone and all(route.is_open for route in routes.all)
-            self.cache.express.bar("settings", not everyone)
+        self.set_cache(config)
         if before is not None:
             before.close()
+
+    def set_cache(self, config: ReverseSettings) -> None:
+        """What is kept stays kept, even while routes have no use for it."""
+        if config.cache and self.cache is None:
+            self.cache = shared_cache(config, self.context, self.hop)
+            self.http.take_express(self.cache.express)
+        if self.cache is not None:
+            self.cache.configure(config.cache_rules())
+            everyone = config.admits_everyone and all(route.is_open for route in self.routes.all)
+            self.cache.express.forget_all()
+            self.cache.express.bar("settings", not everyone)
 
     # -- requests ------------------------------------------------------------------------------------------------
 
@@ -117,7 +124,8 @@ class ReverseService:
         """
         if route.compress and self.compression is not None:
             self.compression.begin(exchange)
-        if self.cache is None or exchange.connection.client_certificate():  # what is told of one client is its own
+        tells_of_the_client = exchange.connection.client_certificate()  # what upstreams say then is for it alone
+        if self.cache is None or not route.caches or tells_of_the_client:
             self.forward(exchange, route)
         else:
             seen = client_sees(exchange, self.hop)

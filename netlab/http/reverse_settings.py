@@ -45,7 +45,7 @@ class Routing:
     """The authorities (PEM) whose client certificates are taken; else the local CA's."""
     route: tuple[RouteRule, ...] = ()
     """'host= path= pattern= method= field= version=' and 'to=', with 'strip= add= as= timeout= retries= auth= roles=
-    limit= maintenance compress preserve-host'; the first that matches counts."""
+    limit= maintenance compress no-cache preserve-host'; the first that matches counts."""
     preserve_host: bool = False
     """Send upstreams the Host that the client sent, not their own."""
     trust: tuple[TrustedNetwork, ...] = ()

@@ -39,6 +39,7 @@ class RouteRule:
     roles: tuple[str, ...] = ()
     limits: tuple[LimitRule, ...] = ()
     compress: bool | None = None
+    cache: bool | None = None
     preserve_host: bool | None = None
     maintenance: bool = False
     text: str = ""
@@ -247,6 +248,7 @@ READERS: dict[str, Callable[[RouteRule, str], RouteRule]] = {
 SWITCHES: dict[str, dict[str, Any]] = {
     "compress": {"compress": True},
     "no-compress": {"compress": False},
+    "no-cache": {"cache": False},
     "preserve-host": {"preserve_host": True},
     "replace-host": {"preserve_host": False},
     "maintenance": {"maintenance": True},

@@ -70,10 +70,11 @@ class S3Fifo:
         while self.held > self.room:
             self._make_room()
 
-    def clear(self) -> None:
-        for queue in (self._small, self._main, self._ghosts):
-            queue.clear()
-        self.held = self._small_held = 0
+    def resize(self, room: int) -> None:
+        """More room, or less."""
+        self.room = room
+        while self.held > room:
+            self._make_room()
 
     def __len__(self) -> int:
         return len(self._small) + len(self._main)

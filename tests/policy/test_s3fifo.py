@@ -74,6 +74,14 @@ def test_one_that_grows_makes_room() -> None:
     assert [thing.name for thing in gone] == ["first"]
 
 
+def test_less_room() -> None:
+    fifo, gone = queue(10)
+    for number in range(10):
+        fifo.add(Thing(number))
+    fifo.resize(4)
+    assert (fifo.held, len(gone)) == (4, 6)
+
+
 @given(st.lists(st.tuples(st.sampled_from("aru"), st.integers(0, 20), st.integers(1, 12))), st.integers(1, 40))
 def test_the_books_are_right(steps: list[tuple[str, int, int]], room: int) -> None:
     fifo, gone = queue(room)

@@ -80,6 +80,12 @@ class Express:
             del self._known[request]
         stored.asked_by.clear()
 
+    def forget_all(self) -> None:
+        """The same bytes may lead elsewhere from now on."""
+        for known in set(self._known.values()):
+            known.stored.asked_by.clear()
+        self._known.clear()
+
     def answers(self, connection: HttpConnection, data: bytes) -> bool:
         """Whether these bytes are one request that is known, and has been answered now."""
         known = self._known.get(data)

@@ -248,6 +248,11 @@ class SharedCache:
         else:
             exchange.refuse(403, "PURGE is not for this client (see --cache-purge)")
 
+    def configure(self, rules: CacheRules) -> None:
+        """These rules from the next request on; what is kept stays, as far as there is room."""
+        self.rules = self.arrivals.rules = rules
+        self.store.resize(rules.room)
+
     def close(self) -> None:
         """End what is under way for nobody."""
         for fetch in list(self.arrivals.under_way):

@@ -72,6 +72,9 @@ class Store:
         """It takes so many bytes more."""
         self._queue.recost(stored, stored.cost + size)
 
+    def resize(self, room: int) -> None:
+        self._queue.resize(room)
+
     def drop(self, stored: Stored) -> None:
         if stored.live:
             self._queue.remove(stored.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,16 @@ async def test_an_answer_that_waits_to_be_written_comes_first() -> None:
             assert held == [connection]
             await client.send(b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
             assert [(await client.response())[1] for _ in range(2)] == [b"first", b"second"]
+
+
+async def test_other_settings_are_asked_anew() -> None:
+    async with caching() as (_, proxy, client):
+        for _ in range(2):
+            await ask(client)
+        assert known(proxy) == 1
+        config = replace(proxy.server.config, cache=False)
+        proxy.server.configure(config, proxy.server.groups.of, otherwise=True)
+        assert known(proxy) == 0
+        assert (await ask(client))[1] == b"hello 2"
+        proxy.server.configure(replace(config, cache=True), proxy.server.groups.of, otherwise=True)
+        assert (await ask(client))[1] == b"hello 1"  # which stayed where it was

@@ -143,3 +143,10 @@ async def test_purge_is_not_for_everyone() -> None:
         assert await stage.turn(one, 0, one.turns[0]) == []
         assert b" 403 Forbidden" in await stage.proxy.ask(b"PURGE /kept HTTP/1.1\r\nHost: shop.test\r\n\r\n")
         assert await stage.turn(one, 1, one.turns[1]) == []
+
+
+async def test_a_route_without_cache() -> None:
+    one = play("left-out", Turn(answer=LASTING, at="/a"), Turn(answer=LASTING, at="/a"))
+    async with staged((one,), routes=("path=/left-out no-cache",)) as stage:
+        assert await stage.perform(one) == []
+        assert [stage.answers["left-out", number].get("cache-status") for number in (0, 1)] == [None, None]
