@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -288,16 +289,15 @@ async def connect_late(lab: Lab) -> AsyncIterator[tuple[ControlServer, Any]]:
 async def test_long_answers_leave_turns_to_others(runtime: Path, lab: Lab) -> None:
     for number in range(3000):
         finished(lab, f"GET /{number}")
-    loop = asyncio.get_running_loop()
-    slowest = 0.0
+    most = 0.0  # of CPU time, which a busy machine does not make longer
     async with serving(lab) as path:
         answer = asyncio.ensure_future(converse(path, b'{"id": 1, "call": "flows"}'))  # noqa: TID251  a test may hold its own
-        last = loop.time()
+        last = thread_time()
         while not answer.done():
             await asyncio.sleep(0)
-            slowest, last = max(slowest, loop.time() - last), loop.time()
+            most, last = max(most, thread_time() - last), thread_time()
         assert len(await answer) == 3001
-    assert slowest < 0.25  # all at once they take longer than this
+    assert most < 0.08  # all at once they take longer than this
 
 
 # -- which lab ---------------------------------------------------------------------------------------------------
