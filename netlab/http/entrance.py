@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netlab.http.engine import HttpConnection
+from netlab.http.connection import HttpConnection
 from netlab.http.roles import Delegate
 from netlab.net.tls import ContextFor, TlsLayer
 

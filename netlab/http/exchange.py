@@ -11,12 +11,13 @@ from netlab.cores.http1 import Request, encode_fields
 from netlab.errors import LocalProtocolError
 from netlab.flow import Flow
 from netlab.http import recording
+from netlab.http.file_source import send_file
 from netlab.http.intake import Intake, nothing
 from netlab.http.settings import FieldSource
 
 if TYPE_CHECKING:
     from netlab.cores.fields import Fields
-    from netlab.http.engine import HttpConnection
+    from netlab.http.connection import HttpConnection
     from netlab.http.roles import Delegate, Recoding, Sink
 
 
@@ -256,7 +257,7 @@ class Exchange:
     def send_file(self, descriptor: int, offset: int, count: int) -> None:
         """So many bytes of a file as the rest of the content, then `finish`; the descriptor is closed in any case."""
         if self.connection.core.writing_content and count:
-            self.connection.send_file(self, descriptor, offset, count)
+            send_file(self, descriptor, offset, count)
         else:
             os.close(descriptor)
             self.finish()

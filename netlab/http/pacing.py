@@ -79,6 +79,18 @@ class PacedConnection(Connection):
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
+    # -- who is there ------------------------------------------------------------------------------------------
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is between us and the client."""
+        return self.transport.get_extra_info("ssl_object") is not None
+
+    def client_certificate(self) -> bytes:
+        """What the client has shown in TLS and was verified, in DER; nothing without."""
+        tls = self.transport.get_extra_info("ssl_object")
+        return (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
+
     # -- time ----------------------------------------------------------------------------------------------------
 
     async def pause(self, seconds: float) -> bool:

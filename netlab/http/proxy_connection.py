@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from netlab.cores.fields import Fields
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
+from netlab.http.connection import HttpConnection
 from netlab.http.destination import Destination
-from netlab.http.engine import HttpConnection, HttpService
+from netlab.http.engine import HttpService
 from netlab.net.gate import Gate
 from netlab.net.secure import TlsOptions
 from netlab.net.tls import TlsLayer

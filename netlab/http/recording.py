@@ -15,7 +15,7 @@ from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Side
 
 if TYPE_CHECKING:
-    from netlab.http.engine import HttpConnection
+    from netlab.http.connection import HttpConnection
     from netlab.http.exchange import Exchange
     from netlab.http.upstream import Upstream
 

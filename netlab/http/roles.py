@@ -10,7 +10,7 @@ from netlab.cores.http1 import Request
 from netlab.flow import Flow
 
 if TYPE_CHECKING:
-    from netlab.http.engine import HttpConnection
+    from netlab.http.connection import HttpConnection
     from netlab.http.settings import FieldSource
 
 

@@ -10,8 +10,8 @@ from netlab.cores.socks import Connect, Credentials, Reply, ServerCore
 from netlab.errors import NetlabError, PeerUnreachable, RemoteProtocolError, Truncated
 from netlab.flow import Flow, Outcome
 from netlab.http.connect import Tunnels
+from netlab.http.connection import HttpConnection
 from netlab.http.destination import tunnelled
-from netlab.http.engine import HttpConnection
 from netlab.net.dial import Check
 from netlab.net.tasks import Tasks
 from netlab.policy.gateway_errors import Failure, failure

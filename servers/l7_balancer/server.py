@@ -13,7 +13,7 @@ from netlab.balancing.steering import Steering
 from netlab.errors import UsageError
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.http.cache.rules import CacheSettings
-from netlab.http.engine import HttpConnection
+from netlab.http.connection import HttpConnection
 from netlab.http.forwarding import Forwarding
 from netlab.http.reverse_service import ReverseService
 from netlab.http.upstream_call import Call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from netlab.flow import Outcome
-from netlab.http.engine import HttpConnection
+from netlab.http.connection import HttpConnection
 from tests.http.serving import SECONDS, connected
 from tests.http.upstreams import OK, Called, always_ok, gateway_to, scripted
 

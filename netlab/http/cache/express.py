@@ -10,7 +10,7 @@ from netlab.flow import Level, Outcome
 from netlab.http.cache.stored import Stored
 
 if TYPE_CHECKING:
-    from netlab.http.engine import HttpConnection
+    from netlab.http.connection import HttpConnection
 
 LARGEST = 256 << 10
 """Bytes of content that are written in one piece."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from netlab.flow import Level
-from netlab.http.engine import HttpConnection
+from netlab.http.connection import HttpConnection
 from netlab.http.exchange import Exchange
 from netlab.http.rules import LimitRule
 from tests.http.cache.playing import read_head

@@ -1,0 +1,391 @@
+"""One HTTP connection of a server: its core, and the exchange that is under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from netlab.cores.fields import Fields
+from netlab.cores.http1 import Data, End, Request
+from netlab.errors import BodyTooLarge, ConnectionLost, NetlabError, RemoteProtocolError, Truncated
+from netlab.flow import Outcome
+from netlab.http import recording
+from netlab.http.exchange import Exchange
+from netlab.http.pacing import PacedConnection
+from netlab.http.roles import Delegate, Express, Source
+from netlab.http.settings import STATUS_TEXT
+from netlab.net.connection import NEVER
+from netlab.net.gate import Gate
+from netlab.net.gathering import Gathering
+
+if TYPE_CHECKING:
+    from netlab.http.engine import HttpService
+
+
+class HttpConnection(PacedConnection):
+    """Reads requests, hands each to the handler, writes the answers in their order.
+
+    A request whose answer is known is answered in the very call that brought its last byte: no task, no await, and
+    one write for all that one read asked for.
+    """
+
+    __slots__ = (
+        "_content_since",
+        "delegate",
+        "exchange",
+        "express",
+        "http",
+        "onward",
+        "source",
+    )
+
+    def __init__(self, gate: Gate, http: HttpService) -> None:
+        core = http.settings.core(http.settings.limits)
+        super().__init__(gate, http.flows, http.name, core, write_timeout=http.settings.write_timeout)
+        self.http = http
+        self.exchange: Exchange | None = None
+        self.source: Source | None = None  # where more of the response comes from once the client has taken some
+        self.delegate: Delegate | None = None  # who speaks on this connection after an upgrade
+        self.onward: tuple[Fields | None, dict[Any, bytes]] = (None, {})  # a gateway's: fields as they travel on
+        self.express: Express | None = None  # answers requests that it knows by their bytes
+        self._content_since = 0.0
+
+    # -- bytes in ------------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        self.set_deadline("header", self.http.settings.header_timeout)
+        self.express = self.http.express if self.http.express is not None and not self.secure else None
+
+    def data_received(self, data: bytes) -> None:
+        if self.tape is None and not self.lingering and self.delegate is None:
+            if self.express is None or not self.express.answers(self, data):
+                self._turn(data)
+        else:  # the long way: the bytes are kept, thrown away, or another protocol's
+            super().data_received(data)
+
+    def feed(self, data: bytes) -> None:
+        if self.delegate is not None:
+            self.delegate.feed(data)
+        else:
+            self._turn(data)
+
+    def _turn(self, data: bytes) -> None:
+        """Everything that a read leads to at once, and one write for all of it."""
+        self.turning = True
+        try:
+            idle = self._advance(self.core.receive(data))
+        finally:
+            self.turning = False
+        if self.delegate is None:
+            self._settle(idle)
+
+    @property
+    def between_requests(self) -> bool:
+        """Whether nothing is under way, and the next request may be answered at once."""
+        return (
+            self.exchange is None and self.core.idle and not (self.writing_paused or self.draining or self.peer_ended)
+        )
+
+    def answered_elsewhere(self, length: int, answer: bytes) -> None:
+        """A whole request of so many bytes came between requests, and this is all of its answer."""
+        self.core.pass_by(length)
+        before = self.core.outgoing()  # an answer that waits to be written beside others' comes first
+        self.transport.write(before + answer if before else answer)
+        self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
+
+    def _advance(self, events: list[Any]) -> bool:
+        """Handle events, and what the end of one exchange sets free, until there is something to wait for.
+
+        True if that is the client's next request, and nothing of it is here.
+        """
+        core = self.core
+        while True:
+            for event in events:
+                if type(event) is Request:
+                    self._request_received(event, events)
+                elif type(event) is Data:
+                    self._content_received(event)
+                elif type(event) is End:
+                    self._content_complete(event)
+                elif isinstance(event, RemoteProtocolError):
+                    self._violated(event, Outcome.CUT if isinstance(event, Truncated) else Outcome.VIOLATION)
+            if self.exchange is not None or self.writing_paused:
+                return False
+            if core.idle:
+                return True
+            if not (events := core.resume()):
+                return core.idle
+
+    def _request_received(self, request: Request, events: list[Any]) -> None:
+        connection = self.flow
+        assert connection is not None  # it is open since `attach`
+        flow = self.flows.open("http", self.service, connection)
+        flow.client, flow.server = connection.client, connection.server
+        flow.label = f"{request.method} {request.target}"
+        exchange = self.exchange = Exchange(self, request, flow)
+        if request.frame.has_body:
+            self.stage = ""  # a deadline of its own begins
+        if flow.events is not None:
+            recording.request_received(flow, request, self)
+        if len(events) > 1 and isinstance(events[-1], RemoteProtocolError):
+            return  # what came with it breaks the protocol: nobody acts on any of it, and the answer says why
+        if request.frame.expectation is not None:
+            exchange.refuse(417, f"Expect: {request.frame.expectation[:80]} cannot be met; only 100-continue can")
+            return
+        try:
+            work = self.http.handler(exchange)
+        except Exception as error:  # the edge of the connection: a handler's bug becomes a 500 and an outcome
+            self._failed(exchange, error)
+        else:
+            if work is not None:
+                exchange.task = self.http.tasks.start(work, flow.label, self._task_ended)
+
+    def _content_received(self, event: Data) -> None:
+        exchange = self.exchange
+        if exchange is None or exchange.answered or exchange.intake is None:
+            return  # unread content of an exchange already answered
+        if exchange.flow.events is not None:
+            recording.keep_content(exchange, "client", event.data)
+        if exchange.intake.arrived(event.data) > self.http.settings.buffer:
+            self.hold()
+
+    def _content_complete(self, event: End) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if exchange.flow.events is not None:
+            recording.request_ended(exchange, event)
+        try:
+            exchange.content_complete(event.trailers)
+        except Exception as error:  # who collected the content failed
+            self._failed(exchange, error)
+        if exchange.answered:
+            self._exchange_over(exchange)
+
+    def _violated(self, error: RemoteProtocolError, outcome: str = Outcome.VIOLATION) -> None:
+        """The client broke the protocol: the answer under way is kept if it can be, else the last one says why."""
+        exchange = self.exchange
+        if exchange is not None and exchange.started:
+            exchange.flow.note("protocol.violated", "client", **recording.facts(error))
+            exchange.flow.outcome = outcome
+            exchange.lost(error)
+            if exchange.answered:
+                self._exchange_over(exchange)
+            else:
+                self.flush()
+                self.abort()
+            return
+        if exchange is None:
+            flow = self.flows.open("http", self.service, self.flow)
+            flow.client, flow.server = self.flow.client, self.flow.server  # type: ignore[union-attr]  # open since attach
+            exchange = self.exchange = Exchange(self, recording.UNREAD, flow)
+            flow.label = recording.label_of(error)
+        exchange.complete = True
+        exchange.flow.outcome = outcome
+        exchange.flow.note("protocol.violated", "client", **recording.facts(error))
+        exchange.lost(error)
+        exchange.respond(error.status, *self.http.settings.violation_page(error, exchange.request))
+
+    # -- after a turn --------------------------------------------------------------------------------------------
+
+    def _settle(self, idle: bool, gathering: Gathering | None = None) -> None:
+        """Write what the turn produced, and set the deadline for what is awaited next."""
+        core = self.core
+        if gathering is not None and not (self.draining or self.peer_ended):
+            gathering.add(self)
+        elif data := core.outgoing():
+            self.write(data)
+        if idle and not self.writing_paused:
+            self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
+            if self.draining or self.peer_ended:
+                self._leave()
+            return
+        exchange, settings = self.exchange, self.http.settings
+        if exchange is not None:
+            if exchange.intake is not None and core.reading_body and not self.held and not self.writing_paused:
+                self._await_content(exchange)
+            elif not self.writing_paused:
+                self.deadline, self.stage = NEVER, ""  # the handler works; its waits have deadlines of their own
+            if core.buffered > settings.buffer:
+                self.hold()
+        elif core.closed or (core.closing and not core.answerable):
+            self._leave()
+        elif core.idle:
+            if self.draining or self.peer_ended:
+                self._leave()
+        elif self.stage != "header" and not self.lingering and not self.writing_paused:
+            self.set_deadline("header", settings.header_timeout)
+
+    def _leave(self) -> None:
+        """The last answer is out: end our side, and let the client end its own (RFC 9112 9.6)."""
+        if not self.transport.is_closing() and not self.lingering:
+            self.linger()
+
+    def _await_content(self, exchange: Exchange) -> None:
+        """Content is due: `body_timeout`, and a second more for every `minimum_rate` bytes that came."""
+        settings = self.http.settings
+        if self.stage != "body":
+            self._content_since = self.loop.time()
+            self.stage = "body"
+        earned = exchange.received / settings.minimum_rate if settings.minimum_rate else 0.0
+        self.deadline = self._content_since + settings.body_timeout + earned if settings.body_timeout else NEVER
+
+    def exchange_answered(self, exchange: Exchange) -> None:
+        """The response is complete; the exchange is over when the request is too, or will never be."""
+        if not self.turning:
+            self.flush()
+        if exchange.complete or self.core.closing:
+            self._exchange_over(exchange)
+
+    def _exchange_over(self, exchange: Exchange) -> None:
+        if self.exchange is not exchange:
+            return
+        self.exchange = None
+        if exchange.flow.events is not None:
+            recording.response_ended(exchange)
+        status = exchange.status
+        exchange.end(Outcome.OK if status < 400 else Outcome.REFUSED, STATUS_TEXT[status])
+        if self.http.settings.on_answered is not None:
+            self.http.settings.on_answered(exchange)
+        if self.held:
+            self.release()
+        if not self.turning:
+            self.feed_on()
+
+    def feed_on(self) -> None:
+        """An answer that had to wait is out: go on with what was held back behind it."""
+        if not self.writing_paused:  # else not before the client has taken what is on its way
+            self.in_turn(self._advance, self.core.resume())
+
+    def in_turn(self, work: Callable[..., object], *arguments: Any) -> None:
+        """Do what an event elsewhere (an upstream's answer) means here as one turn: all it produces in one write."""
+        if self.turning:
+            work(*arguments)
+            return
+        self.turning, idle = True, False
+        try:
+            work(*arguments)
+            if self.exchange is None and self.delegate is None and not self.writing_paused:
+                idle = self.core.idle or self._advance(self.core.resume())
+        finally:
+            self.turning = False
+        if self.delegate is None:
+            self._settle(idle, self.http.gathering if idle else None)
+
+    # -- what exchanges ask for ----------------------------------------------------------------------------------
+
+    def tell_to_continue(self, exchange: Exchange) -> None:
+        """A client that expects 100 may go on with the content."""
+        self.core.inform(100)
+        exchange.flow.note("response.informed", "server", status=100)
+        if not self.turning:
+            self.flush()
+
+    def content_taken(self, waiting: int) -> None:
+        if self.held and waiting <= self.http.settings.buffer // 2:
+            self.release()
+
+    def hand_over(self, exchange: Exchange, delegate: Delegate) -> None:
+        """Another protocol speaks from here on; its first bytes may have come with the request."""
+        self.flush()
+        self.set_deadline("", 0)
+        self.exchange, self.delegate = None, delegate
+        exchange.end(Outcome.OK, str(exchange.status))
+        delegate.begin(self)
+        if rest := self.core.rest():
+            delegate.feed(rest)
+
+    def cut(self, exchange: Exchange, reset: bool) -> None:
+        """The exchange ends here, and the connection with it, whatever the core still expects."""
+        self.flush()
+        self.core.abandon()
+        if reset:
+            self.reset()
+        else:
+            self._leave()
+        self._exchange_over(exchange)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.delegate is not None:
+            self.delegate.writable()
+        elif self.source is not None:
+            self.source.go_on()
+        elif self.exchange is None:
+            self.feed_on()
+
+    # -- ends ----------------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        self.begin_drain()
+        if self.delegate is not None:
+            self.delegate.drain()
+        elif self.exchange is None:
+            if not self.lingering:
+                self.flush()
+                self.close()
+        elif not self.exchange.started:
+            self.core.will_close()
+
+    def timed_out(self, stage: str) -> None:
+        """A client too slow with a head or content is told so (RFC 9110 15.5.9); one that is idle is let go."""
+        exchange = self.exchange
+        if self.delegate is not None:
+            self.delegate.timed_out(stage)
+        elif stage == "idle" or (exchange is None and not self.core.buffered):
+            self.close()
+        elif exchange is not None and exchange.started:
+            exchange.flow.outcome = Outcome.TIMEOUT
+            self.abort()
+        else:
+            error = recording.too_slow(stage, self.core.received)
+            self.core.abandon()
+            self._violated(error, Outcome.TIMEOUT)
+            self._settle(False)
+
+    def ended(self, error: Exception | None) -> None:
+        if self.tape is None and self.flow is not None:
+            self.flow.received += self.core.received  # the short way does not count
+        self.give_up_waiting()
+        if self.source is not None:
+            self.source.cancel()
+        if self.delegate is not None:
+            self.delegate.ended(error)
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.exchange = None
+        if not exchange.answered:
+            exchange.flow.note("connection.lost", "client")
+        exchange.lost(ConnectionLost("the client is gone"))
+        exchange.end(Outcome.CUT, str(exchange.status or ""))
+
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        exchange = self.exchange
+        if exchange is None or exchange.task is not task or exchange.answered:
+            return
+        if task.cancelled():
+            exchange.flow.outcome = Outcome.CANCELLED
+            self.abort()
+        elif (error := task.exception()) is not None:
+            self._failed(exchange, error)
+        elif not exchange.handed_on:
+            self._failed(exchange, RuntimeError(f"the handler of {exchange!r} ended without an answer"))
+
+    def _failed(self, exchange: Exchange, error: BaseException) -> None:
+        """A handler ended with an error: what one of ours means for the client, or a 500 for a bug."""
+        if exchange.started and isinstance(error, NetlabError):
+            self.abort()
+        elif isinstance(error, BodyTooLarge):
+            exchange.unwanted()
+            exchange.refuse(413, str(error))
+        elif isinstance(error, RemoteProtocolError):
+            exchange.respond(error.status, *self.http.settings.violation_page(error, exchange.request))
+        elif not isinstance(error, ConnectionLost):
+            exchange.flow.outcome = Outcome.ERROR
+            self.loop.call_exception_handler({"message": f"handling {exchange!r} failed", "exception": error})
+            if exchange.started:
+                self.abort()
+            else:
+                exchange.refuse(500, "something went wrong here; the server's log says what")
