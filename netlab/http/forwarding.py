@@ -54,9 +54,6 @@ class Forwarding:
         "way",
     )
 
-    gateway: Gateway
-    exchange: Asker
-    way: Way
     leg: Flow
     upstream: Upstream | None
     responding: bool  # the upstream's final response has begun
