@@ -99,11 +99,13 @@ def _follow(reading: Reading, records: list[Record], name: bytes, kind: int, zon
     for _ in range(LONGEST_CHAIN):
         if not trusted and not is_below(name, zone):
             break
-        own = [each for each in records if each.name.lower() == name and _wanted(each, kind)]
-        if own:
-            reading.answer += own
-            break
-        moved = _by_dname(reading, records, name) or _by_cname(reading, records, name, kind)
+        moved = _by_dname(reading, records, name)  # first: below a DNAME nothing has records (RFC 6672 2.4)
+        if moved is None:
+            own = [each for each in records if each.name.lower() == name and _wanted(each, kind)]
+            if own:
+                reading.answer += own
+                break
+            moved = _by_cname(reading, records, name, kind)
         if moved is None:
             break
         name = moved

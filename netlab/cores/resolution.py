@@ -106,9 +106,11 @@ class Work(Asking):
                 rcode = NXDOMAIN if entry.denial is Denial.NXDOMAIN else NOERROR
                 return Resolved(rcode, found, entry.aged(self.now))
             records = entry.aged(self.now)
-            if entry.kind == DNAME and kind not in (DNAME, ANY):
+            if entry.kind == DNAME and entry.name != key:
                 moved = _moved(key, records[0])
                 found += [*records, Record(key, CNAME, records[0].ttl, moved)]
+                if kind in (CNAME, ANY):  # the alias made here is what was asked for
+                    return Resolved(NOERROR, _as_asked(found, name))
                 key = moved.lower()
             elif entry.kind == CNAME and kind not in (CNAME, ANY):
                 found += records
@@ -274,7 +276,7 @@ class Work(Asking):
             denial = Denial.NXDOMAIN if reading.meaning is Meaning.NXDOMAIN else Denial.NODATA
             return _entry(key, kind, reading.proof, denial, now)
         for record in reading.answer[:1]:
-            if record.type in (CNAME, DNAME) and record.type != kind:
+            if record.type in (CNAME, DNAME) and (record.type != kind or record.name.lower() != key):
                 return _entry(record.name.lower(), record.type, [record], Denial.NONE, now)
         return None
 

@@ -1,0 +1,94 @@
+"""Engines of others over the same world: unbound and named as peers of our resolver, dig, delv and kdig as clients."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import pytest
+
+from tests.servers.dns.small_internet import SECONDS, answers, ask, nameservers
+
+PACKAGES = {"unbound": "unbound", "named": "bind9", "dig": "bind9-dnsutils", "delv": "bind9-dnsutils"} | {
+    "kdig": "knot-dnsutils"
+}
+SHOP = "127.0.53.3"
+
+
+def needs(tool: str) -> None:
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is missing: apt install {PACKAGES[tool]}")
+
+
+def reason(peer: str, name: str, kind: str, ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """Why a peer may say another thing here; empty where there is no reason."""
+    same = {key for key in ours if ours[key] == theirs.get(key)}
+    rcodes = (ours["rcode"], theirs["rcode"])
+    if rcodes[0] == "SERVFAIL" and name.endswith("liar.broken.test."):
+        return "its denials refer sideways: to us that server is lame for a while, others take what it says as a denial"
+    if rcodes == ("SERVFAIL", "SERVFAIL") and "answer" not in same and not ours["answer"]:
+        return "they show the aliases that led nowhere, we show none with a failure"
+    aliases = peer == "unbound" and kind in ("CNAME", "DNAME") and bool(ours["answer"])
+    if aliases and rcodes == ("NOERROR", "NOERROR") and {"answer", "flags"} <= same:
+        return "an alias on the way is of the type asked for: unbound lets it pass for the answer, without a SOA"
+    if rcodes[1] == "nothing" and name.endswith(tuple(f"{each}.broken.test." for each in ("slow", "circle-a", "nxns"))):
+        return "they try for longer than is waited for"
+    return ""
+
+
+@pytest.mark.parametrize("peer", ["unbound", "named"])
+def test_a_peer_over_the_same_world_says_the_same(peer: str, tmp_path: Path) -> None:
+    needs(peer)
+    alone = ("unshare", "-rn")
+    if shutil.which("unshare") is None or subprocess.run((*alone, "true"), capture_output=True, check=False).returncode:
+        pytest.skip("no network namespace can be had here: unshare -rn (util-linux)")
+    done = subprocess.run(
+        (*alone, sys.executable, "-m", "tests.servers.dns.peer_comparison", str(tmp_path), peer),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    found = json.loads(done.stdout)
+    assert found["questions"] > 2000
+    differences = found["differences"][peer]
+    unexplained = [
+        each for each in differences if not reason(peer, *each["question"][:2], each["ours"], each["theirs"])
+    ]
+    assert not unexplained, "\n".join(map(str, unexplained))
+    assert len(differences) < 150
+
+
+@pytest.mark.parametrize(
+    ("tool", "options"),
+    [
+        ("dig", ("+norecurse", "+noall", "+answer")),
+        ("kdig", ("+norecurse", "+noall", "+answer")),
+        ("delv", ("-i",)),
+    ],
+)
+async def test_a_client_reads_of_our_nameserver_what_dnspython_reads(tool: str, options: tuple[str, ...]) -> None:
+    needs(tool)
+    names = ("www", "shop", "api", "x.customers", "www.old", "_smtp._tcp", "status")
+    if tool == "delv":
+        names = tuple(name for name in names if "old" not in name)  # delv prints a DNAME as if it were the name's own
+    asked = [(f"{name}.shop.test", kind) for name in names for kind in ("A", "SRV")]
+    asked += [("shop.test", kind) for kind in ("SOA", "NS", "MX", "TXT", "CAA")]
+    async with nameservers() as (_, port):
+        for name, kind in asked:
+            process = await asyncio.create_subprocess_exec(
+                tool, f"@{SHOP}", "-p", str(port), *options, name, kind, stdout=asyncio.subprocess.PIPE
+            )
+            async with asyncio.timeout(SECONDS):
+                out, _ = await process.communicate()
+            lines = [line.split() for line in out.decode().splitlines() if line.strip() and not line.startswith(";")]
+            reply = await ask((SHOP, port), dns.message.make_query(name, kind))
+            printed = sorted(" ".join((owner, *rest)) for owner, _, _, *rest in lines)
+            assert printed == answers(reply), (name, kind)
