@@ -151,7 +151,9 @@ def _without_data(
         return reading
     authoritative = bool(reply.flags & AA) or trusted
     cuts = {each.name.lower() for each in reply.authority if each.type == NS}
-    if soa is None and not trusted and cuts - ({zone} if authoritative else set()):
+    if authoritative:  # some set AA in a referral, too; what else they name beside a denial is not theirs to say
+        cuts = {cut for cut in cuts if cut != zone and is_below(cut, zone) and is_below(name, cut)}
+    if soa is None and not trusted and cuts:
         return _referral(reading, reply, cuts, name, zone)
     if authoritative or soa is not None:
         reading.meaning = Meaning.NODATA

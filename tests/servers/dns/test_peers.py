@@ -30,8 +30,8 @@ def reason(peer: str, name: str, kind: str, ours: dict[str, Any], theirs: dict[s
     """Why a peer may say another thing here; empty where there is no reason."""
     same = {key for key in ours if ours[key] == theirs.get(key)}
     rcodes = (ours["rcode"], theirs["rcode"])
-    if rcodes[0] == "SERVFAIL" and name.endswith("liar.broken.test."):
-        return "its denials refer sideways: to us that server is lame for a while, others take what it says as a denial"
+    if peer == "named" and rcodes[1] == "SERVFAIL" and name.endswith("liar.broken.test.") and not ours["answer"]:
+        return "its denials refer sideways: to named that server is lame, to us and unbound it has denied"
     if rcodes == ("SERVFAIL", "SERVFAIL") and "answer" not in same and not ours["answer"]:
         return "they show the aliases that led nowhere, we show none with a failure"
     aliases = peer == "unbound" and kind in ("CNAME", "DNAME") and bool(ours["answer"])
