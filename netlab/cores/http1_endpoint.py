@@ -254,9 +254,9 @@ class Endpoint:
     def outgoing(self) -> bytes:
         """What must be written now."""
         out = self._out
-        if not out:
-            return b""
-        data = out[0] if len(out) == 1 else b"".join(out)
+        if len(out) == 1:
+            return out.pop()
+        data = b"".join(out)
         out.clear()
         return data
 

@@ -185,7 +185,11 @@ class ServerCore(Endpoint):
         plain = request is not None and self._reading is HELD and request.method == "GET" and request.version == "1.1"
         if plain and status == 200 and not self.closing:
             self._out.append(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (block, len(body), body))
-            self._exchange_over()
+            if self._ended:
+                self._exchange_over()
+            else:  # the same, where there is nothing to ask
+                self._request, self._line_read = None, False
+                self._reading, self._writing = HEAD, IDLE
             return
         line = STATUS_LINES.get(status) or status_line(status)
         method = request.method if request is not None else ""

@@ -148,7 +148,11 @@ class Exchange:
             self._begin(status)
         connection = self.connection
         if own or type(fields) is not bytes:
-            block = connection.http.standing.before(fields, self.flow.started)
+            standing, now = connection.http.standing, self.flow.started
+            if type(fields) is bytes and now < standing.until:
+                block = standing.block + fields
+            else:
+                block = standing.before(fields, now)
         else:
             block = fields
         if self._amend is not None:

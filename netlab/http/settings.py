@@ -50,29 +50,29 @@ class HttpSettings:
 class StandingFields:
     """The fields of every response, Server and Date, encoded once a second (RFC 9110 6.6.1, 10.2.4)."""
 
-    __slots__ = ("_block", "_date", "_server", "_until")
+    __slots__ = ("_date", "_server", "block", "until")
 
     def __init__(self, server: str) -> None:
         self._server = f"Server: {server}\r\n".encode("latin-1") if server else b""
-        self._block, self._date, self._until = b"", b"", -1.0
+        self.block, self._date, self.until = b"", b"", -1.0
 
     def before(self, fields: FieldSource, now: float) -> bytes:
         """The block of a whole response: these fields first; `now` is monotonic."""
-        if now >= self._until:
+        if now >= self.until:
             self._renew(now)
         if type(fields) is bytes:
-            return self._block + fields
-        return self._block + encode_fields(fields, framing=True)  # type: ignore[arg-type]  # not bytes
+            return self.block + fields
+        return self.block + encode_fields(fields, framing=True)  # type: ignore[arg-type]  # not bytes
 
     def date(self, now: float) -> bytes:
         """Date alone, for a response of somebody else's."""
-        if now >= self._until:
+        if now >= self.until:
             self._renew(now)
         return self._date
 
     def _renew(self, now: float) -> None:
         self._date = b"Date: %b\r\n" % formatdate(usegmt=True).encode()
-        self._block, self._until = self._server + self._date, now + 0.5
+        self.block, self.until = self._server + self._date, now + 0.5
 
 
 STATUS_TEXT = [str(status) for status in range(1000)]
