@@ -125,7 +125,7 @@ async def loaded(server: RawServer, *, release: asyncio.Event | None = None, **o
         while release is not None and not release.is_set():
             if results.late.count == sum(int(step.count) for step in steps):
                 release.set()
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
         await running
     return results
 

@@ -69,7 +69,7 @@ async def whole(client: Client) -> tuple[Head, bytes]:
 async def when(happened: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
         while not happened():
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
 
 def readers(cache: SharedCache) -> int:

@@ -65,7 +65,7 @@ async def test_checks_begin_and_end_with_the_settings() -> None:
         (member,) = members(proxy)
         async with asyncio.timeout(PATIENCE):
             while not member.checked:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
         proxy.server.reload(settings(a.port))
         assert member.health is None
 
