@@ -23,5 +23,5 @@ EXAMPLES = (
     ("netlab serve l4-balancer --protocol both --to 127.0.0.1:5300 --listen :5301", "DNS, over UDP and TCP"),
 )
 
-IN_THE_LAB = {"to": tuple(Target.parse(f"127.0.0.1:{port}") for port in (9101, 9102, 9103))}
-"""What `netlab up` sets unless a file says otherwise: the lab's origins, as the other balancer has them."""
+IN_THE_LAB = {"to": (Target.parse("127.0.0.1:8080"),)}
+"""What `netlab up` sets unless a file says otherwise: the lab's HTTP server."""

@@ -30,5 +30,5 @@ EXAMPLES = (
     ("netlab balancer drain 127.0.0.1:9101", "from another terminal: no new work for one of them"),
 )
 
-IN_THE_LAB = {"tls": True, "to": tuple(WeightedTarget.parse(f"http://127.0.0.1:{port}") for port in (9101, 9102, 9103))}
+IN_THE_LAB = {"tls": True, "to": (WeightedTarget.parse("http://127.0.0.1:8080"),)}
 """What `netlab up` sets unless a file says otherwise."""

@@ -24,5 +24,5 @@ EXAMPLES = (
     ("netlab serve reverse-proxy --to :9101 --tls --certificate shop.crt,shop.key", "a certificate of your own"),
 )
 
-IN_THE_LAB = {"tls": True, "to": tuple(Target.parse(f"http://127.0.0.1:{port}") for port in (9101, 9102, 9103))}
+IN_THE_LAB = {"tls": True, "to": (Target.parse("http://127.0.0.1:8080"),)}
 """What `netlab up` sets unless a file says otherwise."""
