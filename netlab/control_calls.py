@@ -27,7 +27,21 @@ if TYPE_CHECKING:
 
 SLICE = 0.002
 """Seconds of work on one answer before traffic has its turn."""
-CALLS = ("status", "endpoints", "flows", "flow", "watch", "level", "addresses", "faults", "balancer", "reload", "stop")
+CALLS = (
+    "status",
+    "endpoints",
+    "flows",
+    "flow",
+    "watch",
+    "level",
+    "addresses",
+    "faults",
+    "balancer",
+    "reload",
+    "cache",
+    "resolver",
+    "stop",
+)
 """What one process answers, and a lab of workers too."""
 MAX_CHILDREN = 50
 WATCH_QUEUE = 1000
@@ -42,22 +56,7 @@ class LabCalls:
         self._lab = lab
 
     def table(self) -> Calls:
-        names = (
-            "status",
-            "endpoints",
-            "flows",
-            "flow",
-            "watch",
-            "level",
-            "addresses",
-            "faults",
-            "balancer",
-            "reload",
-            "cache",
-            "resolver",
-            "stop",
-        )
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in CALLS}
 
     async def status(self) -> Record:
         """Who this is, since when, and how much there was."""

@@ -13,7 +13,7 @@ from typing import Any
 import netlab
 from netlab.control import connect
 from netlab.control_balancer import together
-from netlab.control_calls import level_named
+from netlab.control_calls import CALLS, level_named
 from netlab.control_server import Calls
 from netlab.errors import NetlabError, UsageError
 from netlab.filter import compile_filter
@@ -35,21 +35,7 @@ class WorkersCalls:
         self._started = time.time()
 
     def table(self) -> Calls:
-        names = (
-            "status",
-            "endpoints",
-            "flows",
-            "flow",
-            "watch",
-            "level",
-            "addresses",
-            "faults",
-            "balancer",
-            "reload",
-            "cache",
-            "stop",
-        )
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in CALLS}
 
     async def _ask_all(self, call: str, **arguments: Any) -> list[Any]:
         """The answers of those workers that are there; one that is just being started again is left out."""
@@ -180,6 +166,14 @@ class WorkersCalls:
         from netlab.control_cache import together as added_up
 
         return added_up(await self._ask_all("cache", **asked))
+
+    async def resolver(self, **asked: Any) -> Any:
+        """What the resolvers of all workers know, added up: each has a cache of its own."""
+        first, *others = await self._ask_all("resolver", **asked)
+        for other in others:
+            for name, value in other.items():
+                first[name] += value
+        return first
 
     async def addresses(self) -> Any:
         return (await self._ask_all("addresses"))[0]
