@@ -10,6 +10,7 @@ NetlabError
 ├── DeadlineExceeded        a wait that came to its deadline; `stage` says which
 ├── ConnectionLost          the peer went away in the middle
 ├── BodyTooLarge            more content than this place takes
+├── StoreFailed             what must survive could not be written or read: which file, and why
 └── DamagedCapture          a capture file that cannot be read past a place: where, and what is wrong there
 
 Local errors are bugs and show a traceback in the log; remote errors are facts about a peer, become the `outcome` of a
@@ -114,6 +115,14 @@ class BodyTooLarge(NetlabError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the content is larger than {limit} bytes")
         self.limit = limit
+
+
+class StoreFailed(NetlabError):
+    """What must survive could not be written or read; `full` where it is room that is missing, here or on the disk."""
+
+    def __init__(self, reason: str, *, full: bool = False) -> None:
+        super().__init__(reason)
+        self.full = full
 
 
 class DamagedCapture(NetlabError):
