@@ -8,14 +8,12 @@ flow in a bounded ring, *full* keeps every event with its fields and the raw byt
 from __future__ import annotations
 
 import time
-import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-Side = Literal["client", "server", "netlab"]
-"""Who did it: the side that opened the conversation, the side that was called, or a decision taken in between."""
+from netlab.tape import Budget, Side, Tape
 
 
 class Level(IntEnum):
@@ -56,85 +54,6 @@ class Event(NamedTuple):
     fields: dict[str, Any]
     start: int
     end: int
-
-
-class Chunk(NamedTuple):
-    """Raw bytes as they passed: when, from which side, which bytes, and their offset in that side's stream."""
-
-    time: float
-    side: Side
-    data: bytes
-    offset: int
-
-
-class Tape:
-    """The raw bytes of one connection, both directions, up to a bound; what is past it is counted, not kept."""
-
-    __slots__ = ("__weakref__", "_budget", "chunks", "kept", "limit", "offsets", "truncated")
-
-    def __init__(self, limit: int, budget: Budget | None = None) -> None:
-        self.chunks: list[Chunk] = []
-        self.offsets: dict[str, int] = {"client": 0, "server": 0}  # length of each side's stream so far
-        self.kept, self.limit, self.truncated = 0, limit, False
-        self._budget = budget
-        if budget is not None:
-            budget.register(self)
-
-    def write(self, now: float, side: Side, data: bytes) -> None:
-        offset = self.offsets[side]
-        self.offsets[side] = offset + len(data)
-        room = self.limit - self.kept
-        if room < len(data):
-            data, self.truncated = data[: max(room, 0)], True
-        if data:
-            self.chunks.append(Chunk(now, side, bytes(data), offset))
-            self.kept += len(data)
-            if self._budget is not None:
-                self._budget.spend(len(data))
-
-    def clear(self) -> int:
-        """Forget the bytes (the log needs the room); returns how many they were."""
-        freed, self.kept, self.limit, self.truncated = self.kept, 0, 0, True
-        self.chunks.clear()
-        return freed
-
-    def __del__(self) -> None:
-        if self._budget is not None:
-            self._budget.forget(self)
-
-    def read(self, side: Side, start: int = 0, end: int | None = None) -> bytes:
-        """The kept bytes of one side between two offsets of its stream."""
-        stop = self.offsets[side] if end is None else end
-        parts = [
-            chunk.data[max(start - chunk.offset, 0) : stop - chunk.offset]
-            for chunk in self.chunks
-            if chunk.side == side and chunk.offset < stop and chunk.offset + len(chunk.data) > start
-        ]
-        return b"".join(parts)
-
-
-class Budget:
-    """The bound on raw bytes kept by all tapes together; when it is passed, the oldest tapes are emptied."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.kept, self.evicted = total, 0, 0
-        self._tapes: dict[int, weakref.ref[Tape]] = {}
-
-    def register(self, tape: Tape) -> None:
-        self._tapes[id(tape)] = weakref.ref(tape)
-
-    def spend(self, size: int) -> None:
-        self.kept += size
-        while self.kept > self.total and self._tapes:
-            tape = self._tapes.pop(next(iter(self._tapes)))()
-            if tape is not None:
-                freed = tape.clear()
-                self.kept -= freed
-                self.evicted += freed
-
-    def forget(self, tape: Tape) -> None:
-        self._tapes.pop(id(tape), None)
-        self.kept -= tape.kept
 
 
 class Flow:
@@ -231,6 +150,40 @@ class Flow:
         return f"<Flow {self.id} {self.kind} {self.label!r} {self.result} {self.outcome or 'open'}>"
 
 
+class Brief:
+    """What conversations that ended as they began have in common, such as answers known beforehand. Each is kept as a
+    number and a time, and becomes a `Flow` when somebody looks.
+    """
+
+    __slots__ = ("details", "kind", "label", "outcome", "result", "sent", "service")
+
+    def __init__(
+        self, kind: str, service: str, label: str, result: str, outcome: str, sent: int, **details: Any
+    ) -> None:
+        self.kind, self.service, self.label, self.result, self.outcome = kind, service, label, result, outcome
+        self.sent, self.details = sent, details
+
+    def flow(self, log: FlowLog, number: int, _: Brief, parent: Flow, now: float) -> Flow:
+        flow = _new(Flow)
+        flow.log, flow.id, flow.parent, flow.level, flow.started, flow.ended = (
+            log,
+            number,
+            parent,
+            Level.SUMMARY,
+            now,
+            now,
+        )
+        flow.kind, flow.service, flow.label, flow.result = self.kind, self.service, self.label, self.result
+        flow.client, flow.server, flow.outcome = parent.client, parent.server, self.outcome
+        flow.received, flow.sent, flow.details = 0, self.sent, dict(self.details) or None
+        flow.events = flow.wire = flow.plain = None
+        return flow
+
+
+Kept = tuple[int, Brief, Flow, float]
+"""One brief conversation: its number, what it was, the connection it ran on, and when (monotonic)."""
+
+
 class Counters(NamedTuple):
     """What is counted at every level."""
 
@@ -293,8 +246,9 @@ class FlowLog:
         self.budget = Budget(total_bytes)
         self.outcomes: dict[str, int] = defaultdict(int)  # how many flows ended how
         self._epoch = time.time() - now()
-        self._ring: deque[Flow] = deque(maxlen=ring)
+        self._ring: deque[Flow | Kept] = deque(maxlen=ring)
         self._subscriptions: list[Subscription] = []
+        self.full = level is Level.FULL
         self.followed = False  # somebody subscribes
         self._followers: list[Subscription] = []  # those of them that want every step, not only the end
         self._opened = 0
@@ -317,6 +271,24 @@ class FlowLog:
             for subscription in self._followers:
                 subscription.put(("opened", flow))
         return flow
+
+    def brief(self, about: Brief, parent: Flow, now: float) -> None:
+        """A conversation began and ended in this moment, on the connection `parent`; never at level full."""
+        self._opened = number = self._opened + 1
+        self.outcomes[about.outcome] += 1
+        if self.level:
+            kept = (number, about, parent, now)
+            self._ring.append(kept)
+            if self.followed:
+                self._tell(self._read(kept))
+
+    def _tell(self, flow: Flow) -> None:
+        for subscription in self._followers:
+            subscription.put(("opened", flow))
+        self.finish(flow)
+
+    def _read(self, kept: Flow | Kept) -> Flow:
+        return kept if isinstance(kept, Flow) else kept[1].flow(self, *kept)
 
     def tape(self) -> Tape:
         """A tape for a connection's raw bytes, within this log's bounds."""
@@ -361,6 +333,7 @@ class FlowLog:
         self.followed = bool(self._subscriptions)
         self._followers = [subscription for subscription in self._subscriptions if not subscription.ended_only]
         self.level = max([self.base_level, *(s.level for s in self._subscriptions if s.level is not None)])
+        self.full = self.level is Level.FULL
 
     @property
     def counters(self) -> Counters:
@@ -371,14 +344,14 @@ class FlowLog:
         return self._epoch + monotonic
 
     def get(self, flow_id: int) -> Flow | None:
-        for flow in reversed(self._ring):
-            if flow.id == flow_id:
-                return flow
+        for kept in reversed(self._ring):
+            if (kept.id if isinstance(kept, Flow) else kept[0]) == flow_id:
+                return self._read(kept)
         return None
 
     def __iter__(self) -> Iterator[Flow]:
         """The flows still in the ring, oldest first."""
-        return iter(list(self._ring))
+        return map(self._read, list(self._ring))
 
     def __len__(self) -> int:
         return len(self._ring)

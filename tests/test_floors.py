@@ -18,6 +18,7 @@ FLOORS = {  # the longest prefix counts
     "netlab.dates": 0,
     "netlab.filter": 0,
     "netlab.flow": 0,
+    "netlab.tape": 0,
     "netlab.text": 0,
     "netlab.histogram": 0,
     "netlab.units": 0,

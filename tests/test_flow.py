@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.flow import Budget, Flow, FlowLog, Level, Outcome, Tape
+from netlab.flow import Flow, FlowLog, Level, Outcome
+from netlab.tape import Budget, Tape
 
 
 def test_off_counts_and_keeps_nothing() -> None:

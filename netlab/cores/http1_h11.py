@@ -58,9 +58,9 @@ class H11ServerCore(H11Endpoint):
         """As ServerCore.head_of; the library keeps no bytes of what it has read."""
         return b""
 
-    def pass_by(self, length: int) -> None:
-        """As ServerCore.pass_by."""
-        raise LocalProtocolError("nothing can be kept from the library")
+    def pass_by(self, length: int) -> bool:
+        """As ServerCore.pass_by; the library has to see everything."""
+        return False
 
     def _next_cycle(self) -> None:
         super()._next_cycle()

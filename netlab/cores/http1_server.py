@@ -53,9 +53,13 @@ class ServerCore(Endpoint):
         known = self._known
         return self._known_head if known.fields is request.fields and known.target == request.target else b""
 
-    def pass_by(self, length: int) -> None:
-        """A whole request of so many bytes came while idle, and is answered by other means."""
+    def pass_by(self, length: int) -> bool:
+        """A whole request of so many bytes came, and is answered by other means; False if others come before it."""
+        if self._reading is not HEAD or self._writing is not IDLE or self._buffer or self._out:
+            return False
         self._base += length
+        self._empty_lines = 0
+        return True
 
     def _read_head(self, events: list[Event]) -> bool:
         buffer, at = self._buffer, self._at

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import Data, End, Request
 from netlab.errors import BodyTooLarge, ConnectionLost, NetlabError, RemoteProtocolError, Truncated
-from netlab.flow import Outcome
+from netlab.flow import Brief, Outcome
 from netlab.http import recording
 from netlab.http.exchange import Exchange
 from netlab.http.pacing import PacedConnection
-from netlab.http.roles import Delegate, Express, Source
+from netlab.http.roles import Delegate, Source
 from netlab.http.settings import STATUS_TEXT
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
@@ -21,6 +21,7 @@ from netlab.net.gathering import Gathering
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpService
+    from netlab.http.express import Express
 
 
 class HttpConnection(PacedConnection):
@@ -58,9 +59,10 @@ class HttpConnection(PacedConnection):
         self.express = self.http.express if self.http.express is not None and not self.secure else None
 
     def data_received(self, data: bytes) -> None:
+        if self.express is not None and self.express.answers(self, data):
+            return
         if self.tape is None and not self.lingering and self.delegate is None:
-            if self.express is None or not self.express.answers(self, data):
-                self._turn(data)
+            self._turn(data)
         else:  # the long way: the bytes are kept, thrown away, or another protocol's
             super().data_received(data)
 
@@ -80,19 +82,19 @@ class HttpConnection(PacedConnection):
         if self.delegate is None:
             self._settle(idle)
 
-    @property
-    def between_requests(self) -> bool:
-        """Whether nothing is under way, and the next request may be answered at once."""
-        return (
-            self.exchange is None and self.core.idle and not (self.writing_paused or self.draining or self.peer_ended)
-        )
-
-    def answered_elsewhere(self, length: int, answer: bytes) -> None:
-        """A whole request of so many bytes came between requests, and this is all of its answer."""
-        self.core.pass_by(length)
-        before = self.core.outgoing()  # an answer that waits to be written beside others' comes first
-        self.transport.write(before + answer if before else answer)
+    def answered(self, length: int, answer: bytes, about: Brief, now: float) -> bool:
+        """Write an answer to a whole request of so many bytes that has just come; False if others come first, or if
+        more is to be kept of it than `about`.
+        """
+        if self.exchange is not None or self.tape is not None or self.writing_paused or self.lingering:
+            return False
+        if self.draining or self.peer_ended or self.flows.full or not self.core.pass_by(length):
+            return False
+        self.transport.write(answer)
+        self.written += len(answer)
+        self.flows.brief(about, self.flow, now)  # type: ignore[arg-type]  # open since `attach`
         self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
+        return True
 
     def _advance(self, events: list[Any]) -> bool:
         """Handle events, and what the end of one exchange sets free, until there is something to wait for.

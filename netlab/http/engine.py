@@ -8,7 +8,7 @@ from typing import Any
 from netlab.flow import FlowLog
 from netlab.http.connection import HttpConnection
 from netlab.http.exchange import Exchange
-from netlab.http.roles import Express
+from netlab.http.express import Express
 from netlab.http.settings import HttpSettings, StandingFields
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate

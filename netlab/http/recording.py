@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from netlab.cores.fields import EMPTY, Fields
 from netlab.cores.http1 import End, Frame, Request, Response
 from netlab.errors import RemoteProtocolError
-from netlab.flow import Flow, Side
+from netlab.flow import Flow
+from netlab.tape import Side
 
 if TYPE_CHECKING:
     from netlab.http.connection import HttpConnection

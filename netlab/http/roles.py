@@ -65,16 +65,6 @@ class Delegate(Protocol):
     def ended(self, error: Exception | None) -> None: ...
 
 
-class Express(Protocol):
-    """Who knows the answer to a request by its bytes, before anything is made of them."""
-
-    def bar(self, why: str, there_is: bool) -> None:
-        """Answer nothing while there is something that has to see every request."""
-
-    def answers(self, connection: HttpConnection, data: bytes) -> bool:
-        """Whether these bytes are a request that it has just answered."""
-
-
 class Downstream(Protocol):
     """The connection of an `Asker`, as far as a gateway deals with it."""
 

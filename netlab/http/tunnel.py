@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from netlab.flow import Flow, Outcome, Tape
+from netlab.flow import Flow, Outcome
 from netlab.net import splice
 from netlab.net.reset import will_reset
+from netlab.tape import Tape
 
 if TYPE_CHECKING:
     import asyncio

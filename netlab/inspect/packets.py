@@ -14,8 +14,9 @@ from captures.pcapng import Writer
 from captures.synth import LABEL, Conversation, Piece, Side, synthesize_all
 from netlab import __version__
 from netlab.errors import NetlabError
-from netlab.flow import Chunk, Event, Outcome
+from netlab.flow import Event, Outcome
 from netlab.inspect.record import FlowRecord, peer_address, read_flows
+from netlab.tape import Chunk
 from netlab.text import counted
 
 SECRETS_PER_BLOCK = 4096

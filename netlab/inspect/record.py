@@ -9,7 +9,8 @@ from math import isfinite
 from typing import Any
 
 from netlab.cores.fields import Fields
-from netlab.flow import Chunk, Event, Flow, FlowLog, Level, Side, Tape
+from netlab.flow import Event, Flow, FlowLog, Level
+from netlab.tape import Chunk, Side, Tape
 from netlab.text import peer_text
 
 Record = dict[str, Any]

@@ -6,8 +6,9 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from netlab.flow import Event, Side
+from netlab.flow import Event
 from netlab.inspect.record import FlowRecord
+from netlab.tape import Side
 from netlab.text import duration, escape, size
 
 BAR = 40

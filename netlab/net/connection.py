@@ -8,10 +8,11 @@ from typing import Any
 
 from netlab.cores.proxy_protocol import Header
 from netlab.errors import NetlabError
-from netlab.flow import Flow, FlowLog, Outcome, Tape
+from netlab.flow import Flow, FlowLog, Outcome
 from netlab.net.gate import Gate
 from netlab.net.proxied import believe
 from netlab.net.reset import will_reset
+from netlab.tape import Tape
 
 NEVER = math.inf
 POLITE = frozenset(("idle", "linger"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from netlab.flow import Flow, Outcome, Tape
+from netlab.flow import Flow, Outcome
+from netlab.tape import Tape
 
 
 class Outgoing(asyncio.Protocol):

@@ -9,11 +9,11 @@ import os
 import socket
 from enum import Enum
 
-from netlab.flow import Side, Tape
 from netlab.net.addresses import SocketAddress
 from netlab.net.poller import BROKEN, ENDED, IN, OUT, Poller
 from netlab.net.reset import will_reset
 from netlab.net.splice import Pipes, Splice
+from netlab.tape import Side, Tape
 
 CHUNK = 64 << 10
 """Bytes of one read; a full one tells that the connection carries bulk."""

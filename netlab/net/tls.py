@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from netlab.cores.tls_hello import PLAIN_HTTP, ClientHello, HelloReader
 from netlab.errors import NetlabError, PeerUnreachable
-from netlab.flow import Flow, Side
+from netlab.flow import Flow
 from netlab.net import tls_errors
 from netlab.net.tls_recording import Recording
 from netlab.net.tls_transport import TlsTransport
+from netlab.tape import Side
 
 ContextFor = Callable[[str | None], ssl.SSLContext]
 """The context for a server name, or for none: how a server chooses its certificate."""

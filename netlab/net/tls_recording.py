@@ -7,9 +7,10 @@ from typing import Any
 
 from netlab.cores.tls_hello import ClientHello, HelloReader
 from netlab.errors import NetlabError
-from netlab.flow import Flow, Side, Tape
+from netlab.flow import Flow
 from netlab.net.tls_errors import outcome
 from netlab.net.tls_secrets import KeyLog
+from netlab.tape import Side, Tape
 
 
 class Recording:

@@ -11,6 +11,7 @@ from netlab.cores.http1 import encode_fields
 from netlab.http.admission import admitting
 from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
+from netlab.http.express import Constants
 from netlab.http.hosts import Directed, Hosts
 from netlab.http.listening import Listening, contexts_of
 from netlab.http.own_methods import KNOWN, ask_server, is_ours, refuse_method, trace
@@ -51,6 +52,9 @@ class Server:
         self.http = HttpService(
             "http", handler, config.http_settings(self.log), context.flows, self.tasks, context.faults
         )
+        self.constants = Constants(self.http.standing)
+        if handler == self.handle and not (self.files or self.hosts or self.log) and config.field_memo:
+            self.http.take_express(self.constants)
         self.routes = built_in(context) if config.endpoints else None
 
     def listeners(self) -> Sequence[Listener]:
@@ -92,7 +96,7 @@ class Server:
                 return files.serve(exchange, found)
         if self.routes is not None:
             if path == "/hello" and request.method == "GET":
-                exchange.respond(200, TEXT, HELLO)
+                self.constants.respond(exchange, TEXT, HELLO)
                 return None
             known, work = self.routes.answer(exchange, path)
             if known:

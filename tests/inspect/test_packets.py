@@ -17,10 +17,11 @@ from cryptography.x509.oid import NameOID
 from captures.blocks import Block, Packet, Secrets
 from captures.pcapng import Reader
 from netlab.errors import NetlabError
-from netlab.flow import Flow, FlowLog, Level, Outcome, Side
+from netlab.flow import Flow, FlowLog, Level, Outcome
 from netlab.inspect.packets import write_pcapng
 from netlab.inspect.record import to_record
 from netlab.inspect.redact import redacted
+from netlab.tape import Side
 from tests.tshark import complaints, fields, run, tshark
 
 REQUEST = b"GET /hello HTTP/1.1\r\nHost: www.shop.test\r\n\r\n"

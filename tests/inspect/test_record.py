@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.flow import Chunk, Event, Flow, FlowLog, Level, Outcome
+from netlab.flow import Event, Flow, FlowLog, Level, Outcome
 from netlab.inspect.jsonl import write_jsonl
 from netlab.inspect.record import FlowRecord, peer_address, to_record
 from netlab.inspect.redact import masked, redacted
+from netlab.tape import Chunk
 from netlab.text import peer_text
 
 REQUEST = b"GET /hello HTTP/1.1\r\nHost: a.test\r\nCookie: sid=secret; b=2\r\nAuthorization: Basic dXNlcjpwYXNz\r\n\r\n"

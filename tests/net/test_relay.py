@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from netlab.flow import Tape
 from netlab.net import poller as polling
 from netlab.net import relay as relaying
 from netlab.net.addresses import SocketAddress
@@ -22,6 +21,7 @@ from netlab.net.listen import Listener, listen
 from netlab.net.poller import Acceptor, Poller
 from netlab.net.relay import Relay
 from netlab.net.splice import Pipes
+from netlab.tape import Tape
 from tests.http.serving import SECONDS, Client, connected
 
 pytestmark = pytest.mark.skipif(not polling.AVAILABLE, reason="epoll is Linux's")

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from netlab.cores.http1_output import status_line
-from netlab.flow import Level, Outcome
+from netlab.flow import Brief, Flow, Outcome
 from netlab.http.cache.stored import Stored
+from netlab.http.express import LONGEST, Express
 
 if TYPE_CHECKING:
     from netlab.http.connection import HttpConnection
@@ -16,8 +17,6 @@ LARGEST = 256 << 10
 """Bytes of content that are written in one piece."""
 WITHOUT_CONTENT = frozenset((204, 205, 304))
 """Statuses behind whose heads nothing stands, not even a length."""
-LONGEST = 4 << 10
-"""Bytes of a request that are remembered."""
 MOST = 8
 """Requests by which one stored response is known; more clients than that differ in their fields all the time."""
 
@@ -25,10 +24,12 @@ MOST = 8
 class Known:
     """All requests that get the same: the answer, byte for byte, for as long as its Age is right."""
 
-    __slots__ = ("block", "label", "made", "stored", "until", "wire")
+    __slots__ = ("about", "block", "made", "stored", "until", "wire")
 
-    def __init__(self, stored: Stored, label: str) -> None:
-        self.stored, self.label = stored, label
+    def __init__(self, stored: Stored, flow: Flow) -> None:
+        outcome = Outcome.OK if stored.status < 400 else Outcome.REFUSED
+        self.about = Brief("http", flow.service, flow.label, str(stored.status), outcome, stored.size, cache="hit")
+        self.stored = stored
         self.block = self.wire = b""
         self.made = self.until = 0.0
 
@@ -43,35 +44,27 @@ class Known:
         self.block = stored.block
 
 
-class Express:
-    """Requests that were hits, by their bytes. Nothing of a request counts that is not in them: it is barred while a
-    server's answers depend on who asks, or while it has to see each request.
-    """
+class Hits(Express):
+    """Requests that were hits, by their bytes."""
 
     def __init__(
         self, now: Callable[[], float], member: Callable[[Stored, float], str], hit: Callable[[], None]
     ) -> None:
+        super().__init__()
         self._now, self._member, self._hit = now, member, hit
         self._known: dict[bytes, Known] = {}
-        self._bars: set[str] = set()
-        self._barred = False
 
-    def bar(self, why: str, there_is: bool) -> None:
-        """Answer and learn nothing while there is one of these."""
-        (self._bars.add if there_is else self._bars.discard)(why)
-        self._barred = bool(self._bars)
-
-    def learn(self, request: bytes, stored: Stored, label: str) -> int:
+    def learn(self, request: bytes, stored: Stored, flow: Flow) -> int:
         """The bytes of a request that was answered from what is stored, and would be again; says how many bytes that
         takes.
         """
         asked_by = stored.asked_by
-        if self._barred or len(request) > LONGEST or len(asked_by) >= MOST or request in self._known:
+        if self.barred or len(request) > LONGEST or len(asked_by) >= MOST or request in self._known:
             return 0
         if stored.size > LARGEST or stored.status in WITHOUT_CONTENT:
             return 0
         taken = len(request) if asked_by else len(request) + stored.size
-        self._known[request] = self._known[asked_by[0]] if asked_by else Known(stored, label)
+        self._known[request] = self._known[asked_by[0]] if asked_by else Known(stored, flow)
         asked_by.append(request)
         return taken
 
@@ -87,9 +80,8 @@ class Express:
         self._known.clear()
 
     def answers(self, connection: HttpConnection, data: bytes) -> bool:
-        """Whether these bytes are one request that is known, and has been answered now."""
         known = self._known.get(data)
-        if known is None or self._barred or not connection.between_requests:
+        if known is None or self.barred:
             return False
         now = self._now()
         stored = known.stored
@@ -97,18 +89,10 @@ class Express:
             if now >= stored.fresh.until or now < stored.fresh.answered or stored.said.no_cache:
                 return False
             known.make(self._member(stored, now), now)
-        flows = connection.flows
-        if flows.level is Level.FULL:
+        if not connection.answered(len(data), known.wire, known.about, connection.flows.now()):
             return False
         stored.uses += 1
         self._hit()
-        carrier = connection.flow
-        flow = flows.open("http", connection.service, carrier)
-        if carrier is not None:
-            flow.client, flow.server = carrier.client, carrier.server
-        flow.label, flow.sent, flow.details = known.label, stored.size, {"cache": "hit"}
-        connection.answered_elsewhere(len(data), known.wire)
-        flow.end(Outcome.OK if stored.status < 400 else Outcome.REFUSED, str(stored.status))
         return True
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ from netlab.flow import FlowLog
 from netlab.http.cache import notes
 from netlab.http.cache.answer import answer, can_answer
 from netlab.http.cache.arrivals import Arrivals
-from netlab.http.cache.express import Express
+from netlab.http.cache.express import Hits
 from netlab.http.cache.fetch import Fetch, Forward, in_place_of
 from netlab.http.cache.purging import may_purge, purged
 from netlab.http.cache.rules import CacheRules
@@ -30,7 +30,7 @@ class SharedCache:
 
     def __init__(self, name: str, rules: CacheRules, clock: Clock, flows: FlowLog) -> None:
         self.name, self.rules, self.clock, self.flows = name, rules, clock, flows
-        self.express = Express(clock.now, self._hit_member, self._count_hit)
+        self.express = Hits(clock.now, self._hit_member, self._count_hit)
         self.store = Store(rules.room, self.express.forget)
         self.arrivals = Arrivals(name, rules, clock, self.store)
 
@@ -81,7 +81,7 @@ class SharedCache:
         if connection.express is None or request.method != "GET" or exchange.is_changed:
             return
         if not any(name in request.fields for name in SELECTIVE) and (head := connection.core.head_of(request)):
-            taken = self.express.learn(head, stored, exchange.flow.label)
+            taken = self.express.learn(head, stored, exchange.flow)
             if taken and stored.live:
                 self.store.grow(stored, taken)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from netlab.flow import Level
+from netlab.flow import Brief, Level
 from netlab.http.connection import HttpConnection
 from netlab.http.exchange import Exchange
+from netlab.http.express import Express
 from netlab.http.rules import LimitRule
 from tests.http.cache.playing import read_head
 from tests.http.cache.test_fetches import when
@@ -179,14 +180,12 @@ async def test_an_answer_that_waits_to_be_written_comes_first() -> None:
     class Held:
         add = staticmethod(held.append)
 
-    class Ahead:
-        def bar(self, why: str, there_is: bool) -> None: ...
-
+    class Ahead(Express):
         def answers(self, connection: HttpConnection, data: bytes) -> bool:
-            if not data.startswith(b"GET /second") or not connection.between_requests:
+            if not data.startswith(b"GET /second"):
                 return False
-            connection.answered_elsewhere(len(data), b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond")
-            return True
+            answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"
+            return connection.answered(len(data), answer, Brief("http", "", "GET /second", "200", "ok", 6), 1.0)
 
     async with serving(waiting.append, level=Level.SUMMARY) as (app, port):
         app.http.take_express(Ahead())
@@ -198,6 +197,8 @@ async def test_an_answer_that_waits_to_be_written_comes_first() -> None:
             connection.in_turn(waiting[0].respond, 200, b"", b"first")
             assert held == [connection]
             await client.send(b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
+            await when(lambda: len(waiting) == 2)  # it goes the long way, behind the first
+            waiting[1].respond(200, b"", b"second")
             assert [(await client.response())[1] for _ in range(2)] == [b"first", b"second"]
 
 
