@@ -55,6 +55,10 @@ class Event(NamedTuple):
     start: int
     end: int
 
+    def moved(self, time: float, by: int) -> Event:
+        """The same at another time, so many bytes further on."""
+        return self._replace(time=time, start=self.start + by, end=self.end + by)
+
 
 class Flow:
     """One conversation. At level summary these slots are all there is; at full, `events` and tapes come with it.
@@ -153,35 +157,40 @@ class Flow:
 class Brief:
     """What conversations that ended as they began have in common, such as answers known beforehand. Each is kept as a
     number and a time, and becomes a `Flow` when somebody looks.
+
+    `events` are what each would note at level full, their offsets counted from where its own bytes begin.
     """
 
-    __slots__ = ("details", "kind", "label", "outcome", "result", "sent", "service")
+    __slots__ = ("details", "events", "kind", "label", "outcome", "result", "sent", "service")
 
     def __init__(
         self, kind: str, service: str, label: str, result: str, outcome: str, sent: int, **details: Any
     ) -> None:
         self.kind, self.service, self.label, self.result, self.outcome = kind, service, label, result, outcome
         self.sent, self.details = sent, details
+        self.events: list[Event] | None = None
 
-    def flow(self, log: FlowLog, number: int, _: Brief, parent: Flow, now: float) -> Flow:
+    def again(self) -> Brief:
+        """Another of the same, for what is to come."""
+        return Brief(self.kind, self.service, self.label, self.result, self.outcome, self.sent, **self.details)
+
+    def flow(self, log: FlowLog, number: int, parent: Flow, now: float, begins: Begins | None) -> Flow:
         flow = _new(Flow)
-        flow.log, flow.id, flow.parent, flow.level, flow.started, flow.ended = (
-            log,
-            number,
-            parent,
-            Level.SUMMARY,
-            now,
-            now,
-        )
+        flow.log, flow.id, flow.parent, flow.started, flow.ended = log, number, parent, now, now
         flow.kind, flow.service, flow.label, flow.result = self.kind, self.service, self.label, self.result
         flow.client, flow.server, flow.outcome = parent.client, parent.server, self.outcome
         flow.received, flow.sent, flow.details = 0, self.sent, dict(self.details) or None
         flow.events = flow.wire = flow.plain = None
+        flow.level = Level.SUMMARY if begins is None else Level.FULL
+        if begins is not None and self.events is not None:
+            flow.events = [event.moved(now, begins[event.side == "server"]) for event in self.events]
         return flow
 
 
-Kept = tuple[int, Brief, Flow, float]
-"""One brief conversation: its number, what it was, the connection it ran on, and when (monotonic)."""
+Begins = tuple[int, int]
+"""Where a conversation begins in its connection's bytes: the client's, the server's."""
+Kept = tuple[int, Brief, Flow, float, Begins | None]
+"""One brief conversation: its number, what it was, the connection it ran on, when (monotonic), and where at full."""
 
 
 class Counters(NamedTuple):
@@ -272,23 +281,27 @@ class FlowLog:
                 subscription.put(("opened", flow))
         return flow
 
-    def brief(self, about: Brief, parent: Flow, now: float) -> None:
-        """A conversation began and ended in this moment, on the connection `parent`; never at level full."""
+    def brief(self, about: Brief, parent: Flow, now: float, begins: Begins | None) -> None:
+        """A conversation began and ended in this moment, on the connection `parent`; `begins` at level full."""
         self._opened = number = self._opened + 1
         self.outcomes[about.outcome] += 1
         if self.level:
-            kept = (number, about, parent, now)
-            self._ring.append(kept)
+            self._ring.append((number, about, parent, now, begins))
             if self.followed:
-                self._tell(self._read(kept))
+                self._tell(about.flow(self, number, parent, now, begins))
 
     def _tell(self, flow: Flow) -> None:
         for subscription in self._followers:
             subscription.put(("opened", flow))
+            for event in flow.events or ():
+                subscription.put(("noted", flow, event))
         self.finish(flow)
 
     def _read(self, kept: Flow | Kept) -> Flow:
-        return kept if isinstance(kept, Flow) else kept[1].flow(self, *kept)
+        if isinstance(kept, Flow):
+            return kept
+        number, about, parent, now, begins = kept
+        return about.flow(self, number, parent, now, begins)
 
     def tape(self) -> Tape:
         """A tape for a connection's raw bytes, within this log's bounds."""

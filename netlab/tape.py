@@ -43,6 +43,13 @@ class Tape:
             if self._budget is not None:
                 self._budget.spend(len(data))
 
+    def exchanged(self, now: float, request: bytes, answer: bytes) -> tuple[int, int]:
+        """As two writes, one from each side; returns where they begin in that side's bytes."""
+        begins = self.offsets["client"], self.offsets["server"]
+        self.write(now, "client", request)
+        self.write(now, "server", answer)
+        return begins
+
     def clear(self) -> int:
         """Forget the bytes (the log needs the room); returns how many they were."""
         freed, self.kept, self.limit, self.truncated = self.kept, 0, 0, True

@@ -82,17 +82,21 @@ class HttpConnection(PacedConnection):
         if self.delegate is None:
             self._settle(idle)
 
-    def answered(self, length: int, answer: bytes, about: Brief, now: float) -> bool:
-        """Write an answer to a whole request of so many bytes that has just come; False if others come first, or if
-        more is to be kept of it than `about`.
+    def answered(self, data: bytes, answer: bytes, about: Brief, now: float) -> bool:
+        """Write the answer to a whole request that has just come; False if others come first, or if more is to be kept
+        of it than `about` knows.
         """
-        if self.exchange is not None or self.tape is not None or self.writing_paused or self.lingering:
+        if self.exchange is not None or self.writing_paused or self.lingering or self.draining or self.peer_ended:
             return False
-        if self.draining or self.peer_ended or self.flows.full or not self.core.pass_by(length):
+        tape, flows = self.tape, self.flows
+        if flows.full is (tape is None) or (tape is not None and about.events is None):
+            return False
+        if not self.core.pass_by(len(data)):
             return False
         self.transport.write(answer)
         self.written += len(answer)
-        self.flows.brief(about, self.flow, now)  # type: ignore[arg-type]  # open since `attach`
+        begins = None if tape is None else tape.exchanged(now, data, answer)
+        flows.brief(about, self.flow, now, begins)  # type: ignore[arg-type]  # open since `attach`
         self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
         return True
 

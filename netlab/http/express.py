@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netlab.flow import Brief, Outcome
+from netlab.flow import Brief
+from netlab.http.recording import read_head
 from netlab.http.settings import StandingFields
 
 if TYPE_CHECKING:
@@ -41,12 +42,29 @@ class Express:
 class Constant:
     """An answer that is always the same, but for its Date."""
 
-    __slots__ = ("about", "tail", "until", "wire")
+    __slots__ = ("about", "events", "tail", "until", "wire")
 
-    def __init__(self, about: Brief, fields: bytes, body: bytes) -> None:
-        self.about = about
+    def __init__(self, exchange: Exchange, fields: bytes, body: bytes) -> None:
+        flow = exchange.flow
+        self.about = Brief(flow.kind, flow.service, flow.label, flow.result, flow.outcome, len(body))
         self.tail = b"%bContent-Length: %d\r\n\r\n%b" % (fields, len(body), body)
         self.wire, self.until = b"", -1.0
+        self.events = flow.events
+
+    def make(self, standing: StandingFields, now: float) -> None:
+        """Anew, with the Date of this moment; what was recorded before keeps the old one."""
+        self.wire = wire = b"HTTP/1.1 200 OK\r\n%b%b" % (standing.before(b"", now), self.tail)
+        self.until = standing.until
+        if self.events is None:
+            return
+        self.about = about = self.about.again()
+        about.events = []
+        first = {event.side: event.start for event in reversed(self.events)}
+        for event in self.events:
+            if event.name == "response.sent":
+                fields = read_head(wire[: wire.find(b"\r\n\r\n")])[1]
+                event = event._replace(fields={**event.fields, "fields": fields})
+            about.events.append(event.moved(now, -first[event.side]))
 
 
 class Constants(Express):
@@ -59,21 +77,16 @@ class Constants(Express):
 
     def respond(self, exchange: Exchange, fields: bytes, body: bytes) -> None:
         """Answer, and so again whoever sends the same bytes: it is the same for everyone, at any time."""
-        if exchange.connection.express is self and not self.barred:
-            self._learn(exchange, fields, body)
         exchange.respond(200, fields, body)
-
-    def _learn(self, exchange: Exchange, fields: bytes, body: bytes) -> None:
-        request, flow = exchange.request, exchange.flow
-        if exchange.is_changed or request.method != "GET" or request.version != "1.1":
+        if exchange.connection.express is not self or self.barred or exchange.is_changed:
             return
+        request = exchange.request
         head = exchange.connection.core.head_of(request)
-        if not 0 < len(head) <= LONGEST:
+        if not 0 < len(head) <= LONGEST or request.method != "GET" or request.version != "1.1":
             return
         if len(self._known) >= MOST:
             self._known.clear()
-        about = Brief(flow.kind, flow.service, flow.label, "200", Outcome.OK, len(body))
-        self._known[head] = Constant(about, fields, body)
+        self._known[head] = Constant(exchange, fields, body)
 
     def answers(self, connection: HttpConnection, data: bytes) -> bool:
         known = self._known.get(data)
@@ -81,6 +94,5 @@ class Constants(Express):
             return False
         now = connection.flows.now()
         if now >= known.until:
-            known.wire = b"HTTP/1.1 200 OK\r\n%b%b" % (self._standing.before(b"", now), known.tail)
-            known.until = self._standing.until
-        return connection.answered(len(data), known.wire, known.about, now)
+            known.make(self._standing, now)
+        return connection.answered(data, known.wire, known.about, now)

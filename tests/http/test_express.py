@@ -98,7 +98,47 @@ async def test_a_watcher_sees_each_one(level: Level | None) -> None:
             ended = [item[1] for item in items if item[0] == "ended" and item[1].kind == "http"]
             assert [flow.label for flow in ended] == ["GET /hello"] * 2
             assert all(isinstance(flow, Flow) and flow.full is (level is Level.FULL) for flow in ended)
+            # the connection was opened when less was kept
             assert hello.asked == (3 if level is Level.FULL else 1)
+
+
+async def test_at_level_full_each_is_recorded_as_on_the_long_way() -> None:
+    async with serving(nobody, level=Level.FULL) as (app, port):
+        hello = Hello(app)
+        async with connected(port) as client:
+            await client.send(ASK.replace(b"hello", b"other"))
+            await client.response()
+            for _ in range(3):
+                await ask(client)
+        assert hello.asked == 2
+        _, *flows = app.http_flows()
+        connection = flows[0].parent
+        assert connection is not None
+        assert connection.wire is not None
+        for flow in flows:
+            assert flow.events is not None
+            assert [event.name for event in flow.events] == ["request.received", "response.sent", "response.ended"]
+            request, response, end = flow.events
+            assert flow.events[0].fields == flows[0].events[0].fields  # type: ignore[index]  # it has events
+            assert connection.wire.read("client", request.start, request.end) == ASK
+            head = connection.wire.read("server", response.start, response.end)
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert f"Date: {response.fields['fields'].get('date')}".encode() in head
+            assert connection.wire.read("server", response.end, end.start) == b"hello"
+            assert end.fields == {"body": {"text": "hello"}, "size": 5}
+
+
+async def test_what_was_learnt_at_summary_is_not_enough_at_full() -> None:
+    async with serving(nobody, level=Level.SUMMARY) as (app, port):
+        hello = Hello(app)
+        async with connected(port) as client:
+            await ask(client)
+        app.flows.set_level(Level.FULL)
+        async with connected(port) as client:
+            for _ in range(2):
+                await ask(client)
+        assert hello.asked == 2
+        assert all(flow.events for flow in app.http_flows()[1:])
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ class Hits(Express):
             if now >= stored.fresh.until or now < stored.fresh.answered or stored.said.no_cache:
                 return False
             known.make(self._member(stored, now), now)
-        if not connection.answered(len(data), known.wire, known.about, connection.flows.now()):
+        if not connection.answered(data, known.wire, known.about, connection.flows.now()):
             return False
         stored.uses += 1
         self._hit()

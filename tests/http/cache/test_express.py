@@ -185,7 +185,7 @@ async def test_an_answer_that_waits_to_be_written_comes_first() -> None:
             if not data.startswith(b"GET /second"):
                 return False
             answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"
-            return connection.answered(len(data), answer, Brief("http", "", "GET /second", "200", "ok", 6), 1.0)
+            return connection.answered(data, answer, Brief("http", "", "GET /second", "200", "ok", 6), 1.0)
 
     async with serving(waiting.append, level=Level.SUMMARY) as (app, port):
         app.http.take_express(Ahead())
