@@ -74,7 +74,11 @@ class Outgoing(asyncio.Protocol):
     # -- what subclasses use -----------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the transport: once per turn, gathered."""
+        """Hand bytes to the transport: once per turn, gathered. Behind the connection's end they go nowhere: uvloop
+        would raise an error then, in the middle of a flush that is others', too.
+        """
+        if self.transport.is_closing():
+            return
         if self.tape is not None:
             self.tape.write(self.flow.log.now(), "client", data)
         self.written += len(data)

@@ -6,21 +6,21 @@ Afterwards every counter, lease and session of the balancer is zero: `balancing`
 from __future__ import annotations
 
 import asyncio
-import signal
+import dataclasses
+import itertools
 import socket
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, AsyncExitStack
 
 import pytest
 
 from netlab.flow import Level, Outcome
 from netlab.net import relay, splice
 from tests.http.serving import connected
+from tests.servers import upstream_process
 from tests.servers.l4_balancer.balanced import LINUX, balancing, is_reset, named, said, upstream
+from tests.servers.proxies import program, run
+from tests.servers.upstream_process import Running, web
 
 pytestmark = LINUX
 
@@ -39,38 +39,9 @@ asyncio.run(main())
 """
 
 
-@dataclass
-class Running:
-    """An upstream of its own process: it says its name, and then what it hears."""
-
-    port: int
-    process: subprocess.Popen[bytes]
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@contextmanager
-def process(name: str, port: int = 0) -> Iterator[Running]:
-    with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", port))
-        listening.listen(1024)
-        port = listening.getsockname()[1]
-        command = [sys.executable, "-I", "-c", PROGRAM, str(listening.fileno()), name]
-        started = subprocess.Popen(command, pass_fds=[listening.fileno()], stderr=subprocess.DEVNULL)
-    try:
-        yield Running(port, started)
-    finally:
-        started.kill()
-        started.wait()
+def process(name: str, port: int = 0) -> AbstractContextManager[Running]:
+    """One that says its name, and then what it hears."""
+    return upstream_process.process(PROGRAM, name, port=port)
 
 
 async def many(port: int, count: int) -> Counter[bytes]:
@@ -154,6 +125,46 @@ async def test_coming_and_going() -> None:
             assert found[b"a"] + found[b"b"] == turns * clients
             assert found[b"a"] >= turns // 2
             assert balanced.members[f"127.0.0.1:{port}"].errors >= turns // 2
+
+
+async def test_half_the_pool_is_slow() -> None:
+    """Of 90 connections of 6 clients, those to whom the quick are a matter of course give the slow half 30 at most."""
+    with web("slow", delay=0.1) as slow, web("fast") as fast:
+        ports = [slow.port, fast.port, slow.port, fast.port]
+        async with balancing(*ports, balance="least_connections", level=Level.SUMMARY) as balanced:
+
+            async def client() -> list[bytes]:
+                request = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+                return [(await said(balanced.port, request))[-4:] for _ in range(15)]
+
+            found = Counter(itertools.chain(*await asyncio.gather(*(client() for _ in range(6)))))
+            assert found[b"slow"] + found[b"fast"] == 90
+            assert found[b"slow"] <= 30, found
+
+
+@pytest.mark.one_loop
+async def test_weights_and_settings_change_every_50_ms_under_1000_clients() -> None:
+    """wrk has 1,000 clients connect, ask and leave for a second: not one error, and each upstream has its share."""
+    wrk = program("wrk")
+    with web("a") as a, web("b") as b:
+        async with balancing(a.port, b.port, balance="weighted_round_robin", level=Level.SUMMARY) as balanced:
+            url = f"http://127.0.0.1:{balanced.port}/"
+            command = [wrk, "-t1", "-c1000", "-d1s", "--timeout", "20s", "-H", "Connection: close", url]
+            asking, config, changes = balanced.server.tasks.start(run(*command), "clients"), balanced.server.config, 0
+            while not asking.done():
+                for number, name in enumerate(balanced.members):
+                    balanced.server.steering.act("weight", upstream=name, value=str((changes + number) % 3))
+                balanced.server.reload(dataclasses.replace(config, retries=changes % 3, slow_start=float(changes % 2)))
+                changes += 1
+                await asyncio.wait([asking], timeout=0.05)
+            code, told, errors = await asking
+            assert (code, errors) == (0, "")
+            assert "Socket errors" not in told, told
+            assert "Non-2xx" not in told, told
+            assert changes > 10
+            totals = [member.total for member in balanced.members.values()]
+            assert sum(totals) >= 1000
+            assert min(totals) > sum(totals) / 4
 
 
 async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
