@@ -54,11 +54,12 @@ class Listening:
     accept_proxy_protocol: bool = False
     prepare: Prepare | None = None
     keep_hello: bool = False  # a client's first message, for who explains it
+    schemes: tuple[str, str] = ("http", "https")
 
     def plain(self, address: Address) -> Listener:
         return Listener(
             name=self.http.name,
-            scheme="http",
+            scheme=self.schemes[0],
             host=address.host,
             port=address.port,
             factory=lambda: self.http.connection(self.gate),
@@ -73,7 +74,7 @@ class Listening:
 
         return Listener(
             name=self.http.name,
-            scheme="https",
+            scheme=self.schemes[1],
             host=address.host,
             port=address.port,
             factory=lambda: TlsLayer(

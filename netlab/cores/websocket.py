@@ -1,0 +1,199 @@
+"""WebSocket without I/O, both roles (RFC 6455, RFC 7692): bytes in, messages out; acts in, frames out.
+
+The opening handshake is in `websocket_handshake`; from its last byte on a `WebSocketCore` speaks. It answers pings and
+closes by itself, and ends with the right close code where the peer breaks a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from websockets.utils import apply_mask
+
+from netlab.cores.websocket_close import NORMAL, close_payload
+from netlab.cores.websocket_deflate import Deflate, Deflater
+from netlab.cores.websocket_events import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Close,
+    Event,
+    Frame,
+    Message,
+    Ping,
+    Pong,
+)
+from netlab.cores.websocket_reader import FINAL, LONGEST_CONTROL, MASKED, RSV1, Limits, Reader
+from netlab.errors import LocalProtocolError, RemoteProtocolError
+
+__all__ = [
+    "BINARY",
+    "CLOSE",
+    "CONTINUATION",
+    "PING",
+    "PONG",
+    "TEXT",
+    "Close",
+    "Event",
+    "Frame",
+    "Limits",
+    "Message",
+    "Ping",
+    "Pong",
+    "WebSocketCore",
+    "encode_frame",
+    "encode_header",
+]
+
+WORTH_IT = 32
+"""Bytes from which a message is compressed, where that was agreed on."""
+HEADERS = {opcode: [bytes((FINAL | opcode, length)) for length in range(126)] for opcode in (TEXT, BINARY)}
+"""Of whole messages without a mask, up to 125 bytes."""
+
+
+def encode_header(first: int, length: int, mask: bytes = b"") -> bytes:
+    """A frame's header (RFC 6455 5.2); `first` holds FIN, the reserved bits and the opcode."""
+    bit = MASKED if mask else 0
+    if length < 126:
+        return bytes((first, bit | length)) + mask
+    if length < 65536:
+        return bytes((first, bit | 126, length >> 8, length & 255)) + mask
+    return bytes((first, bit | 127)) + length.to_bytes(8, "big") + mask
+
+
+def encode_frame(opcode: int, data: bytes, *, final: bool = True, rsv: int = 0, mask: bytes = b"") -> bytes:
+    """A frame, for who wants one that may be like no other; `rsv` are the three reserved bits."""
+    first = (FINAL if final else 0) | rsv << 4 | opcode
+    return encode_header(first, len(data), mask) + (apply_mask(data, mask) if mask else data)
+
+
+class WebSocketCore(Reader):
+    """One side of a WebSocket. A client is given `mask`, the maker of masks: 4 bytes nobody can foresee each time."""
+
+    __slots__ = (
+        "_deflater",
+        "_make_mask",
+        "_out",
+        "close_received",
+        "close_sent",
+        "failed",
+        "messages",
+        "peer_began",
+        "sent",
+    )
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        deflate: Deflate | None = None,
+        mask: Callable[[], bytes] | None = None,
+        offset: int = 0,
+    ) -> None:
+        super().__init__(masked=mask is None, limits=limits, deflate=deflate, offset=offset)
+        self._make_mask = mask
+        self._deflater = Deflater(deflate) if deflate is not None else None
+        self._out: list[bytes] = []
+        self.sent = 0  # bytes; where frames are kept, their offsets count from here
+        self.messages = 0  # sent
+        self.close_sent: Close | None = None
+        self.close_received: Close | None = None
+        self.peer_began = False  # the closing handshake
+        self.failed: RemoteProtocolError | None = None
+
+    # -- acts --------------------------------------------------------------------------------------------------------
+
+    def send(self, opcode: int, data: bytes) -> None:
+        """A whole message, TEXT or BINARY, in one frame; compressed where that was agreed on and is worth it."""
+        if self.close_sent is not None:
+            raise LocalProtocolError("nothing is sent behind a close frame (RFC 6455 5.5.1)")
+        self.messages += 1
+        if self._deflater is None and self._make_mask is None and self.frames is None:
+            length = len(data)
+            self._out.append(HEADERS[opcode][length] if length < 126 else encode_header(FINAL | opcode, length))
+            self._out.append(data)
+        elif self._deflater is not None and len(data) >= WORTH_IT:
+            self._write(FINAL | RSV1 | opcode, self._deflater.message(data))
+        else:
+            self._write(FINAL | opcode, data)
+
+    def send_fragmented(self, opcode: int, pieces: Sequence[bytes]) -> None:
+        """One message in as many frames as there are pieces (RFC 6455 5.4); as it is, never compressed."""
+        if self.close_sent is not None:
+            raise LocalProtocolError("nothing is sent behind a close frame (RFC 6455 5.5.1)")
+        self.messages += 1
+        last = len(pieces) - 1
+        for number, piece in enumerate(pieces):
+            self._write((FINAL if number == last else 0) | (CONTINUATION if number else opcode), piece)
+
+    def send_encoded(self, frames: bytes, *, compressed: bool) -> None:
+        """Frames made for many at once; a message that was compressed elsewhere ends this side's context."""
+        if compressed and self._deflater is not None:
+            self._deflater.forget()
+        self.messages += 1
+        self._out.append(frames)
+
+    def ping(self, data: bytes = b"") -> None:
+        self._write_control(PING, data)
+
+    def pong(self, data: bytes = b"") -> None:
+        """A sign of life; a ping is answered without it."""
+        self._write_control(PONG, data)
+
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Begin the closing handshake, or answer the peer's; what comes after the first call is ignored."""
+        if self.close_sent is None:
+            self._write_control(CLOSE, close_payload(code, reason))
+            self.close_sent = Close(code, reason)
+
+    def outgoing(self) -> bytes:
+        out = self._out
+        if not out:
+            return b""
+        self._out = []
+        data = b"".join(out)
+        self.sent += len(data)
+        return data
+
+    @property
+    def closed(self) -> bool:
+        """Both sides have said that they close, or the peer broke a rule: the connection can end."""
+        return self.close_sent is not None and (self.close_received is not None or self.failed is not None)
+
+    # -- what the reader says ------------------------------------------------------------------------------------------
+
+    def _ping_received(self, payload: bytes) -> None:
+        if self.close_sent is None:  # RFC 6455 5.5.2: unless it already received a close frame
+            self._write_control(PONG, payload)
+
+    def _close_received(self, close: Close) -> None:
+        """Answered with the code that was given (RFC 6455 5.5.1), inside of a message too."""
+        self.close_received, self.peer_began = close, self.close_sent is None
+        self.close(close.code)
+
+    def _violated(self, error: RemoteProtocolError) -> None:
+        self.failed = error
+        self.close(error.status, error.reason)
+
+    # -- frames out ----------------------------------------------------------------------------------------------------
+
+    def _write_control(self, opcode: int, data: bytes) -> None:
+        if len(data) > LONGEST_CONTROL:
+            raise LocalProtocolError(f"a control frame carries at most 125 bytes, not {len(data)} (RFC 6455 5.5)")
+        if self.close_sent is None:
+            self._write(FINAL | opcode, data)
+
+    def _write(self, first: int, payload: bytes) -> None:
+        mask = b"" if self._make_mask is None else self._make_mask()
+        header = encode_header(first, len(payload), mask)
+        if self.frames is not None:
+            start = self.sent + sum(map(len, self._out))
+            end = start + len(header) + len(payload)
+            self.frames.append(
+                Frame(True, bool(first & FINAL), first >> 4 & 7, first & 15, mask, len(payload), start, end)
+            )
+        self._out.append(header)
+        self._out.append(apply_mask(payload, mask) if mask else payload)

@@ -1,0 +1,66 @@
+"""What WebSocket messages and control frames leave on a flow at level full; nothing of this runs at summary."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from netlab.cores.websocket import TEXT, Close, Event, Frame, Message, Ping, Pong
+from netlab.cores.websocket_close import meaning
+from netlab.errors import RemoteProtocolError
+from netlab.flow import Flow, Side
+
+KEPT = 64 << 10
+"""Bytes of each message that are kept."""
+
+
+def note_event(flow: Flow, side: Side, event: Event, kept: int = KEPT, **more: Any) -> None:
+    """What one side has said, by its own name; seen from the server, whoever looks on."""
+    how = "received" if side == "client" else "sent"
+    if isinstance(event, RemoteProtocolError):
+        facts: dict[str, Any] = {
+            "reason": event.reason,
+            "rule": event.rule,
+            "section": event.section,
+            "offset": event.offset,
+        }
+        flow.note("protocol.violated", side, **facts)
+    elif isinstance(event, Message):
+        flow.note(f"message.{how}", side, start=event.start, end=event.end, **message_facts(event, kept), **more)
+    elif isinstance(event, Close):
+        facts = {"code": event.code, "reason": event.reason, "meaning": meaning(event.code)}
+        flow.note(f"close.{how}", side, start=event.start, end=event.end, **facts)
+    else:
+        name = "ping" if isinstance(event, Ping) else "pong"
+        flow.note(f"{name}.{how}", side, start=event.start, end=event.end, data=event.data.hex(), **more)
+
+
+def message_facts(message: Message, kept: int = KEPT) -> dict[str, Any]:
+    """A message as an event's fields: what it says, how long it is, and what it was on the wire."""
+    size = len(message.data)
+    facts: dict[str, Any] = {"opcode": "text" if message.opcode == TEXT else "binary", "size": size}
+    if message.opcode == TEXT:
+        facts["text"] = message.data[:kept].decode("utf-8", "ignore")
+    else:
+        facts["base64"] = base64.b64encode(message.data[:kept]).decode()
+    if size > kept:
+        facts["truncated"] = True
+    if message.payload != size:
+        facts["payload"] = message.payload
+        facts["ratio"] = round(message.payload / size, 3) if size else 0
+    if message.frames > 1:
+        facts["frames"] = message.frames
+    return facts
+
+
+def sent_message(opcode: int, data: bytes, frames: list[Frame]) -> Message:
+    """A message of ours as the peer will see it, from the frames it left in."""
+    payload = sum(frame.length for frame in frames)
+    return Message(opcode, data, frames[0].start, frames[-1].end, payload, len(frames))
+
+
+def sent_control(frame: Frame, close: Close | None, data: bytes) -> Event:
+    """A control frame of ours."""
+    if close is not None:
+        return close._replace(start=frame.start, end=frame.end)
+    return (Ping if frame.name == "ping" else Pong)(data, frame.start, frame.end)

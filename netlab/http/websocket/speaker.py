@@ -1,0 +1,35 @@
+"""Who speaks on a WebSocket: told of messages, and answers with the session's acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netlab.cores.websocket import Message, Pong
+
+if TYPE_CHECKING:
+    from netlab.http.websocket.session import Session
+
+
+class Speaker:
+    """One conversation's side. All of it is called in the loop's turn and must not wait."""
+
+    __slots__ = ()
+
+    def begin(self, session: Session) -> None:
+        """The handshake is over."""
+
+    def message(self, session: Session, message: Message) -> None:
+        """The peer has said something."""
+
+    def pong(self, session: Session, pong: Pong, seconds: float) -> None:
+        """An answer to a ping of the session's, after so many seconds."""
+
+    def writable(self, session: Session) -> None:
+        """The peer has taken what was written."""
+
+    def over(self, session: Session) -> None:
+        """The peer is gone, or has said goodbye."""
+
+
+MakeSpeaker = Callable[[], Speaker]

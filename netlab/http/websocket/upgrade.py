@@ -1,0 +1,32 @@
+"""The upgrade of an HTTP request to a WebSocket, or the reason why not."""
+
+from __future__ import annotations
+
+from netlab.cores.websocket_handshake import Refused, accept
+from netlab.http.exchange import Exchange
+from netlab.http.websocket.session import Session
+from netlab.http.websocket.settings import WebSocketSettings
+from netlab.http.websocket.speaker import MakeSpeaker
+
+
+def upgrade(exchange: Exchange, settings: WebSocketSettings, make: MakeSpeaker) -> None:
+    """Answer the handshake: 101 and whoever `make` makes speaks from then on, or a refusal that says why."""
+    request = exchange.request
+    verdict = accept(request.method, request.version, request.fields, settings.terms)
+    if isinstance(verdict, Refused):
+        exchange.flow.note("handshake.refused", reason=verdict.reason, section=verdict.section)
+        refuse(exchange, verdict)
+        return
+    path, _, query = request.path.partition("?")
+    asked = exchange.flow
+    flow = asked.log.open("websocket", asked.service, asked)
+    flow.client, flow.server, flow.label = asked.client, asked.server, request.path
+    if verdict.subprotocol is not None:
+        flow.detail(subprotocol=verdict.subprotocol)
+    if verdict.deflate is not None:
+        flow.detail(compression=dict(verdict.fields)["Sec-WebSocket-Extensions"])
+    exchange.upgrade(101, verdict.fields, Session(flow, verdict, settings, make(), path, query))
+
+
+def refuse(exchange: Exchange, verdict: Refused) -> None:
+    exchange.refuse(verdict.status, f"{verdict.reason} ({verdict.section})", verdict.fields)
