@@ -26,4 +26,5 @@ def resolver(services: Mapping[str, Service], action: str, name: str, lines: Seq
         answering.ready.clear()  # what is ready may have been made of it
     elif action == "load":
         record["learnt"] = cache.load(lines, now)
-    return {"entries": len(cache), "bytes": cache.size, "ready": len(answering.ready), **record}
+    counted = answering.statistics.as_json() if action == "status" else {}
+    return {"entries": len(cache), "bytes": cache.size, "ready": len(answering.ready), **counted, **record}

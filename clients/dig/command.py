@@ -23,6 +23,7 @@ from netlab.net.addresses import AddressMap, Overrides, SocketAddress
 from netlab.net.dial import Dialer
 from netlab.net.dns_asking import Asker, Locate
 from netlab.net.resolve import SystemResolver, known, resolve
+from netlab.net.tasks import Tasks
 from netlab.policy.dns_cache import DnsCache
 from netlab.policy.dns_servers import ServerBook
 
@@ -42,7 +43,7 @@ class Command:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.wish = read_words(config)
-        self.flows = FlowLog(Level.SUMMARY)
+        self.flows, self.tasks = FlowLog(Level.SUMMARY), Tasks("dig")
 
     async def run(self, addresses: Addresses | None) -> int:
         lab = AddressMap() if addresses is None else AddressMap.from_json(await addresses())
@@ -73,7 +74,7 @@ class Command:
 
     def _asker(self, lab: AddressMap, locating: Locate) -> Asker:
         dialer = Dialer(self.flows, addresses=lab)
-        return Asker(self.flows, SystemClock(), dialer, locating, random.SystemRandom(), "dig")
+        return Asker(self.flows, SystemClock(), dialer, locating, random.SystemRandom(), self.tasks, "dig")
 
     def _show(self, result: Result, reply: Message, where: SocketAddress, *, tcp: bool) -> None:
         if self.config.json:

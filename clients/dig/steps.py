@@ -8,7 +8,7 @@ from html import escape as to_html
 from netlab.cores.dns_codes import rcode_name, type_name
 from netlab.cores.dns_names import to_text
 from netlab.cores.resolution import Resolved
-from netlab.cores.resolution_trace import Step, Trace
+from netlab.cores.resolution_trace import Asked, Step, Trace, described
 from netlab.text import escape
 
 MEANINGS = {
@@ -25,7 +25,7 @@ MEANINGS = {
 }
 
 
-def meaning(step: Step) -> str:
+def meaning(step: Step | Asked) -> str:
     """What a step means, where there is something to say."""
     if step.what == "cache":
         return "learnt a moment ago, and still within its time"
@@ -43,14 +43,6 @@ def explained(trace: Trace, indent: str = "") -> Iterator[str]:
         yield escape(f"{indent}  {described(step)}")
         if means := meaning(step):
             yield f"{indent}      {means}"
-
-
-def described(step: Step) -> str:
-    facts = step.facts
-    if step.what != "asked":
-        return f"{step.what}: {step.text}"
-    took = f" in {facts['rtt'] * 1000:.1f} ms" if facts["rtt"] else ""
-    return f"{facts['server']}, for {facts['zone']}: {facts['name']} {facts['type']}?  {step.text}{took}"
 
 
 PAGE = """<!doctype html>

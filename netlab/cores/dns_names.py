@@ -16,6 +16,7 @@ LONGEST_NAME = 255  # bytes in wire form (RFC 1035 2.3.4)
 LONGEST_LABEL = 63
 FORMERR = 1
 
+PLAIN_NAME = re.compile(rb"[!#%&'*+,\-./0-9:<=>?A-Z\[\]^_`a-z{|}~]*")
 PLAIN = re.compile(rb"[!#%&'*+,\-/0-9:<=>?A-Z\[\]^_`a-z{|}~]+")
 ESCAPED = re.compile(r"\\(?:([0-9]{3})|([^0-9])|)|([^\\]+)", re.DOTALL)
 
@@ -118,7 +119,11 @@ def to_text(name: bytes) -> str:
     """As people write it, absolute, with what is special escaped."""
     if name == ROOT:
         return "."
-    return "".join(f"{_label_text(label)}." for label in labels(name))
+    parts = labels(name)
+    text = b".".join(parts)
+    if PLAIN_NAME.fullmatch(text) and text.count(b".") == len(parts) - 1:
+        return text.decode("ascii") + "."
+    return "".join(f"{_label_text(label)}." for label in parts)
 
 
 def _label_text(label: bytes) -> str:

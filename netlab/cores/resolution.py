@@ -55,6 +55,7 @@ class Resolved:
     authority: list[Record] = field(default_factory=list)
     error: tuple[int, str] | None = None
     trace: Trace | None = None
+    queries: int = 0  # sent for it
 
 
 class Resolver:
@@ -71,17 +72,44 @@ class Resolver:
         try:
             resolved: Resolved = yield from work.answer(name, kind, trace, 0)
         except Failed as failed:
-            resolved = work.failure(name.lower(), kind, failed, trace)
-        resolved.trace = trace
+            resolved = self._failure(name, kind, failed, trace, work.now)
+        resolved.trace, resolved.queries = trace, work.queries
         return resolved
+
+    def _failure(self, name: bytes, kind: int, failed: Failed, trace: Trace, now: float) -> Resolved:
+        """What is left to say: an answer behind its time (RFC 8767), else SERVFAIL with the reason."""
+        trace.note("failed", failed.why, code=failed.code)
+        if failed.code != CACHED_ERROR:
+            self.cache.fail(name.lower(), kind, failed.code, failed.why, now)
+        if (stale := self.stale(name, kind, now, failed.why)) is not None:
+            trace.note("stale", "an answer behind its time is better than none (RFC 8767)")
+            return stale
+        return Resolved(SERVFAIL, error=(failed.code, failed.why))
+
+    def stale(self, name: bytes, kind: int, now: float, why: str) -> Resolved | None:
+        """The answer as it was known, where some of it is behind its time; None where that is not known or allowed."""
+        if not self.settings.serve_stale:
+            return None
+        work = Work(self, now, 0, late=True)
+        try:
+            next(work.answer(name, kind, Trace(Question(name, kind)), 0))
+        except StopIteration as ended:
+            resolved: Resolved = ended.value
+            resolved.error = (STALE_NXDOMAIN if resolved.rcode == NXDOMAIN else STALE_ANSWER, why)
+            return resolved
+        except Failed:
+            return None
+        raise AssertionError("nothing is asked for an answer that is late")
 
 
 class Work(Asking):
     """One client's question: from alias to alias, and for each from zone to zone."""
 
-    def __init__(self, resolver: Resolver, now: float, flags: int) -> None:
+    def __init__(self, resolver: Resolver, now: float, flags: int, *, late: bool = False) -> None:
+        """`late`: take what is known, be it behind its time, and ask nobody."""
         super().__init__(resolver.settings, resolver.cache, resolver.book, resolver.chance, now, flags)
         self.under_way: list[tuple[bytes, int]] = []
+        self.late = late
 
     # -- a question, alias by alias ------------------------------------------------------------------------------
 
@@ -96,7 +124,7 @@ class Work(Asking):
                 raise Failed(OTHER, f"aliases lead in a circle, back to {to_text(key)}")
             seen.add(key)
             entry = self._known(key, kind, trace)
-            if entry is None:
+            if entry is None and not self.late:
                 entry = yield from self._learn(key, kind, trace, depth)
             if entry is None:  # an alias was learnt, or an answer that must not be kept
                 entry = self._known(key, kind, trace)
@@ -104,8 +132,8 @@ class Work(Asking):
                 raise Failed(INVALID_DATA, f"nothing that answers {to_text(key)} {type_name(kind)} could be kept")
             if entry.denial:
                 rcode = NXDOMAIN if entry.denial is Denial.NXDOMAIN else NOERROR
-                return Resolved(rcode, found, entry.aged(self.now))
-            records = entry.aged(self.now)
+                return Resolved(rcode, found, self._aged(entry))
+            records = self._aged(entry)
             if entry.kind == DNAME and entry.name != key:
                 moved = _moved(key, records[0])
                 found += [*records, Record(key, CNAME, records[0].ttl, moved)]
@@ -121,12 +149,11 @@ class Work(Asking):
 
     def _known(self, key: bytes, kind: int, trace: Trace) -> Entry | None:
         """From the cache: the rrset, its denial, or an alias that stands for it."""
-        cache = self.cache
-        entry = cache.lookup(key, kind, self.now) if kind != ANY else self._any(key)
+        entry = self._lookup(key, kind) if kind != ANY else self._any(key)
         if entry is None and kind not in (CNAME, ANY):
-            entry = cache.lookup(key, CNAME, self.now)
+            entry = self._lookup(key, CNAME)
             entry = None if entry is not None and entry.denial is Denial.NODATA else entry
-        entry = entry or cache.dname(key, self.now)
+        entry = entry or self.cache.dname(key, self.now)
         if entry is not None:
             trace.note(
                 "cache",
@@ -135,6 +162,13 @@ class Work(Asking):
             )
         return entry
 
+    def _lookup(self, key: bytes, kind: int) -> Entry | None:
+        entry = self.cache.lookup(key, kind, self.now)
+        return self.cache.stale(key, kind, self.now) if entry is None and self.late else entry
+
+    def _aged(self, entry: Entry) -> list[Record]:
+        return entry.aged(self.now, stale_ttl=self.cache.limits.stale_ttl if self.late else 0)
+
     def _any(self, key: bytes) -> Entry | None:
         """ANY is answered with one rrset that is known (RFC 8482 4.1)."""
         for kind in (*LAYOUTS, 0):
@@ -142,20 +176,6 @@ class Work(Asking):
             if entry is not None and entry.denial is not Denial.NODATA:
                 return entry
         return None
-
-    def failure(self, key: bytes, kind: int, failed: Failed, trace: Trace) -> Resolved:
-        """What is left to say: an answer behind its time (RFC 8767), else SERVFAIL with the reason."""
-        trace.note("failed", failed.why, code=failed.code)
-        if self.settings.serve_stale and (entry := self.cache.stale(key, kind, self.now)) is not None:
-            records = entry.aged(self.now, stale_ttl=self.cache.limits.stale_ttl)
-            trace.note("stale", f"an answer that expired {self.now - entry.expires:.0f} s ago")
-            if entry.denial:
-                denied = NXDOMAIN if entry.denial is Denial.NXDOMAIN else NOERROR
-                return Resolved(denied, [], records, (STALE_NXDOMAIN if denied else STALE_ANSWER, failed.why))
-            return Resolved(NOERROR, records, [], (STALE_ANSWER, failed.why))
-        if failed.code != CACHED_ERROR:
-            self.cache.fail(key, kind, failed.code, failed.why, self.now)
-        return Resolved(SERVFAIL, error=(failed.code, failed.why))
 
     # -- from zone to zone ---------------------------------------------------------------------------------------
 
@@ -181,6 +201,8 @@ class Work(Asking):
         while True:
             told, steps = self._how_much(key, told, steps, whole)
             question = Question(upper(key, told), kind if told == count(key) else A, IN)
+            if question.name != key and self.cache.lookup(question.name, A, self.now) is not None:
+                continue  # that there is no zone cut here is known from before
             try:
                 reading: Reading = yield from self.ask_zone(zone, question, forward, trace, look_up)
             except Failed:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from netlab.cores.dns_codes import AAAA, BADVERS, FORMERR, NS, A
 from netlab.cores.dns_message import RD, TC, Edns, Message, Question
-from netlab.cores.dns_names import ROOT, labels, to_text
+from netlab.cores.dns_names import ROOT, to_text
 from netlab.cores.dns_rdata import show, target
 from netlab.cores.dns_response import Meaning, Reading, read_response
 from netlab.cores.resolution_trace import Trace
@@ -27,12 +27,16 @@ class Settings:
     """Names of the root's servers and their addresses."""
     forwards: Mapping[bytes, tuple[str, ...]] = field(default_factory=dict)
     """Zone (folded) → addresses of resolvers that are asked instead of its servers."""
+    over_tcp: frozenset[str] = frozenset()
+    """Those of them that are asked over TCP alone."""
     minimise: bool = True
     """Tell a server no more of the name than it needs (RFC 9156)."""
     ipv4: bool = True
     ipv6: bool = True
     most_queries: int = 64
     """Queries sent: what NXNSAttack and long chains come to an end at."""
+    most_seconds: float = 10.0
+    """Time waited for replies, all in all."""
     most_depth: int = 8
     """Questions asked to answer a question, within each other: addresses of servers without glue."""
     most_aliases: int = 16
@@ -86,12 +90,12 @@ class Asking:
     ) -> None:
         self.settings, self.cache, self.book = settings, cache, book
         self.chance, self.now, self.flags = chance, now, flags
-        self.queries = 0
+        self.queries, self.seconds = 0, 0.0
         self.reason = ""  # why the address of a server could not be found, of the last that was looked for
 
     @property
     def spent(self) -> bool:
-        return self.queries >= self.settings.most_queries
+        return self.queries >= self.settings.most_queries or self.seconds >= self.settings.most_seconds
 
     def ask_zone(self, zone: bytes, question: Question, forward: bool, trace: Trace, look_up: LookUp) -> Steps:
         """Ask the zone's servers one after the other until one makes sense; returns its Reading.
@@ -102,7 +106,8 @@ class Asking:
         hosts = [] if forward else self._hosts_without_address(zone)
         why, tries = "", 0
         while tries < self.settings.most_tries:
-            address = self.book.pick(addresses, zone, self.now, self.chance)
+            hopeless = tries and self.book.all_silent(addresses, self.now)
+            address = None if hopeless else self.book.pick(addresses, zone, self.now, self.chance)
             if address is None or tries >= 2 * len(addresses):
                 more = yield from look_up(hosts, trace)
                 if not more:
@@ -161,15 +166,13 @@ class Asking:
         """One server's word: over UDP, over TCP if that is cut, without EDNS if that is too much for it."""
         standing = self.book.standing(address)
         sent = question._replace(name=self._mixed(question.name))
-        edns, tcp = Edns(self.settings.edns_size, do=True) if standing.edns else None, False
+        edns = Edns(self.settings.edns_size, do=True) if standing.edns else None
+        tcp = address in self.settings.over_tcp
         for _ in range(ATTEMPTS):
-            self.queries += 1
-            if self.queries > self.settings.most_queries:
-                raise Failed(OTHER, f"more than {self.settings.most_queries} queries for one question")
-            flags = self.flags | (RD if forward else 0)
-            timeout = max(self.book.wait(address), TCP_WAIT if tcp else 0.0)
-            result: Result = yield Ask(address, sent, flags, edns, tcp, timeout)
+            timeout = self._spend(max(self.book.wait(address), TCP_WAIT if tcp else 0.0))
+            result: Result = yield Ask(address, sent, self.flags | (RD if forward else 0), edns, tcp, timeout)
             self.now = result.now
+            self.seconds += result.rtt
             reply = result.reply
             if reply is None:
                 if result.case_lost and not tcp:
@@ -193,20 +196,31 @@ class Asking:
             return reading
         return Reading(Meaning.REFUSED, "neither UDP nor TCP, with EDNS or without, led to an answer")
 
+    def _spend(self, timeout: float) -> float:
+        """One query more; how long it may be waited for. Failed where there is nothing left to spend."""
+        self.queries += 1
+        if self.queries > self.settings.most_queries:
+            raise Failed(OTHER, f"more than {self.settings.most_queries} queries for one question")
+        left = self.settings.most_seconds - self.seconds
+        if left <= 0:
+            raise Failed(NO_REACHABLE_AUTHORITY, f"no answer within {self.settings.most_seconds:g} s")
+        return min(timeout, left)
+
     def _mixed(self, name: bytes) -> bytes:
         """The name in random capitals, which a forger would have to guess too (0x20)."""
-        return (
-            b"".join(
-                bytes((len(label),))
-                + bytes(
-                    byte ^ 32 if chr(byte).isalpha() and byte < 128 and self.chance() < 0.5 else byte for byte in label
-                )
-                for label in labels(name)
-            )
-            + ROOT
-        )
+        mixed, bits, left = bytearray(name), 0, 0
+        for at, byte in enumerate(name):
+            if byte in LETTERS:  # a label's length never is one: it is 63 at most
+                if not left:
+                    bits, left = int(self.chance() * BITS), BITS.bit_length() - 1
+                mixed[at] = byte ^ (bits & 1) << 5
+                bits, left = bits >> 1, left - 1
+        return bytes(mixed)
 
 
 SILENT = "no answer in time"
+LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+BITS = 1 << 48
+"""So many are taken from one number between 0 and 1."""
 ATTEMPTS = 4
 TCP_WAIT = 2.0  # seconds: a handshake more

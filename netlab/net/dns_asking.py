@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from random import Random
 
 from netlab.clock import Clock
 from netlab.cores.dns_codes import rcode_name, type_name
-from netlab.cores.dns_message import QR, Message, parse, serialize
+from netlab.cores.dns_message import HEADER, Message, parse, serialize
 from netlab.cores.dns_names import to_text
 from netlab.cores.resolution_asking import Ask, Result
 from netlab.errors import PeerUnreachable, RemoteProtocolError
@@ -17,127 +16,225 @@ from netlab.flow import Flow, FlowLog, Outcome
 from netlab.net.addresses import SocketAddress
 from netlab.net.dial import Dialer, Timeouts
 from netlab.net.outgoing import Outgoing
-from netlab.net.udp import UdpClient
+from netlab.net.poller import Poller, Readers, watching
+from netlab.net.tasks import Tasks
+from netlab.net.udp import unreachable
+from netlab.net.udp_call import UdpCall
 
 Locate = Callable[[str], SocketAddress]
 """From a server's address to where it is really asked."""
+
+Then = Callable[[Result], None]
 
 
 class Asker:
     """Sends queries over UDP, each from a port of its own, or over TCP, and believes only what answers them."""
 
-    def __init__(self, flows: FlowLog, clock: Clock, dialer: Dialer, locate: Locate, ids: Random, service: str) -> None:
+    def __init__(
+        self, flows: FlowLog, clock: Clock, dialer: Dialer, locate: Locate, ids: Random, tasks: Tasks, service: str
+    ) -> None:
         """`ids` must not be guessable: `random.SystemRandom`, or a seeded one where nobody forges."""
         self.flows, self.clock, self.dialer, self.locate, self.ids = flows, clock, dialer, locate, ids
-        self.service = service
+        self.tasks, self.service = tasks, service
+        self.under_way: set[Query] = set()
+        self._watching: Poller | Readers | None = None
+
+    @property
+    def watching(self) -> Poller | Readers:
+        if self._watching is None:
+            self._watching = watching()
+        return self._watching
+
+    def send(self, ask: Ask, parent: Flow | None, then: Then) -> Query:
+        """Ask; `then` is called once, later, with what came of it. Every query is a flow, joined to its question's."""
+        query = Query(self, ask, parent, then)
+        self.under_way.add(query)
+        if ask.tcp:
+            self.tasks.start(query.over_tcp(self.dialer), f"ask {ask.address} over TCP")
+        else:
+            query.over_udp(self.watching)
+        return query
 
     async def ask(self, ask: Ask, parent: Flow | None = None) -> Result:
-        """What came of it; every query is a flow, joined to the question it is asked for."""
-        query = Message(self.ids.randrange(1 << 16), ask.flags, question=[ask.question], edns=ask.edns)
-        where = self.locate(ask.address)
-        flow = self.flows.open("dns", self.service, parent)
-        flow.server = (where.address, where.port)
-        flow.label = f"{to_text(ask.question.name)} {type_name(ask.question.type)} @{ask.address}"
-        began, problem, case_lost, reply = time.monotonic(), "no answer in time", False, None
+        """The same, for who waits."""
+        answered: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        query = self.send(ask, parent, lambda result: None if answered.done() else answered.set_result(result))
         try:
-            async with asyncio.timeout(ask.timeout):
-                if ask.tcp:
-                    reply = await self._over_tcp(where, query, flow)
-                else:
-                    reply, case_lost = await self._over_udp(where, query, flow)
-        except TimeoutError:
-            flow.outcome = Outcome.TIMEOUT
-        except (PeerUnreachable, RemoteProtocolError) as error:
-            problem, flow.outcome = str(error), Outcome.UNREACHABLE
-        if reply is None:
-            flow.end(flow.outcome or Outcome.VIOLATION, "other capitals" if case_lost else problem)
-        else:
+            return await answered
+        finally:
+            query.cancel()
+
+    def close(self) -> None:
+        """Hear of nothing any more; who still waits is not called."""
+        for query in list(self.under_way):
+            query.cancel()
+        if self._watching is not None:
+            self._watching.close()
+
+
+class Query:
+    """One query under way."""
+
+    __slots__ = ("_ask", "_asker", "_began", "_call", "_case_lost", "_flow", "_message", "_then", "_timer", "_where")
+
+    def __init__(self, asker: Asker, ask: Ask, parent: Flow | None, then: Then) -> None:
+        self._asker, self._ask = asker, ask
+        self._then: Then | None = then
+        self._message = Message(asker.ids.getrandbits(16), ask.flags, question=[ask.question], edns=ask.edns)
+        self._where = where = asker.locate(ask.address)
+        self._flow = flow = asker.flows.open("dns", asker.service, parent)
+        flow.server = where
+        if flow.level:
+            flow.label = f"{to_text(ask.question.name)} {type_name(ask.question.type)} @{ask.address}"
+        loop = asyncio.get_running_loop()
+        self._began, self._case_lost = loop.time(), False
+        self._call: UdpCall | _Replies | None = None
+        self._timer = loop.call_later(ask.timeout, self._end, Outcome.TIMEOUT, "no answer in time")
+
+    # -- one end for all ways ------------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        self._then = None
+        self._end(Outcome.CANCELLED, "not waited for any more")
+
+    def _end(self, outcome: str, problem: str = "", reply: Message | None = None) -> None:
+        """It is over; the first call counts."""
+        then, self._then = self._then, None
+        flow = self._flow
+        self._asker.under_way.discard(self)
+        if self._call is not None:
+            self._call.close()
+        self._timer.cancel()
+        if reply is not None:
             flow.note("reply.received", "server", rcode=rcode_name(reply.rcode), answers=len(reply.answer))
-            flow.end(Outcome.OK, rcode_name(reply.rcode))
-        return Result(self.clock.now(), reply, time.monotonic() - began, problem, flow.sent, case_lost)
+            problem = rcode_name(reply.rcode)
+        flow.end(outcome, problem)
+        if then is not None:
+            taken = asyncio.get_running_loop().time() - self._began
+            then(Result(self._asker.clock.now(), reply, taken, problem, flow.sent, self._case_lost))
 
-    async def _over_udp(self, where: SocketAddress, query: Message, flow: Flow) -> tuple[Message | None, bool]:
-        data = serialize(query)
-        with UdpClient(where.address, where.port) as client:
-            flow.client = client.sock.getsockname()
-            if flow.full:
-                flow.wire = self.flows.tape()
-                flow.wire.write(self.flows.now(), "client", data)
-            client.send(data)
-            flow.received = len(data)
-            while True:
-                received = await client.receive()
-                if flow.wire is not None:
-                    flow.wire.write(self.flows.now(), "server", received)
-                flow.sent += len(received)
-                found = self._match(query, received, flow)
-                if found is not None:
-                    return found if isinstance(found, Message) else None, found is False
+    def _came(self, data: bytes) -> None:
+        """A message from the server asked: the answer, or one to be ignored."""
+        flow = self._flow
+        if flow.wire is not None and not self._ask.tcp:
+            flow.wire.write(flow.log.now(), "server", data)
+        reply = self._match(data)
+        if reply is not None:
+            self._end(Outcome.OK, reply=reply)
+        elif self._case_lost:
+            self._end(Outcome.VIOLATION, "other capitals")
 
-    def _match(self, query: Message, data: bytes, flow: Flow) -> Message | bool | None:
-        """The reply, None for what is ignored, False for one that repeats the question in other capitals."""
-        try:
-            reply = parse(data)
-        except RemoteProtocolError as error:
-            flow.note("reply.ignored", "server", reason=str(error), offset=error.offset)
+    def _match(self, data: bytes) -> Message | None:
+        """The reply, or None for what is none; notes whether one came that has the question in other capitals."""
+        query, reason, reply = self._message, "", None
+        if len(data) < HEADER.size or data[:2] != query.id.to_bytes(2, "big") or not data[2] & 0x80:
+            reason = "of another id, or no reply"
+        else:
+            try:
+                reply = parse(data)
+            except RemoteProtocolError as error:
+                reason = f"{error} (byte {error.offset})"
+        if reply is not None:
+            reason = self._objection(query, reply)
+        if reason:
+            self._flow.note("reply.ignored", "server", reason=reason)
             return None
-        if reply.id != query.id or not reply.flags & QR or reply.opcode != query.opcode:
-            flow.note("reply.ignored", "server", reason="of another id, or no reply")
-            return None
+        return reply
+
+    def _objection(self, query: Message, reply: Message) -> str:
+        """Why a message with our id is no answer to the query; empty where it is one."""
+        if reply.opcode != query.opcode:
+            return "of another kind"
         if reply.question == query.question or (not reply.question and reply.rcode):
-            return reply
+            return ""
         mine, theirs = query.question[0], reply.question[0] if reply.question else None
         if theirs is not None and theirs._replace(name=theirs.name.lower()) == mine._replace(name=mine.name.lower()):
-            flow.note("reply.ignored", "server", reason="its question has other capitals (0x20)")
-            return False
-        flow.note("reply.ignored", "server", reason="of another question")
-        return None
+            self._case_lost = True
+            return "its question has other capitals (0x20)"
+        return "of another question"
 
-    async def _over_tcp(self, where: SocketAddress, query: Message, flow: Flow) -> Message | None:
-        timeouts = Timeouts()
-        _, stream, _ = await self.dialer.dial(where.address, where.port, _Reply, timeouts=timeouts, parent=flow)
+    # -- UDP -----------------------------------------------------------------------------------------------------
+
+    def over_udp(self, watching: Poller | Readers) -> None:
+        flow, data = self._flow, serialize(self._message)
         try:
-            data = serialize(query)
-            flow.received = len(data)
-            stream.write(len(data).to_bytes(2, "big") + data)
-            while True:
-                received = await stream.message()
-                flow.sent += len(received)
-                found = self._match(query, received, flow)
-                if isinstance(found, Message):
-                    return found
-        finally:
+            call = UdpCall(watching, self._where, self._datagram, self._refused)
+        except OSError as error:
+            asyncio.get_running_loop().call_soon(self._refused, error)
+            return
+        self._call, flow.client = call, call.address
+        flow.received = len(data)
+        if flow.full:
+            flow.wire = flow.log.tape()
+            flow.wire.write(flow.log.now(), "client", data)
+        call.send(data)
+
+    def _datagram(self, data: bytes) -> None:
+        self._flow.sent += len(data)
+        self._came(data)
+
+    def _refused(self, error: OSError) -> None:
+        self._end(Outcome.UNREACHABLE, unreachable(error, str(self._where)))
+
+    # -- TCP -----------------------------------------------------------------------------------------------------
+
+    async def over_tcp(self, dialer: Dialer) -> None:
+        """Dial, and ask; what comes then is the stream's to tell."""
+        where, timeouts = self._where, Timeouts().within(self._ask.timeout)
+        try:
+            _, stream, _ = await dialer.dial(where.address, where.port, _Replies, timeouts=timeouts, parent=self._flow)
+        except PeerUnreachable as error:
+            self._end(Outcome.UNREACHABLE, str(error))
+            return
+        if self._then is None:
             stream.close()
+            return
+        self._call, data = stream, serialize(self._message)
+        self._flow.received = len(data)
+        stream.ask(data, self._message_came, self._lost)
+
+    def _message_came(self, data: bytes) -> None:
+        self._flow.sent += len(data)
+        self._came(data)
+
+    def _lost(self) -> None:
+        self._end(Outcome.UNREACHABLE, "the server closed the connection without an answer")
 
 
-class _Reply(Outgoing):
-    """Our end of a TCP connection to a server: messages behind their lengths."""
+class _Replies(Outgoing):
+    """Our end of a TCP connection to a server: messages behind their lengths (RFC 1035 4.2.2)."""
 
     def __init__(self, flow: Flow) -> None:
         super().__init__(flow)
         self._buffer = bytearray()
-        self._arrived = asyncio.Event()
-        self._gone = False
+        self._came: Callable[[bytes], None] | None = None
+        self._lost: Callable[[], None] | None = None
+
+    def ask(self, data: bytes, came: Callable[[bytes], None], lost: Callable[[], None]) -> None:
+        """Send a query; `came` gets every message, `lost` is called when there will be none."""
+        self._came, self._lost = came, lost
+        self.write(len(data).to_bytes(2, "big") + data)
+        if self.peer_ended:
+            lost()
 
     def feed(self, data: bytes) -> None:
-        self._buffer += data
-        self._gone = self._gone or not data
-        self._arrived.set()
+        buffer = self._buffer
+        buffer += data
+        while self._came is not None and len(buffer) >= 2:
+            end = 2 + (buffer[0] << 8 | buffer[1])
+            if end > len(buffer):
+                break
+            message = bytes(buffer[2:end])
+            del buffer[:end]
+            self._came(message)
+        if not data:
+            self.lost(None)
 
     def lost(self, error: Exception | None) -> None:
-        self._gone = True
-        self._arrived.set()
+        if self._lost is not None:
+            self._lost()
 
-    async def message(self) -> bytes:
-        """The next message; PeerUnreachable where the server has closed before it was whole."""
-        while True:
-            if len(self._buffer) >= 2:
-                end = 2 + (self._buffer[0] << 8 | self._buffer[1])
-                if len(self._buffer) >= end:
-                    message = bytes(self._buffer[2:end])
-                    del self._buffer[:end]
-                    return message
-            if self._gone:
-                raise PeerUnreachable("the server closed the connection without an answer", stage="connect")
-            self._arrived.clear()
-            await self._arrived.wait()
+    def close(self) -> None:
+        self._came = self._lost = None
+        super().close()

@@ -105,6 +105,31 @@ class Poller:
         return len(self._called)
 
 
+class Readers:
+    """Where there is no epoll: the loop's own readers, told for as long as there is something to read."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._watched: set[int] = set()
+
+    def watch(self, descriptor: int, called: Called, events: int) -> None:
+        self._watched.add(descriptor)
+        self._loop.add_reader(descriptor, called, events)
+
+    def forget(self, descriptor: int) -> None:
+        self._watched.discard(descriptor)
+        self._loop.remove_reader(descriptor)
+
+    def close(self) -> None:
+        for descriptor in list(self._watched):
+            self.forget(descriptor)
+
+
+def watching() -> Poller | Readers:
+    """What many short-lived sockets are best watched with here."""
+    return Poller() if AVAILABLE else Readers()
+
+
 class Acceptor:
     """Accepts on a listening socket until it would block, and gives each connection as it is, non-blocking."""
 

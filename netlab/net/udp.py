@@ -197,7 +197,7 @@ class UdpClient:
         while not self._received:
             if self._error is not None:
                 error, self._error = self._error, None
-                raise PeerUnreachable(_refused(error, self._where), stage="connect") from error
+                raise PeerUnreachable(unreachable(error, self._where), stage="connect") from error
             self._waiter = self._loop.create_future()
             await self._waiter
         return self._received.popleft()
@@ -225,7 +225,8 @@ class UdpClient:
         self.close()
 
 
-def _refused(error: OSError, where: str) -> str:
+def unreachable(error: OSError, where: str) -> str:
+    """In words, what the network says of a datagram of ours."""
     if isinstance(error, ConnectionRefusedError):
         return f"nothing listens on {where} (port unreachable)"
     return f"cannot send to {where}: {error.strerror}"

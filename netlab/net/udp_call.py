@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 from netlab.net.addresses import SocketAddress
-from netlab.net.poller import IN, Poller
+from netlab.net.poller import IN, Poller, Readers
 from netlab.net.udp import LARGEST
 
 DATAGRAMS = socket.SOCK_DGRAM | getattr(socket, "SOCK_NONBLOCK", 0)
@@ -22,7 +22,11 @@ class UdpCall:
     __slots__ = ("_came", "_failed", "_poller", "_sock")
 
     def __init__(
-        self, poller: Poller, target: SocketAddress, came: Callable[[bytes], None], failed: Callable[[OSError], None]
+        self,
+        poller: Poller | Readers,
+        target: SocketAddress,
+        came: Callable[[bytes], None],
+        failed: Callable[[OSError], None],
     ) -> None:
         self._poller, self._came, self._failed = poller, came, failed
         self._sock = socket.socket(socket.AF_INET6 if ":" in target.address else socket.AF_INET, DATAGRAMS)

@@ -53,6 +53,10 @@ class ServerBook:
             return awake[int(chance() * len(awake)) % len(awake)]
         return min(awake, key=lambda address: self._expected(address) * (0.9 + 0.2 * chance()))
 
+    def all_silent(self, addresses: Iterable[str], now: float) -> bool:
+        """Whether all of them are let alone for a while: then one question finds out whether they still are."""
+        return all(now < self.standing(address).until for address in addresses)
+
     def _expected(self, address: str) -> float:
         standing = self.standing(address)
         return (standing.srtt or NEW) * (1 << min(standing.silent, 6))

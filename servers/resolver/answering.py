@@ -45,6 +45,7 @@ from netlab.service import Context
 from servers.resolver.config import Config
 from servers.resolver.ready import EDNS_SIZE, Ready, ReadyAnswers
 from servers.resolver.recursion import Recursion
+from servers.resolver.statistics import Statistics
 
 META = frozenset((OPT, AXFR, IXFR, 249, 250, 253, 254))
 NOT_SUPPORTED = 21
@@ -63,7 +64,8 @@ class Answering:
 
     def __init__(self, config: Config, context: Context, tasks: Tasks) -> None:
         self.config, self.context = config, context
-        self.recursion = Recursion(config, context, tasks)
+        self.statistics = Statistics()
+        self.recursion = Recursion(config, context, tasks, self.statistics)
         self.ready = ReadyAnswers(max(config.cache // 4 // BYTES_READY, 1000))
         self.local = local_names(config)
 
@@ -97,11 +99,13 @@ class Answering:
         own = self.local.answer(asked.name.lower(), asked.type)
         if own is not None:
             proof = [] if own.answer else [negative_soa(asked.name.lower())]
+            self.statistics.local += 1
             flow.note("answer.local", why=own.why)
             self._finish(query, Resolved(own.rcode, list(own.answer), proof, own.error), flow, send, udp)
             return
         then = partial(self._resolved, query, flow, send, udp)
         if not self.recursion.look_for(asked.name, asked.type, query.flags & CD, flow, then):
+            self.statistics.dropped += 1
             flow.end(Outcome.REFUSED, "dropped: too much is looked for already")
             drop()
 
@@ -109,6 +113,7 @@ class Answering:
         self, data: bytes, error: RemoteProtocolError, flow: Flow, send: Send, drop: Callable[[], None]
     ) -> None:
         """FORMERR to what has at least a header and is no reply; silence to anything else."""
+        self.statistics.malformed += 1
         flow.label = "malformed"
         flow.note("protocol.violated", "client", reason=str(error), offset=error.offset, section=error.section)
         flow.end(Outcome.VIOLATION, str(error))
@@ -139,8 +144,10 @@ class Answering:
         if flow.full and resolved.trace is not None:
             flow.note("name.resolved", trace=resolved.trace.as_json())
         reply = self._finish(query, resolved, flow, send, udp)
+        if resolved.queries or resolved.error is not None or query.question[0].type == ANY:
+            return  # most names are asked for once: an answer is made ready when it is asked for again
         least = min((record.ttl for record in (*reply.answer, *reply.authority)), default=0)
-        if least and resolved.error is None and query.question[0].type != ANY:
+        if least:
             now, do = self.context.clock.now(), query.edns is not None and query.edns.do
             reply.edns, asked = None, query.question[0]
             ready = Ready(reply, now, now + least, flow.label, rcode_name(reply.rcode))
@@ -162,6 +169,7 @@ class Answering:
         elif udp:
             size = PLAIN_UDP
         wire = serialize(reply, size)
+        self.statistics.answered(resolved)
         if flow.wire is not None:
             flow.wire.write(flow.log.now(), "server", wire)
         flow.sent = len(wire)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,22 +16,41 @@ from netlab.policy.access import LOOPBACK
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Whom to ask about a zone instead of its servers."""
+    """Whom to ask about a zone instead of its servers, over UDP and, where that is cut, TCP; or over TCP alone."""
 
     zone: bytes
     host: str
     port: int
+    tcp: bool = False
+
+    @property
+    def key(self) -> str:
+        """What it is called where addresses are looked at: one host may forward at several ports."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'tcp://' * self.tcp}{host}:{self.port}"
 
     @classmethod
     def parse(cls, text: str) -> Forward:
         zone, equals, where = text.partition("=")
         if not equals:
             raise UsageError(f"{text!r} has no '=': ZONE=HOST:PORT, or .=HOST:PORT for all")
-        address = Address.parse(where if ":" in where else f"{where}:53")
-        return cls(from_text(zone or ".").lower(), address.host, address.port)
+        tcp, where = where.startswith("tcp://"), where.removeprefix("tcp://").removeprefix("udp://")
+        try:
+            address = Address(str(ip_address(where.strip("[]"))), 53)
+        except ValueError:
+            address = Address.parse(where if ":" in where else f"{where}:53")
+        host = "127.0.0.1" if address.host == "localhost" else address.host
+        try:
+            return cls(from_text(zone or ".").lower(), str(ip_address(host)), address.port, tcp)
+        except ValueError:
+            raise UsageError(
+                f"{text!r}: {host!r} is no IP address; a resolver cannot look up the one it asks"
+            ) from None
 
 
-ForwardRule = Annotated[Forward, Kind(parse=Forward.parse, allowed="ZONE=HOST:PORT", metavar="ZONE=HOST:PORT")]
+ForwardRule = Annotated[
+    Forward, Kind(parse=Forward.parse, allowed="ZONE=[tcp://]HOST:PORT", metavar="ZONE=[tcp://]HOST:PORT")
+]
 Zone = Annotated[bytes, Kind(parse=lambda text: from_text(text).lower(), allowed="a domain name", metavar="ZONE")]
 
 
@@ -57,7 +77,8 @@ class Config:
     upstream_port: Port = 5300
     """The port at which servers are asked: 53 on the Internet."""
     forward: tuple[ForwardRule, ...] = ()
-    """Whom to ask about a zone and all below it; the longest zone counts, `.` is all."""
+    """Whom to ask about a zone and all below it; the longest zone counts, `.` is all. What is cut is asked for again
+    over TCP; with `tcp://` before the host everything is."""
     qname_minimisation: Literal["yes", "no"] = "yes"
     """Tell servers no more of a name than they need (RFC 9156)."""
     ipv6: bool = True

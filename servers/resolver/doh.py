@@ -85,6 +85,7 @@ class Doh:
             return
         flow = self.context.flows.open("dns", "resolver", exchange.flow)
         flow.client, flow.server, flow.received = exchange.flow.client, exchange.flow.server, len(data)
+        server.answering.statistics.https += 1
         waiting = Waiting(exchange)
         server.answering.respond(data, flow, waiting.answer, udp=False, drop=waiting.dropped)
         if not exchange.answered:

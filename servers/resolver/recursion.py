@@ -9,94 +9,144 @@ from pathlib import Path
 
 from netlab.cores.dns_codes import AAAA, NS, SERVFAIL, A
 from netlab.cores.dns_master import read_master
-from netlab.cores.dns_names import ROOT, from_text
+from netlab.cores.dns_names import ROOT, from_text, to_text
 from netlab.cores.dns_rdata import show, target
 from netlab.cores.resolution import Resolved, Resolver
-from netlab.cores.resolution_asking import Settings
+from netlab.cores.resolution_asking import OTHER, Result, Settings
 from netlab.errors import UsageError
 from netlab.flow import Flow
 from netlab.net.addresses import SocketAddress
-from netlab.net.dns_asking import Asker
+from netlab.net.dns_asking import Asker, Query
 from netlab.net.tasks import Tasks
 from netlab.policy.dns_cache import CacheLimits, DnsCache
 from netlab.policy.dns_servers import ServerBook
 from netlab.service import Context
 from servers.resolver.config import Config
+from servers.resolver.statistics import Statistics
 
 OWN_ROOT = {from_text("a.root-servers.test."): ("127.0.53.1",)}
-DEADLINE = 10.0  # seconds for a question, whatever it takes
-NETWORK_ERROR = 23
+MOST_WAITING = 1000
+"""Clients that may wait for the answer to one question."""
+CLIENT_PATIENCE = 1.8  # seconds, then an answer behind its time is given if there is one (RFC 8767 5)
 
 Then = Callable[[Resolved], None]
+Key = tuple[bytes, int, int]
+"""Name (folded), type and flags of a question."""
 
 
 class Recursion:
     """All that is looked for at the moment, each question once, and what was learnt."""
 
-    def __init__(self, config: Config, context: Context, tasks: Tasks) -> None:
-        self.config, self.context, self.tasks = config, context, tasks
+    def __init__(self, config: Config, context: Context, tasks: Tasks, statistics: Statistics) -> None:
+        self.config, self.context, self.statistics = config, context, statistics
         limits = CacheLimits(
             size=config.cache, least=int(config.min_ttl), most=int(config.max_ttl), stale=int(config.serve_stale)
         )
         self.cache, self.book = DnsCache(limits), ServerBook()
         unseen = random.SystemRandom()  # ids and capitals must not be foreseen; the lab's seeded Random can be
         self.resolver = Resolver(settings(config), self.cache, self.book, chance=unseen.random)
-        ports = {forward.host: forward.port for forward in config.forward}
+        places = {forward.key: SocketAddress(forward.host, forward.port) for forward in config.forward}
         self.asker = Asker(
             context.flows,
             context.clock,
             context.dialer("resolver"),
-            lambda address: SocketAddress(address, ports.get(address, config.upstream_port)),
+            lambda address: places.get(address) or SocketAddress(address, config.upstream_port),
             unseen,
+            tasks,
             "resolver",
         )
-        self._under_way: dict[tuple[bytes, int, int], list[Then]] = {}
-        self.dropped = 0
+        self.under_way: dict[Key, Search] = {}
 
     def look_for(self, name: bytes, kind: int, flags: int, flow: Flow, then: Then) -> bool:
         """Call `then` with the answer; who asks the same meanwhile waits with the first. False: there is no room."""
         key = (name.lower(), kind, flags)
-        waiting = self._under_way.get(key)
-        if waiting is not None:
-            waiting.append(then)
+        search = self.under_way.get(key)
+        if search is not None and len(search.waiting) < MOST_WAITING:
+            self.statistics.joined += 1
+            search.waiting.append(then)
             return True
-        if len(self._under_way) >= self.config.max_recursions:
-            self.dropped += 1
+        if search is not None or len(self.under_way) >= self.config.max_recursions:
             return False
-        self._under_way[key] = [then]
-        self.tasks.start(self._run(key, name, flow), f"resolve {flow.label}")
+        Search(self, key, name, flow, then).begin()
         return True
 
-    async def _run(self, key: tuple[bytes, int, int], name: bytes, flow: Flow) -> None:
-        resolved = Resolved(SERVFAIL, error=(0, "the resolver is stopping"))
-        try:
-            async with asyncio.timeout(DEADLINE):
-                resolved = await self._resolve(name, key[1], key[2], flow)
-        except TimeoutError:
-            resolved = Resolved(SERVFAIL, error=(NETWORK_ERROR, f"no answer within {DEADLINE:g} s"))
-        finally:
-            for then in self._under_way.pop(key):
-                then(resolved)
+    def close(self) -> None:
+        """Look for nothing any more, and tell those who wait."""
+        for search in list(self.under_way.values()):
+            search.end(Resolved(SERVFAIL, error=(OTHER, "the resolver is stopping")))
+        self.asker.close()
 
-    async def _resolve(self, name: bytes, kind: int, flags: int, flow: Flow) -> Resolved:
-        steps = self.resolver.resolve(name, kind, self.context.clock.now(), flags=flags)
+
+class Search:
+    """One question that is being looked for, and everyone who waits for its answer."""
+
+    __slots__ = ("_flow", "_key", "_late", "_name", "_query", "_recursion", "_steps", "waiting")
+
+    def __init__(self, recursion: Recursion, key: Key, name: bytes, flow: Flow, then: Then) -> None:
+        self._recursion, self._key, self._name, self._flow = recursion, key, name, flow
+        self.waiting = [then]
+        self._steps = recursion.resolver.resolve(name, key[1], recursion.context.clock.now(), flags=key[2])
+        self._query: Query | None = None
+        self._late: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Answer from the cache at once, or ask the first server."""
+        recursion = self._recursion
+        recursion.under_way[self._key] = self
+        self._advance(None)
+        if self._query is not None and recursion.resolver.settings.serve_stale:
+            self._late = asyncio.get_running_loop().call_later(CLIENT_PATIENCE, self._give_stale)
+
+    def _advance(self, result: Result | None) -> None:
+        """Tell the resolution what came of its last query, and send the next."""
+        recursion = self._recursion
+        if result is not None:
+            recursion.statistics.replied(result)
         try:
-            ask = next(steps)
-            while True:
-                ask = steps.send(await self.asker.ask(ask, flow))
+            ask = next(self._steps) if result is None else self._steps.send(result)
         except StopIteration as ended:
-            resolved: Resolved = ended.value
-            return resolved
+            self.end(ended.value)
+            return
+        except Exception as error:  # the edge of a question: the others go on, and this client is told
+            report = {"message": f"resolving {to_text(self._name)} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(report)
+            self.end(Resolved(SERVFAIL, error=(OTHER, "a fault of this resolver")))
+            return
+        recursion.statistics.queries += 1
+        self._query = recursion.asker.send(ask, self._flow, self._advance)
+
+    def _give_stale(self) -> None:
+        """Those who wait get what was known; the search goes on, for those who ask next."""
+        recursion, now = self._recursion, self._recursion.context.clock.now()
+        stale = recursion.resolver.stale(self._name, self._key[1], now, f"no answer within {CLIENT_PATIENCE:g} s")
+        if stale is not None:
+            self._tell(stale)
+
+    def end(self, resolved: Resolved) -> None:
+        """The answer is here, or the reason why there is none."""
+        del self._recursion.under_way[self._key]
+        if self._late is not None:
+            self._late.cancel()
+        if self._query is not None:
+            self._query.cancel()
+        self._recursion.statistics.searched(resolved)
+        self._tell(resolved)
+
+    def _tell(self, resolved: Resolved) -> None:
+        waiting, self.waiting = self.waiting, []
+        for then in waiting:
+            then(resolved)
 
 
 def settings(config: Config) -> Settings:
     """What the core is told."""
     forwards: dict[bytes, tuple[str, ...]] = {}
     for forward in config.forward:
-        forwards[forward.zone] = (*forwards.get(forward.zone, ()), forward.host)
+        forwards[forward.zone] = (*forwards.get(forward.zone, ()), forward.key)
     return Settings(
         hints=OWN_ROOT if config.root_hints is None else read_hints(config.root_hints),
         forwards=forwards,
+        over_tcp=frozenset(forward.key for forward in config.forward if forward.tcp),
         minimise=config.qname_minimisation == "yes",
         ipv6=config.ipv6,
         most_queries=config.max_queries,

@@ -42,6 +42,10 @@ class Server:
 
         return Doh(self, self.config, self.context)
 
+    def closed(self) -> None:
+        """Nothing is looked for any more."""
+        self.answering.recursion.close()
+
     # -- ways in -------------------------------------------------------------------------------------------------
 
     def listeners(self) -> Sequence[Listener | DatagramListener]:
@@ -93,10 +97,12 @@ class Server:
         flow = self.context.flows.open("dns", "resolver")
         flow.client, flow.server, flow.received = peer, sock.address, len(data)
         if found is None:
+            self.answering.statistics.udp += 1
             self.answering.respond(data, flow, lambda wire: sock.send(wire, peer), udp=True)
             return
         wire, ready = found
         sock.send(wire, peer)
+        self.answering.statistics.ready_udp += 1
         flow.label, flow.sent = ready.label, len(wire)
         flow.end(Outcome.OK, ready.result)
 
@@ -112,10 +118,12 @@ class Server:
             return
         found = self.answering.at_once(data, udp=False)
         if found is None:
+            self.answering.statistics.stream += 1
             self.answering.respond(data, flow, stream.send, udp=False, drop=stream.dropped)
             return
         wire, ready = found
         stream.send(wire)
+        self.answering.statistics.ready_stream += 1
         flow.label, flow.sent = ready.label, len(wire)
         flow.end(Outcome.OK, ready.result)
 
@@ -139,6 +147,7 @@ class Server:
         flow = self.context.flows.open("dns", "resolver")
         flow.client, flow.server, flow.received = peer, sock.address, len(data)
         if in_networks(peer[0], self.config.allow):
+            self.answering.statistics.limited += 1
             flow.end(Outcome.REFUSED, "over the limit")
             return
         flow.end(Outcome.REFUSED, "not one of --allow")
