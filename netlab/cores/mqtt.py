@@ -1,0 +1,104 @@
+"""MQTT without I/O, either side of one connection: bytes to control packets and back, and what may come when.
+
+A server is told `Connect` first and answers with a Connack; packets that came behind the CONNECT wait until then, and
+`resume` gives them. Sessions, which outlive a connection, are `netlab.cores.mqtt_session`.
+"""
+
+from __future__ import annotations
+
+from netlab.cores.mqtt_codes import RETURN_CODES, V5, Reason
+from netlab.cores.mqtt_packets import Connack, Connect, Disconnect, Packet, Puback, Pubcomp, Pubrec
+from netlab.cores.mqtt_reading import Event, Limits, Reading, Stage
+from netlab.cores.mqtt_serialize import serialize
+from netlab.cores.mqtt_wire import NOTHING, TWO, Properties, Wrong
+from netlab.errors import LocalProtocolError
+
+__all__ = ["Core", "Event", "Limits", "Stage"]
+
+
+class Core(Reading):
+    """One connection's packets. What is received comes as events, what is sent is gathered in `out`."""
+
+    __slots__ = ()
+
+    def resume(self) -> list[Event]:
+        """What came behind the CONNECT, now that it is answered."""
+        if self.stage is not Stage.OPEN or not self._rest:
+            return []
+        data, self._rest = b"".join((self._rest, *self._pieces)), b""
+        self._pieces = []
+        return self._read(data)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def _part(self, wrong: Wrong, packet: bytes) -> None:
+        if self.stage is Stage.CONNECT:
+            self._refuse_connect(wrong, packet)
+        else:
+            self.farewell(wrong.code, str(wrong))
+
+    def _refuse_connect(self, wrong: Wrong, data: bytes) -> None:
+        """A CONNECT that cannot be read is answered only where it says how (3.1.4; 3.1.1 3.1.2.2)."""
+        if not self._server or data[:1] != b"\x10":
+            return
+        if wrong.code is Reason.UNSUPPORTED_VERSION:
+            self.out.append(b"\x20\x02\0\x01")  # in the form of all versions known to it [3.1.1 MQTT-3.1.2-2]
+        elif data[2:9] == b"\0\x04MQTT\x05" or data[3:10] == b"\0\x04MQTT\x05" or data[4:11] == b"\0\x04MQTT\x05":
+            self.out.append(serialize(Connack(False, wrong.code), V5))
+
+    def farewell(self, reason: int, words: str = "", properties: Properties = NOTHING) -> None:
+        """DISCONNECT with a reason, where the version has one; the connection is closed behind it either way."""
+        if self.stage is Stage.CLOSED:
+            return
+        if self.stage is Stage.OPEN and self.version == V5:
+            said = serialize(Disconnect(reason, {**properties, "reason_string": words} if words else properties), V5)
+            if len(said) > self.peer_packet_size:  # [MQTT-3.14.2-3]
+                said = serialize(Disconnect(reason), V5)
+            self.out.append(said)
+        self.stage = Stage.CLOSED
+
+    # -- sending ---------------------------------------------------------------------------------------------------
+
+    def send(self, packet: Packet) -> None:
+        """Any packet. LocalProtocolError for what this side may not say now."""
+        if self.stage is Stage.CLOSED:
+            raise LocalProtocolError(f"{type(packet).__name__} on a connection that is closed")
+        if isinstance(packet, Connect):
+            self.version = packet.version
+        self.out.append(serialize(packet, self.version))
+        if isinstance(packet, Connack):
+            self.stage = Stage.CLOSED if packet.reason else Stage.OPEN
+        elif isinstance(packet, Disconnect):
+            self.stage = Stage.CLOSED
+        elif isinstance(packet, Puback | Pubcomp) or (isinstance(packet, Pubrec) and packet.reason >= 0x80):
+            self._unanswered.discard(packet.packet_id)
+
+    def refuse(self, reason: Reason, properties: Properties = NOTHING) -> None:
+        """CONNACK with a reason of 5.0, which 3.1.1 may have a return code for; the connection is closed behind it."""
+        code = int(reason) if self.version == V5 else RETURN_CODES.get(reason, 0)
+        if code:
+            self.out.append(serialize(Connack(False, code, properties), self.version))
+        self.stage = Stage.CLOSED
+
+    def acknowledge(self, first: int, packet_id: int, reason: int = 0) -> None:
+        """PUBACK 0x40, PUBREC 0x50, PUBREL 0x62 or PUBCOMP 0x70, in as few bytes as it takes."""
+        if reason and self.version == V5:
+            self.out.append(b"%c\x03%b%c" % (first, TWO[packet_id], reason))
+        else:
+            self.out.append(b"%c\x02%b" % (first, TWO[packet_id]))
+        if self._unanswered and (first == 0x40 or first == 0x70 or (first == 0x50 and reason >= 0x80)):
+            self._unanswered.discard(packet_id)
+
+    def outgoing(self) -> bytes:
+        """What must be written now; empties it."""
+        data = b"".join(self.out)
+        self.out.clear()
+        return data
+
+    @property
+    def closed(self) -> bool:
+        """Nothing more is read or sent but what is in `out`."""
+        return self.stage is Stage.CLOSED
+
+    def __repr__(self) -> str:
+        return f"<MQTT {self.version or '?'} {self.stage.value}>"

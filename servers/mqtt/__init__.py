@@ -1,0 +1,15 @@
+"""The MQTT broker: 3.1, 3.1.1 and 5.0, with sessions, retained messages and shared subscriptions."""
+
+from __future__ import annotations
+
+from servers.mqtt.config import Config
+from servers.mqtt.server import Server
+
+__all__ = ["EXAMPLES", "WORKERS", "Config", "Server"]
+
+EXAMPLES = (
+    ("netlab serve mqtt", "a broker on 127.0.0.1:1883"),
+    ("mosquitto_sub -t 'home/#' -v", "listen to it"),
+    ("mosquitto_pub -t home/lamp -m on -r", "and say something, to be kept for whoever comes later"),
+)
+WORKERS = False  # one broker knows all sessions

@@ -1,0 +1,180 @@
+"""The broker: who is there, who gets what, what is retained, what is due; links are only places to send to."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+
+from netlab.cores.mqtt_codes import NEVER
+from netlab.cores.mqtt_message import Message
+from netlab.cores.mqtt_session import Outgoing
+from netlab.cores.mqtt_topics import TopicTree
+from netlab.service import Context
+from servers.mqtt.client import Client
+from servers.mqtt.config import Config
+from servers.mqtt.outbox import Outbox
+from servers.mqtt.routes import Group, Routes, Way
+from servers.mqtt.statistics import Statistics
+
+
+class Broker:
+    """Clients by their identifiers, the routes between them, and retained messages."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config, self.context = config, context
+        self.now = context.clock.now
+        self.clients: dict[str, Client] = {}
+        self.routes = Routes()
+        self.retained: TopicTree[Message] = TopicTree()
+        self.statistics = Statistics(self.now())
+        self.outbox = Outbox()
+        self._due: list[tuple[float, int, Client]] = []  # a heap of when to look at a client again
+        self._numbers = 0
+
+    # -- messages --------------------------------------------------------------------------------------------------
+
+    def publish(self, message: Message, packet: bytes = b"", version5: bool = False) -> bool:
+        """Retain it if it says so, and deliver it to all it is for; whether there was anybody.
+
+        `packet` is the publisher's own PUBLISH of QoS 0, where it can go on as it is to subscribers of its version.
+        """
+        if message.retain:
+            self.retain(message)
+        route = self.routes.find(message.topic)
+        plain = not message.retain and message.expires == math.inf
+        old, new = (b"", packet) if version5 else (packet, b"")
+        above = message.qos
+        for way in route.ways:
+            client, qos, _, identifiers, no_local, own = way
+            link = client.link
+            if (qos and above) or identifiers or no_local or not plain or link is None or not link.simple:
+                if no_local and client.session.client_id == message.publisher:
+                    if own is None:  # [MQTT-3.8.3-3]
+                        continue
+                    way = own
+                self._deliver(way, message)
+            elif link.version5:
+                if not new:
+                    new = b"".join(message.parts(True, 0x30))
+                link.give(new)
+            else:
+                if not old:
+                    old = b"".join(message.parts(False, 0x30))
+                link.give(old)
+        for group in route.groups:
+            self.share(group, message)
+        return bool(route.ways or route.groups)
+
+    def _deliver(self, way: Way, message: Message) -> None:
+        """The retain flag goes with a live message only to who has asked for that [MQTT-3.3.1-12, MQTT-3.3.1-13]."""
+        qos = min(way.qos, message.qos)
+        way.client.deliver(message, qos, message.retain and way.retain_as_published, way.identifiers)
+
+    def share(self, group: Group, message: Message, but: Client | None = None) -> None:
+        """One member of a shared subscription gets it."""
+        picked = group.pick(but)
+        if picked is not None:
+            client, subscription = picked
+            identifiers = (subscription.identifier,) if subscription.identifier else ()
+            retain = message.retain and subscription.retain_as_published
+            client.deliver(message, min(subscription.qos, message.qos), retain, identifiers, group.filter)
+
+    # -- retained messages -----------------------------------------------------------------------------------------
+
+    def retain(self, message: Message) -> None:
+        """The topic's last word from now on; without a payload there is none any more [MQTT-3.3.1-6]."""
+        if not message.payload:
+            self.retained.remove(message.topic, "")
+            return
+        most = self.config.max_retained
+        if most and len(self.retained) >= most and self.retained.get(message.topic, "") is None:
+            self.statistics.dropped += 1
+            return
+        self.retained.put(message.topic, "", message)
+
+    def retained_for(self, pattern: str) -> Iterator[Message]:
+        """The retained messages of a filter; those whose time is over are let go."""
+        now = self.now()
+        for message in list(self.retained.match(pattern)):
+            if message.expires > now:
+                yield message
+            else:
+                self.retained.remove(message.topic, "")
+
+    # -- clients ---------------------------------------------------------------------------------------------------
+
+    def client(self, client_id: str) -> Client:
+        """A client with a new session."""
+        client = self.clients[client_id] = Client(self, client_id)
+        return client
+
+    def kept_for(self, interval: int | None) -> float:
+        """How long a session stays without a connection that wants this (None: for ever); inf: for ever."""
+        most = self.config.max_session_expiry or math.inf
+        return min(math.inf if interval is None else self.seconds(interval), most)
+
+    @staticmethod
+    def seconds(interval: int) -> float:
+        """A session expiry interval; the largest means that it does not end (3.1.2.11.2)."""
+        return math.inf if interval == NEVER else float(interval)
+
+    def left(self, client: Client, *, with_will: bool = True) -> None:
+        """Its connection is gone: what becomes of the will and the session."""
+        now = self.now()
+        client.link = None
+        if not with_will:
+            client.will = None
+        if client.will is not None:
+            client.will_due = now + min(client.will_delay, client.expiry)  # [MQTT-3.1.3-9]
+        client.ends = now + client.expiry
+        self.look(client, now)
+
+    def look(self, client: Client, now: float) -> None:
+        """Do what is due for a client that is away, and come back for what is not yet."""
+        if client.link is not None:
+            return
+        if client.will is not None and client.will_due <= now:
+            self.publish_will(client)
+        if client.ends <= now:
+            self.end_session(client)
+            return
+        next_time = min(client.will_due, client.ends)
+        if next_time < math.inf:
+            self._numbers += 1
+            heapq.heappush(self._due, (next_time, self._numbers, client))
+
+    def tick(self) -> None:
+        """Look at whoever is due by the lab's clock."""
+        now = self.now()
+        while self._due and self._due[0][0] <= now:
+            client = heapq.heappop(self._due)[2]
+            if self.clients.get(client.client_id) is client:
+                self.look(client, now)
+
+    def publish_will(self, client: Client) -> None:
+        """Its expiry interval begins now, not when the client left it with us."""
+        will, client.will, client.will_due = client.will, None, math.inf
+        if will is not None:
+            topic, payload, qos, retain, properties = will
+            now = self.now()
+            self.publish(Message(topic, payload, qos, retain, properties, now=now, publisher=client.client_id))
+
+    def end_session(self, client: Client) -> None:
+        """Nothing of it is left. A will that waited is published now; what others can do of its work goes to them."""
+        self.publish_will(client)
+        if self.clients.get(client.client_id) is client:
+            del self.clients[client.client_id]
+        session = client.session
+        for pattern in list(session.subscriptions):
+            self.routes.remove(client, pattern)
+        for outgoing in [*session.unacknowledged.values(), *session.queue]:
+            self._pass_on(outgoing, client)
+
+    def _pass_on(self, outgoing: Outgoing, client: Client) -> None:
+        """Another member of the group gets what this one did not acknowledge [MQTT-4.8.2-6], but not at QoS 2, where it
+        may have been taken already [MQTT-4.8.2-5].
+        """
+        group = self.routes.group(outgoing.shared) if outgoing.shared else None
+        if group is not None and not (outgoing.qos == 2 and outgoing.sent):
+            self.share(group, outgoing.message, but=client)

@@ -1,0 +1,95 @@
+"""One client of the broker, whether it is connected or away: its session, its will, and what is delivered to it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from netlab.cores.mqtt_codes import Reason
+from netlab.cores.mqtt_message import Message
+from netlab.cores.mqtt_packets import Will
+from netlab.cores.mqtt_session import Outgoing, Session
+
+if TYPE_CHECKING:
+    from servers.mqtt.broker import Broker
+    from servers.mqtt.link import Link
+
+AWAY = "away"
+
+
+class Client:
+    """The session outlives the link; both ends are the broker's to decide."""
+
+    __slots__ = ("broker", "ends", "expiry", "link", "session", "user", "will", "will_due")
+
+    def __init__(self, broker: Broker, client_id: str) -> None:
+        self.broker = broker
+        self.session = Session(client_id)
+        self.link: Link | None = None
+        self.user = ""
+        self.expiry = 0.0  # seconds that the session stays without a connection; inf: for ever
+        self.ends = math.inf  # lab time at which it does
+        self.will: Will | None = None
+        self.will_due = math.inf  # lab time at which the will is published; inf: not while the link stands
+
+    @property
+    def will_delay(self) -> float:
+        return float(self.will.properties.get("will_delay_interval", 0)) if self.will is not None else 0.0
+
+    @property
+    def client_id(self) -> str:
+        return self.session.client_id
+
+    # -- delivery --------------------------------------------------------------------------------------------------
+
+    def deliver(
+        self, message: Message, qos: int, retain: bool = False, identifiers: tuple[int, ...] = (), shared: str = ""
+    ) -> None:
+        """A message for this client, at the QoS that subscription and message agree on."""
+        link, session = self.link, self.session
+        if not qos:
+            if link is not None:
+                link.send_at_most_once(message, retain, identifiers)
+            elif self.broker.config.queue_qos0 and self.room(message):
+                session.wait(Outgoing(message, 0, retain, identifiers))
+            return
+        outgoing = Outgoing(message, qos, retain, identifiers)
+        outgoing.shared = shared
+        if link is None or session.queue or session.in_flight >= session.window:
+            if self.room(message):
+                session.wait(outgoing)
+        elif session.offer(outgoing):
+            link.transmit(outgoing)
+
+    def room(self, message: Message) -> bool:
+        """Whether one more message may wait; where not, what the settings say is done about it."""
+        config, session = self.broker.config, self.session
+        full = (config.queue_messages and len(session.queue) >= config.queue_messages) or (
+            config.queue_bytes and session.queue and session.queued_bytes + message.size > config.queue_bytes
+        )
+        if not full:
+            return True
+        self.broker.statistics.dropped += 1
+        match config.queue_full:
+            case "drop-oldest":
+                session.dequeue()
+                return True
+            case "disconnect":
+                if self.link is not None:
+                    self.link.disconnect(Reason.QUOTA_EXCEEDED, "too many messages wait for this client")
+        return False
+
+    def go_on(self) -> None:
+        """There may be room in the window: send what waits."""
+        link = self.link
+        if link is None:
+            return
+        now = self.broker.now()
+        for outgoing in self.session.ready():
+            if outgoing.message.expires <= now and not outgoing.sent:  # [MQTT-3.3.2-5]
+                self.session.abandon(outgoing)
+                continue
+            link.transmit(outgoing)
+
+    def __repr__(self) -> str:
+        return f"<Client {self.client_id!r} {'connected' if self.link is not None else AWAY}>"

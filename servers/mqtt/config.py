@@ -1,0 +1,66 @@
+"""What can be set for the MQTT broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from netlab.config import Address, Duration, Kind, Size
+from netlab.errors import UsageError
+
+
+def parse_sixteen_bits(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise ValueError
+    return int(text)
+
+
+SixteenBits = Annotated[int, Kind(parse=parse_sixteen_bits, allowed="a whole number from 1 to 65535", metavar="N")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Where to listen, and what clients may do."""
+
+    listen: Address = Address("127.0.0.1", 1883)
+    """Where to listen; port 0 takes a free one."""
+    expose: bool = False
+    """Let other machines reach it: without this, only loopback is listened on."""
+    max_connections: int = 20_000
+    """Connections open at once; 0 is no limit."""
+    connect_timeout: Duration = 10.0
+    """How long a connection may stay without a CONNECT."""
+    max_keep_alive: Duration = 60.0
+    """A client of MQTT 5 that wants to be silent for longer is told this (Server Keep Alive); 0 lets it."""
+    max_session_expiry: Duration = 0.0
+    """Keep sessions of clients that are away no longer than so; 0 is as long as they ask for."""
+    max_packet_size: Size = 16 << 20
+    """The largest packet that is taken, in bytes."""
+    max_qos: Literal[0, 1, 2] = 2
+    """The highest QoS that is served."""
+    receive_maximum: SixteenBits = 1000
+    """Messages above QoS 0 that a client may send before the first is acknowledged."""
+    max_in_flight: SixteenBits = 1000
+    """Messages above QoS 0 on their way to one client at once; one of MQTT 5 may want fewer."""
+    topic_alias_maximum: int = 100
+    """Topic aliases that a client may use; 0 is none."""
+    topic_levels: int = 200
+    """Levels that a topic may have; 0 is no limit."""
+    queue_messages: int = 100_000
+    """Messages that wait for one client; 0 is no limit."""
+    queue_bytes: Size = 64 << 20
+    """Bytes that wait for one client; 0 is no limit."""
+    queue_full: Literal["drop-new", "drop-oldest", "disconnect"] = "drop-new"
+    """What to do where a client's queue is full."""
+    queue_qos0: bool = False
+    """Keep messages of QoS 0, too, for clients that are away."""
+    max_retained: int = 100_000
+    """Retained messages kept; 0 is no limit."""
+    retain_available: bool = True
+    """Keep retained messages at all."""
+
+    def __post_init__(self) -> None:
+        if not self.expose:
+            self.listen.refuse_exposure("--listen", "this server")
+        if self.topic_alias_maximum > 65_535:
+            raise UsageError(f"--topic-alias-maximum {self.topic_alias_maximum} is more than 65535")

@@ -1,0 +1,140 @@
+"""CONNECT: who it is, whether it may, which session it takes up, and what it is told (MQTT 5.0 3.1.4)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from netlab.cores.mqtt_codes import LARGEST_PACKET, V5, V31, VERSIONS, Reason, reason_name
+from netlab.cores.mqtt_packets import Connack, Connect
+from netlab.flow import Outcome
+from servers.mqtt.notes import note_received
+
+if TYPE_CHECKING:
+    from servers.mqtt.client import Client
+    from servers.mqtt.link import Link
+
+
+def connect(link: Link, packet: Connect) -> None:
+    """The order in which a CONNECT is thought of."""
+    begin_flow(link, packet)
+    reason = objection(packet)
+    if reason is not None:
+        refuse(link, reason)
+        return
+    admitted(link, packet)
+
+
+def begin_flow(link: Link, packet: Connect) -> None:
+    flow = link.mqtt = link.flows.open("mqtt", "mqtt", link.flow)
+    if link.flow is not None:
+        flow.client, flow.server = link.flow.client, link.flow.server
+    flow.label = f"{packet.client_id or '(no client id)'} {VERSIONS[packet.version]}"
+    if flow.events is not None:
+        note_received(flow, packet)
+
+
+def objection(packet: Connect) -> Reason | None:
+    """Why nobody could be let in with such a CONNECT."""
+    if "authentication_method" in packet.properties:
+        return Reason.BAD_AUTHENTICATION_METHOD  # none is known here [MQTT-4.12.0-1]
+    if packet.client_id or packet.version == V5:
+        return None
+    # 3.1 wants an identifier, 3.1.1 for a session that is to last [3.1.1 MQTT-3.1.3-8]
+    return Reason.CLIENT_ID_NOT_VALID if packet.version == V31 or not packet.clean_start else None
+
+
+def refuse(link: Link, reason: Reason) -> None:
+    link.core.refuse(reason)
+    for flow in (link.mqtt, link.flow):
+        if flow is not None:
+            flow.note("connack.sent", "server", reason=reason_name(reason))
+            flow.outcome, flow.result = Outcome.REFUSED, reason_name(reason)
+    link.finish()
+
+
+def admitted(link: Link, packet: Connect) -> None:
+    """The client may come in: it takes over from a connection it still has, and goes on with its session or anew."""
+    broker = link.broker
+    assigned = "" if packet.client_id else f"auto-{broker.context.random.getrandbits(64):016x}"
+    client_id = packet.client_id or assigned
+    before = broker.clients.get(client_id)
+    if before is not None:
+        if packet.clean_start:
+            before.expiry = 0.0  # the session ends here, and a will that waits is said [MQTT-3.1.4-4]
+        if before.link is not None:
+            before.link.disconnect(Reason.SESSION_TAKEN_OVER)  # [MQTT-3.1.4-3]
+        if packet.clean_start and broker.clients.get(client_id) is before:
+            broker.end_session(before)
+        before = broker.clients.get(client_id)
+    client = before or broker.client(client_id)
+    take_up(link, client, packet)
+    answer(link, client, packet, assigned, present=before is not None)
+    resume(link, client, packet)
+
+
+def take_up(link: Link, client: Client, packet: Connect) -> None:
+    """The link and its client know each other, and what the client has asked for."""
+    broker, properties = link.broker, packet.properties
+    link.client, client.link = client, link
+    link.version5 = packet.version == V5
+    client.ends = client.will_due = math.inf
+    client.will, client.user = packet.will, packet.user or ""
+    if packet.version == V5:
+        client.expiry = broker.kept_for(properties.get("session_expiry_interval", 0))
+    else:
+        client.expiry = 0.0 if packet.clean_start else broker.kept_for(None)
+    link.alias_maximum = properties.get("topic_alias_maximum", 0)
+    link.simple = not link.alias_maximum and link.core.peer_packet_size >= LARGEST_PACKET
+    link.keep_alive = keep_alive(packet, broker.config.max_keep_alive) * 1.5  # [MQTT-3.1.2-22]
+    link.set_deadline("keep alive", link.keep_alive)
+    statistics = broker.statistics
+    statistics.most_connected = max(statistics.most_connected, len(broker.clients))
+
+
+def keep_alive(packet: Connect, most: float) -> float:
+    """Seconds; 0: the client may be silent as long as it likes. Only 5.0 can be told another time than it wants."""
+    wanted = packet.keep_alive
+    return min(wanted, int(most)) if packet.version == V5 and most and wanted else wanted
+
+
+def answer(link: Link, client: Client, packet: Connect, assigned: str, *, present: bool) -> None:
+    properties = announced(link, client, packet, assigned) if packet.version == V5 else {}
+    present = present and packet.version != V31  # 3.1 has no such flag
+    link.send(Connack(present, 0, properties))
+    if link.mqtt is not None:
+        link.mqtt.label = f"{client.client_id} {VERSIONS[packet.version]}"
+        link.mqtt.result = "session resumed" if present else ""
+        link.mqtt.note("connack.sent", "server", session_present=present, properties=properties)
+
+
+def announced(link: Link, client: Client, packet: Connect, assigned: str) -> dict[str, Any]:
+    """What CONNACK of 5.0 tells where it is not what holds without a word (3.2.2.3)."""
+    config, properties = link.broker.config, {}
+    wanted = packet.properties.get("session_expiry_interval", 0)
+    if client.expiry != link.broker.seconds(wanted):
+        properties["session_expiry_interval"] = int(client.expiry)
+    if config.receive_maximum < 65_535:
+        properties["receive_maximum"] = config.receive_maximum
+    if config.max_qos < 2:
+        properties["maximum_qos"] = config.max_qos
+    if not config.retain_available:
+        properties["retain_available"] = 0
+    if config.max_packet_size < LARGEST_PACKET:
+        properties["maximum_packet_size"] = config.max_packet_size
+    if config.topic_alias_maximum:
+        properties["topic_alias_maximum"] = config.topic_alias_maximum
+    kept = keep_alive(packet, config.max_keep_alive)
+    if kept != packet.keep_alive:
+        properties["server_keep_alive"] = int(kept)
+    return properties | ({"assigned_client_identifier": assigned} if assigned else {})
+
+
+def resume(link: Link, client: Client, packet: Connect) -> None:
+    """What was under way when the connection before was lost goes on; then what has come behind the CONNECT."""
+    most = link.broker.config.max_in_flight
+    session = client.session
+    for packet_id in session.resume(min(packet.properties.get("receive_maximum", 65_535), most)):
+        link.core.acknowledge(0x62, packet_id)
+    client.go_on()
+    link.handle(link.core.resume())

@@ -1,0 +1,169 @@
+"""What each control packet of a client makes the broker do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from netlab.cores.mqtt_codes import Reason
+from netlab.cores.mqtt_message import Message
+from netlab.cores.mqtt_packets import (
+    Auth,
+    Connect,
+    Disconnect,
+    Pingreq,
+    Pingresp,
+    Puback,
+    Pubcomp,
+    Publish,
+    Pubrec,
+    Pubrel,
+    Request,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+)
+from netlab.cores.mqtt_session import Subscription
+from servers.mqtt.connecting import connect
+
+if TYPE_CHECKING:
+    from servers.mqtt.client import Client
+    from servers.mqtt.link import Link
+
+
+def here(link: Link) -> Client:
+    """The client, which every packet behind CONNECT has."""
+    assert link.client is not None
+    return link.client
+
+
+def publish(link: Link, packet: Publish) -> None:
+    topic, payload, qos, retain, _, packet_id, properties, as_it_came, _, _ = packet
+    broker, client = link.broker, here(link)
+    broker.statistics.messages_received += 1
+    if qos == 2 and (known := client.session.arrived(packet_id)) is not None:  # again: it is the same [MQTT-4.3.3-10]
+        link.core.acknowledge(0x50, packet_id, known)
+        return
+    reason = 0
+    if topic.startswith("$SYS"):
+        reason = Reason.NOT_AUTHORIZED
+    else:
+        now = broker.now() if properties else 0.0
+        message = Message(topic, payload, qos, retain, properties, now=now, publisher=client.session.client_id)
+        if not broker.publish(message, as_it_came, link.version5):
+            reason = Reason.NO_MATCHING_SUBSCRIBERS
+    if qos == 1:
+        link.core.acknowledge(0x40, packet_id, reason)
+    elif qos:
+        if reason < 0x80:
+            client.session.accept(packet_id, reason)
+        link.core.acknowledge(0x50, packet_id, reason)
+
+
+def puback(link: Link, packet: Puback) -> None:
+    client = here(link)
+    if client.session.puback(packet.packet_id) is None:
+        unsolicited(link, "PUBACK", packet.packet_id)
+    elif client.session.queue or client.session.in_flight < len(client.session.unacknowledged):
+        client.go_on()
+
+
+def pubrec(link: Link, packet: Pubrec) -> None:
+    client = here(link)
+    packet_id = packet.packet_id
+    if client.session.pubrec(packet_id, refused=packet.reason >= 0x80) is not None:
+        if packet.reason < 0x80:
+            link.core.acknowledge(0x62, packet_id)
+        else:
+            client.go_on()
+    elif packet_id in client.session.released:  # said twice, answered twice
+        link.core.acknowledge(0x62, packet_id)
+    elif packet_id in client.session.unacknowledged:
+        unsolicited(link, "PUBREC", packet_id)
+    elif packet.reason < 0x80:
+        link.core.acknowledge(0x62, packet_id, Reason.PACKET_ID_NOT_FOUND)
+
+
+def pubrel(link: Link, packet: Pubrel) -> None:
+    known = here(link).session.release(packet.packet_id)
+    link.core.acknowledge(0x70, packet.packet_id, 0 if known else Reason.PACKET_ID_NOT_FOUND)
+
+
+def pubcomp(link: Link, packet: Pubcomp) -> None:
+    client = here(link)
+    if client.session.pubcomp(packet.packet_id):
+        client.go_on()
+    else:
+        unsolicited(link, "PUBCOMP", packet.packet_id)
+
+
+def unsolicited(link: Link, name: str, packet_id: int) -> None:
+    link.disconnect(Reason.PROTOCOL_ERROR, f"{name} for {packet_id}, of which no such exchange is under way")
+
+
+def subscribe(link: Link, packet: Subscribe) -> None:
+    """All filters are answered first; what is retained for them comes behind the SUBACK (3.8.4)."""
+    client, broker = here(link), link.broker
+    identifier = packet.properties.get("subscription_identifier", 0)
+    reasons: list[int] = []
+    retained: list[tuple[Request, int]] = []
+    for request in packet.requests:
+        new = request.filter not in client.session.subscriptions
+        qos = min(request.qos, broker.config.max_qos)
+        subscription = Subscription(qos, request.no_local, request.retain_as_published, identifier)
+        broker.routes.add(client, request.filter, subscription)
+        reasons.append(qos)
+        if not request.filter.startswith("$share/") and (
+            request.retain_handling == 0 or (request.retain_handling == 1 and new)
+        ):
+            retained.append((request, qos))
+    link.send(Suback(packet.packet_id, tuple(reasons)))
+    identifiers = (identifier,) if identifier else ()
+    for request, qos in retained:
+        for message in broker.retained_for(request.filter):
+            client.deliver(message, min(qos, message.qos), True, identifiers)
+
+
+def unsubscribe(link: Link, packet: Unsubscribe) -> None:
+    client, routes = here(link), link.broker.routes
+    gone = [routes.remove(client, pattern) for pattern in packet.filters]
+    reasons = tuple(0 if was else int(Reason.NO_SUBSCRIPTION_EXISTED) for was in gone)
+    link.send(Unsuback(packet.packet_id, reasons if link.version5 else ()))
+
+
+def pingreq(link: Link, packet: Pingreq) -> None:
+    link.send(Pingresp())
+
+
+def disconnect(link: Link, packet: Disconnect) -> None:
+    """The will goes unsaid, unless the client wants it said [MQTT-3.14.4-3]."""
+    client = here(link)
+    expiry = packet.properties.get("session_expiry_interval")
+    if expiry is not None:
+        if expiry and not client.expiry:  # [MQTT-3.14.2-2]
+            link.disconnect(Reason.PROTOCOL_ERROR, "a session that was to end with its connection cannot be prolonged")
+            return
+        client.expiry = link.broker.kept_for(expiry)
+    if link.mqtt is not None:
+        link.mqtt.outcome = "ok"
+    link.finish(with_will=packet.reason != 0)
+
+
+def auth(link: Link, packet: Auth) -> None:
+    link.disconnect(Reason.PROTOCOL_ERROR, "AUTH, where CONNECT has named no method")
+
+
+HANDLERS: dict[type, Callable[[Any, Any], None]] = {
+    Connect: connect,
+    Publish: publish,
+    Puback: puback,
+    Pubrec: pubrec,
+    Pubrel: pubrel,
+    Pubcomp: pubcomp,
+    Subscribe: subscribe,
+    Unsubscribe: unsubscribe,
+    Pingreq: pingreq,
+    Disconnect: disconnect,
+    Auth: auth,
+}

@@ -1,0 +1,242 @@
+"""One connection to the broker: bytes to packets to what they mean, and out again, gathered."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from netlab.cores.mqtt import Core, Event, Stage
+from netlab.cores.mqtt_codes import Reason, reason_name
+from netlab.cores.mqtt_message import Message
+from netlab.cores.mqtt_packets import Packet
+from netlab.cores.mqtt_session import Outgoing
+from netlab.cores.mqtt_wire import TWO, write_text, write_variable
+from netlab.errors import RemoteProtocolError
+from netlab.flow import Flow, Outcome
+from netlab.net.connection import Connection
+from servers.mqtt.handling import HANDLERS
+from servers.mqtt.notes import note_received, note_sent
+
+if TYPE_CHECKING:
+    from servers.mqtt.client import Client
+    from servers.mqtt.server import Server
+
+PIECE = 1 << 20
+"""Bytes that are joined for one write at most."""
+
+
+class Link(Connection):
+    """What a client's bytes mean to the broker, and what the broker has for it."""
+
+    __slots__ = (
+        "_aliases",
+        "alias_maximum",
+        "broker",
+        "client",
+        "core",
+        "dirty",
+        "keep_alive",
+        "mqtt",
+        "pending",
+        "server",
+        "simple",
+        "version5",
+    )
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.gate, server.context.flows, "mqtt")
+        self.server, self.broker = server, server.broker
+        self.core = Core(server=True, limits=server.limits, topics=server.topics)
+        self.client: Client | None = None
+        self.mqtt: Flow | None = None  # of the MQTT connection, on the flow of the TCP connection
+        self.keep_alive = 0.0  # seconds of silence after which the client is taken for gone
+        self.pending = 0  # bytes given and not yet written
+        self.dirty = False  # in the outbox
+        self.version5 = False
+        self.simple = True  # no aliases, no bound on packets: what others get is good for this one, too
+        self.alias_maximum = 0  # topic aliases that the client takes
+        self._aliases: dict[str, int] = {}
+
+    # -- in --------------------------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        self.set_deadline("connect", self.broker.config.connect_timeout)
+
+    def feed(self, data: bytes) -> None:
+        self.broker.statistics.bytes_received += len(data)
+        self.handle(self.core.receive(data))
+        if not data:
+            self.finish()  # the client has ended its half: there is nothing it could acknowledge any more
+        elif self.keep_alive and not self.writing_paused and not self.lingering:
+            self.deadline = self.loop.time() + self.keep_alive
+
+    def handle(self, events: list[Event]) -> None:
+        mqtt = self.mqtt
+        for event in events:
+            if isinstance(event, RemoteProtocolError):
+                self.violated(event)
+                break
+            if mqtt is not None and mqtt.events is not None:
+                note_received(mqtt, event)
+            HANDLERS[type(event)](self, event)
+            if self.core.stage is Stage.CLOSED:
+                break
+        self.broker.statistics.packets_received += len(events)
+        if self.core.out:
+            self.touch()
+
+    def violated(self, error: RemoteProtocolError) -> None:
+        """The core has said its farewell; the flows say what was wrong."""
+        for flow in (self.mqtt, self.flow):
+            if flow is not None:
+                flow.note("protocol.violated", "client", reason=str(error), offset=error.offset, section=error.section)
+                flow.outcome, flow.result = Outcome.VIOLATION, f"{reason_name(error.status)}: {error}"
+        self.finish()
+
+    # -- out -------------------------------------------------------------------------------------------------------
+
+    def give(self, packet: bytes) -> None:
+        """A whole PUBLISH of QoS 0, as it is to be written."""
+        if self.pending > self.broker.config.queue_bytes:
+            self.overflow()
+            return
+        self.pending += len(packet)
+        self.core.out.append(packet)
+        self.broker.statistics.messages_sent += 1
+        if not self.dirty:
+            self.dirty = True
+            self.broker.outbox.add(self)
+
+    def overflow(self) -> None:
+        """A client that does not read loses messages of QoS 0, or its connection."""
+        self.broker.statistics.dropped += 1
+        if self.broker.config.queue_full == "disconnect":
+            self.disconnect(Reason.QUOTA_EXCEEDED, "it does not read what it has subscribed to")
+
+    def send_at_most_once(self, message: Message, retain: bool, identifiers: tuple[int, ...]) -> None:
+        """QoS 0, whatever is special about it."""
+        left = -1 if message.expires == math.inf else message.left(self.broker.now())
+        if left:
+            packet = b"".join(self.parts(message, 0x30 | retain, identifiers, left))
+            if len(packet) <= self.core.peer_packet_size:  # [MQTT-3.1.2-24]
+                self.give(packet)
+
+    def transmit(self, outgoing: Outgoing) -> None:
+        """A message above QoS 0, that has its packet identifier; or of QoS 0, that had to wait."""
+        message = outgoing.message
+        if not outgoing.qos:
+            self.send_at_most_once(message, bool(outgoing.first & 1), outgoing.identifiers)
+            return
+        left = -1 if message.expires == math.inf else message.left(self.broker.now())
+        first = outgoing.first | 8 if outgoing.sent else outgoing.first
+        head, tail = self.parts(message, first, outgoing.identifiers, left)
+        size = len(head) + len(tail) + 2
+        if size > self.core.peer_packet_size:
+            client = self.client
+            assert client is not None
+            client.session.abandon(outgoing)  # as if it had been delivered [MQTT-3.1.2-25]
+            self.broker.statistics.dropped += 1
+            return
+        outgoing.sent = True
+        self.core.out += (head, TWO[outgoing.packet_id], tail)
+        self.pending += size
+        self.broker.statistics.messages_sent += 1
+        if self.mqtt is not None and self.mqtt.events is not None:
+            note_sent(self.mqtt, outgoing)
+        if not self.dirty:
+            self.touch()
+
+    def parts(self, message: Message, first: int, identifiers: tuple[int, ...], left: int) -> tuple[bytes, bytes]:
+        """A PUBLISH for this client before and behind its packet identifier; by alias where it takes them."""
+        if not self.version5:
+            return message.parts(False, first)
+        if not self.alias_maximum:
+            return message.parts(True, first, identifiers, left)
+        alias = self._aliases.get(message.topic)
+        if alias is not None:
+            topic = b"\0\0"
+        elif len(self._aliases) < self.alias_maximum:
+            alias = self._aliases[message.topic] = len(self._aliases) + 1
+            topic = write_text(message.topic)
+        else:
+            return message.parts(True, first, identifiers, left)
+        tail = message.property_field(identifiers, left, alias) + message.payload
+        length = len(topic) + len(tail) + (2 if first & 6 else 0)
+        return b"%c%b%b" % (first, write_variable(length), topic), tail
+
+    def send(self, packet: Packet) -> None:
+        self.core.send(packet)
+        self.touch()
+
+    def touch(self) -> None:
+        """There is something to be written."""
+        if not self.dirty:
+            self.dirty = True
+            self.broker.outbox.add(self)
+
+    def flush(self) -> None:
+        """Write what has gathered, in pieces that are bounded; a client that does not read keeps it waiting."""
+        self.dirty = False
+        out = self.core.out
+        if self.writing_paused or not out or self.transport is None:
+            return
+        if self.pending <= PIECE:
+            self.pending = 0
+            self.write(self.core.outgoing())
+            return
+        while out and not self.writing_paused:
+            size = count = 0
+            for part in out:
+                size += len(part)
+                count += 1
+                if size >= PIECE:
+                    break
+            self.write(b"".join(out[:count]))
+            del out[:count]
+        self.pending = sum(map(len, out))
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.core.out:
+            self.touch()
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def disconnect(self, reason: Reason, words: str = "") -> None:
+        """Our side ends it, and says why where the version has words for it."""
+        self.core.farewell(reason, words)
+        for flow in (self.mqtt, self.flow):
+            if flow is not None and not flow.outcome:
+                flow.note("disconnect.sent", "server", reason=reason_name(reason), words=words)
+                flow.outcome, flow.result = Outcome.REFUSED, reason_name(reason)
+        self.finish()
+
+    def finish(self, *, with_will: bool = True) -> None:
+        """Nothing more is read; what is to be said is said, and the connection closed behind it."""
+        self.core.stage = Stage.CLOSED
+        self.leave(with_will=with_will)
+        self.flush()
+        if not self.lingering and self.transport is not None and not self.transport.is_closing():
+            self.linger()
+
+    def leave(self, *, with_will: bool = True) -> None:
+        """The client is no longer here."""
+        client, self.client = self.client, None
+        if client is not None:
+            self.broker.left(client, with_will=with_will)
+
+    def timed_out(self, stage: str) -> None:
+        if stage == "keep alive":
+            self.disconnect(Reason.KEEP_ALIVE_TIMEOUT)  # [MQTT-3.1.2-22]
+        else:
+            self.finish()
+
+    def drain(self) -> None:
+        self.disconnect(Reason.SHUTTING_DOWN)
+
+    def ended(self, error: Exception | None) -> None:
+        self.core.stage = Stage.CLOSED
+        self.core.out.clear()
+        self.leave()
+        if self.mqtt is not None:
+            self.mqtt.end(self.mqtt.outcome or (Outcome.CUT if error is not None else Outcome.OK))

@@ -1,0 +1,65 @@
+"""The MQTT server: what it listens on, and what goes on besides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from netlab.cores.mqtt import Limits
+from netlab.net.gate import Gate, GateLimits
+from netlab.net.listen import Listener
+from netlab.net.sweep import Sweep
+from netlab.net.tasks import Tasks
+from netlab.service import Context
+from servers.mqtt.broker import Broker
+from servers.mqtt.config import Config
+from servers.mqtt.link import Link
+
+MOST_TOPICS = 50_000
+"""Topic names that are known to be good without another look."""
+
+
+class Server:
+    """One broker, reached in several ways."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config, self.context = config, context
+        self.tasks = Tasks("mqtt")
+        self.gate = Gate(GateLimits(connections=config.max_connections))
+        self.broker = Broker(config, context)
+        self.topics: dict[bytes, str] = {}
+        self.limits = Limits(
+            packet_size=config.max_packet_size,
+            receive_maximum=config.receive_maximum,
+            topic_alias_maximum=config.topic_alias_maximum,
+            maximum_qos=config.max_qos,
+            retain_available=config.retain_available,
+            topic_levels=config.topic_levels,
+        )
+        self._sweep = Sweep()
+        self.deadline = -math.inf  # it is looked at with every sweep
+
+    def listeners(self) -> Sequence[Listener]:
+        return [
+            Listener(
+                name="mqtt",
+                scheme="mqtt",
+                host=self.config.listen.host,
+                port=self.config.listen.port,
+                factory=lambda: Link(self),
+                gate=self.gate,
+            )
+        ]
+
+    async def background(self) -> None:
+        """Begin to look at the lab's clock."""
+        self._sweep.add(self)
+
+    def expire(self, now: float) -> None:
+        """A few times a second: what is due by the lab's clock, which may have jumped."""
+        self.broker.tick()
+        if len(self.topics) > MOST_TOPICS:
+            self.topics.clear()
+
+    def closed(self) -> None:
+        self._sweep.close()
