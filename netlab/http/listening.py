@@ -92,6 +92,7 @@ def contexts_of(
     certificates: Sequence[CertificateFiles] = (),
     client_certificates: ClientCertificates = "none",
     client_ca: Path | None = None,
+    alpn: Sequence[str] = ("http/1.1",),
 ) -> ContextFor:
     """By the names that clients ask for: these certificates, for all others those of the local CA."""
     from netlab.net.certs import Authority
@@ -99,6 +100,7 @@ def contexts_of(
 
     return ServerContexts(
         Authority.load(state),
+        alpn=alpn,
         client_certificates=client_certificates,
         client_ca=client_ca,
         own=[(files.certificate, files.key) for files in certificates],

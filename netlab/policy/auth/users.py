@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from unicodedata import normalize
 
 from netlab.policy.auth.names import UserName, parse_roles
+from netlab.policy.auth.sasl import ScramVerifier
 
 VERIFIER = re.compile(r"\$[a-z0-9-]{1,32}(?:\$[A-Za-z0-9+/=,.-]*)+")
 SCRYPT = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{1,88})\$([A-Za-z0-9+/]{22,88})")
+SCRAM = re.compile(r"\$scram-sha-256\$i=(\d{1,7})\$([A-Za-z0-9+/]{1,88})\$([A-Za-z0-9+/]{43})\$([A-Za-z0-9+/]{43})")
 DIGEST = re.compile(r"\$digest\$alg=([A-Za-z0-9-]+),realm=([A-Za-z0-9+/]*)\$([0-9a-f]{32,64})")
 
 COST = (15, 8, 3)
@@ -42,6 +44,15 @@ class User:
     @property
     def scrypt(self) -> str | None:
         return next((verifier for verifier in self.verifiers if SCRYPT.fullmatch(verifier)), None)
+
+    @property
+    def scram(self) -> ScramVerifier | None:
+        match = next((found for verifier in self.verifiers if (found := SCRAM.fullmatch(verifier))), None)
+        return (
+            None
+            if match is None
+            else ScramVerifier(_unbase64(match[2]), int(match[1]), *map(_unbase64, match.groups()[2:]))
+        )
 
     def ha1(self, algorithm: str, realm: str) -> str | None:
         """H(user:realm:password), what stands for the password in Digest (RFC 7616 3.4.2); None without one."""
@@ -101,6 +112,23 @@ def _scrypt(verifier: str) -> tuple[tuple[int, int, int], bytes, bytes] | None:
         return (ln, r, p), _unbase64(match[4]), _unbase64(match[5])
     except ValueError:
         return None
+
+
+ITERATIONS = 4096
+"""Of PBKDF2 in SCRAM; RFC 7677 4 wants at least so many, and each client pays for them at each login."""
+
+
+def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> ScramVerifier:
+    """Salted password, stored key and server key of RFC 5802 3, with SHA-256 (RFC 7677)."""
+    salted = hashlib.pbkdf2_hmac("sha256", normalize("NFC", password).encode(), salt, iterations)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    return ScramVerifier(salt, iterations, stored, hmac.digest(salted, b"Server Key", "sha256"))
+
+
+def make_scram(password: str, salt: bytes) -> str:
+    """A verifier for SCRAM-SHA-256, as it is written in a file."""
+    made = scram_verifier(password, salt)
+    return f"$scram-sha-256$i={made.iterations}${_base64(salt)}${_base64(made.stored_key)}${_base64(made.server_key)}"
 
 
 def make_digest(algorithm: str, user: str, realm: str, password: str) -> str:

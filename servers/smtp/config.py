@@ -1,0 +1,128 @@
+"""What can be set for the mail sink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from netlab.config import Address, Count, Duration, Kind, Size
+from netlab.cores.smtp import ServerSettings
+from netlab.errors import UsageError
+from netlab.http.listening import CertificateFiles
+from netlab.policy.auth.names import UserName
+from netlab.policy.mailboxes import By
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user and a password, written NAME:PASSWORD."""
+
+    name: str
+    password: str
+
+    @classmethod
+    def parse(cls, text: str) -> Login:
+        name, colon, password = text.partition(":")
+        if not colon or not password:
+            raise ValueError
+        return cls(UserName(name), password)
+
+    def __str__(self) -> str:
+        return f"{self.name}:***"
+
+
+LoginRule = Annotated[Login, Kind(parse=Login.parse, allowed="NAME:PASSWORD", metavar="NAME:PASSWORD")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """What is listened on."""
+
+    listen: Address = Address("127.0.0.1", 1025)
+    """Where to take mail; port 0 takes a free one."""
+    tls: bool = False
+    """Take mail over TLS as well, from the first byte (RFC 8314 3), with certificates of the local CA."""
+    tls_listen: Address | None = None
+    """Where to do so; port 1465 of the host of --listen, or a free port when that has port 0."""
+    starttls: bool = False
+    """Offer STARTTLS; many clients then insist on a certificate they trust (see `netlab ca`)."""
+    certificate: tuple[CertificateFiles, ...] = ()
+    """A certificate of your own (PEM, with chain and key), shown to who asks for a name in it."""
+    expose: bool = False
+    """Let other machines reach it: without this, only loopback is listened on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Who:
+    """Whose mail is taken, and into which mailbox."""
+
+    users: Path | None = None
+    """A file of users (see `netlab passwd`); only they may send mail, and open mailboxes."""
+    user: tuple[LoginRule, ...] = ()
+    """A user and a password that is known here, which CRAM-MD5 needs; may be given several times."""
+    auth: bool = True
+    """Offer AUTH; where there are no users, any user and password are right."""
+    mailboxes: By = "one"
+    """One mailbox for all, or one for each recipient, each domain of recipients, or each user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much, and how long."""
+
+    hostname: str = "netlab.test"
+    """What the server calls itself."""
+    max_message: Size = 32 << 20
+    """Bytes of a message; larger ones are refused, early where their size is told."""
+    max_recipients: Count = 1000
+    """Recipients of a message."""
+    max_errors: Count = 50
+    """Commands of a session that are none, or out of order, until it is ended."""
+    max_connections: int = 1000
+    """Connections open at once; 0 is no limit."""
+    command_timeout: Duration = 300.0
+    """How long the next command may take to arrive (RFC 5321 4.5.3.2.7)."""
+    message_timeout: Duration = 600.0
+    """How long a message may take to arrive."""
+    strict: bool = False
+    """Refuse messages that are remarked on otherwise: 8-bit content unannounced, lines of more than 998 octets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Limits, Who, Where):
+    """What can be set for the mail sink."""
+
+    store: str = "memory"
+    """Where messages are kept: the path of a SQLite file, memory, or none."""
+
+    def __post_init__(self) -> None:
+        if not self.expose:
+            self.listen.refuse_exposure("--listen", "this server")
+            self.tls_address.refuse_exposure("--tls-listen", "this server")
+        if self.certificate and not (self.tls or self.starttls):
+            raise UsageError("--certificate needs --tls or --starttls")
+        if self.mailboxes == "user" and not self.auth:
+            raise UsageError("--mailboxes user needs --auth: without it no user is known")
+
+    @property
+    def tls_address(self) -> Address:
+        return self.tls_listen or self.beside(1465)
+
+    def beside(self, port: int) -> Address:
+        """Another port of the same host; a free one where that of --listen is free, too."""
+        return Address(self.listen.host, port if self.listen.port else 0)
+
+    def settings(self, mechanisms: tuple[str, ...]) -> ServerSettings:
+        """What the core is told."""
+        return ServerSettings(
+            hostname=self.hostname,
+            max_message=self.max_message,
+            max_recipients=self.max_recipients,
+            max_errors=self.max_errors,
+            starttls=self.starttls,
+            mechanisms=mechanisms,
+            auth_required=self.users is not None or bool(self.user),
+            auth_over_plain=self.listen.here_only,
+            strict=self.strict,
+        )

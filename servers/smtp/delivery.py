@@ -1,0 +1,62 @@
+"""A message as the store gets it: its envelope, its mailboxes, the conversation, and the reply that says it is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netlab.cores.smtp import SECTIONS, Message, Rcpt, Reply
+from netlab.policy.mailboxes import mailboxes
+from netlab.stores.mailbox import Delivery, Envelope, Line, Recipient, new_id
+from netlab.text import peer_text
+
+if TYPE_CHECKING:
+    from servers.smtp.session import SmtpSession
+
+
+def make_delivery(session: SmtpSession, event: Message) -> tuple[Delivery, Reply]:
+    """The reply is in the transcript already: where the message is kept, that was said."""
+    core, server = session.core, session.server
+    assert session.flow is not None
+    log = session.flow.log
+    now = log.wall(log.now())
+    number = new_id(int(now * 1e6), server.context.random.getrandbits(64))
+    remarks = f", though with {'; '.join(event.remarks)}" if event.remarks else ""
+    reply = Reply(250, f"Ok: kept as {number}{remarks}", enhanced="2.0.0")
+    transcript = session.record.transcript() if session.record is not None else []
+    delivery = Delivery(
+        id=number,
+        received=server.context.clock.now(),
+        mailboxes=mailboxes(server.config.mailboxes, (each.recipient for each in core.recipients), core.user),
+        envelope=envelope(session),
+        content=event.content,
+        transcript=[*transcript, Line(now, "server", reply.text, SECTIONS[event.verb])],
+    )
+    return delivery, reply
+
+
+def envelope(session: SmtpSession) -> Envelope:
+    """What the client has said about the message."""
+    core = session.core
+    mail, flow = core.mail, session.flow
+    assert mail is not None
+    assert flow is not None
+    parameters = mail.parameters
+    tls = session.transport.get_extra_info("ssl_object")
+    return Envelope(
+        sender=mail.sender,
+        recipients=tuple(map(recipient, core.recipients)),
+        body=parameters.body,
+        smtputf8=parameters.smtputf8,
+        declared_size=parameters.size,
+        ret=parameters.ret,
+        envelope_id=parameters.envelope_id,
+        helo=core.helo,
+        client=peer_text(flow.client) or "",
+        user=core.user,
+        tls=tls.version() if tls is not None else "",
+        protocol=core.protocol,
+    )
+
+
+def recipient(event: Rcpt) -> Recipient:
+    return Recipient(address=event.recipient, notify=event.parameters.notify, original=event.parameters.original)

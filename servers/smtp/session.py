@@ -1,0 +1,354 @@
+"""One connection of a client that brings mail: commands to the core, messages to the store, replies back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from netlab.cores.smtp import (
+    SECTIONS,
+    Auth,
+    AuthResponse,
+    Closed,
+    Command,
+    Event,
+    Mail,
+    Message,
+    Rcpt,
+    Reply,
+    ServerCore,
+    StartTls,
+    State,
+    replies,
+)
+from netlab.errors import NetlabError, RemoteProtocolError, StoreFailed
+from netlab.flow import Flow, Outcome
+from netlab.net.connection import Connection
+from netlab.policy.auth.sasl import Claim, Failed, Password, Proven, Script
+from servers.smtp.delivery import make_delivery
+from servers.smtp.record import Record
+
+if TYPE_CHECKING:
+    from servers.smtp.server import Server
+
+MOST_WAITING = 64 << 10
+"""Bytes that may come while an answer is waited for, before the client is not read any more."""
+
+
+class SmtpSession(Connection):
+    """A plain one, or inside of TLS from the first byte; STARTTLS makes the former the latter."""
+
+    __slots__ = ("_carrier", "_draining", "_held", "_message", "_script", "_waiting", "core", "record", "server")
+
+    def __init__(self, server: Server, *, secure: bool) -> None:
+        super().__init__(server.gate, server.context.flows, "smtp")
+        self.server = server
+        self.core = ServerCore(server.settings, secure=secure)
+        self.record: Record | None = None  # where somebody will read it
+        self._message: Flow | None = None  # of the transaction that is under way
+        self._carrier: Flow | None = None  # the connection's own flow, once STARTTLS has begun another
+        self._script: Script | None = None  # of the authentication that is under way
+        self._waiting = self._draining = False
+        self._held = 0  # bytes that came while waiting
+
+    # -- what the connection says --------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        core = self.core
+        self.set_deadline("command", self.server.config.command_timeout)
+        if core.state is State.TLS:
+            self._secured()
+            return
+        assert self.flow is not None
+        if self.server.store.keeps or self.flow.full:
+            self.record = Record()
+        reply = core.greet(self.server.greeting)
+        if self.record is not None:
+            self.record.reply(self.flow, reply, SECTIONS["connect"])
+        self.write(core.outgoing())
+
+    def feed(self, data: bytes) -> None:
+        core = self.core
+        events = core.receive(data)
+        if self._waiting:
+            self._held += len(data)
+            if self._held > MOST_WAITING:
+                self.transport.pause_reading()
+            return
+        self._work(events)
+
+    def _work(self, events: list[Event]) -> None:
+        """Everything that can be answered now, and all of it in one write."""
+        core = self.core
+        while events:
+            event = events[0]
+            if isinstance(event, Command):
+                HANDLERS.get(type(event), SmtpSession._other)(self, event)
+                if self._waiting:
+                    break
+            else:
+                self._over(event)
+            events = core.resume() if core.buffered else []
+        self._flush()
+
+    def _flush(self) -> None:
+        core = self.core
+        data = core.outgoing()
+        if data:
+            self.write(data)
+        if core.closed:
+            self._leave()
+        elif core.state is State.TLS:
+            self._start_tls()
+        elif not self._waiting and data:
+            self.wait_for_more()
+
+    def wait_for_more(self) -> None:
+        config = self.server.config
+        if self.core.state is State.DATA:
+            self.set_deadline("message", config.message_timeout)
+        elif self._draining and self.core.mail is None:
+            self.core.close()
+            self._flush()
+        else:
+            self.set_deadline("command", config.command_timeout)
+
+    def _leave(self) -> None:
+        if self.peer_ended or self.core.left:
+            self.close()
+        else:
+            self.linger()
+
+    def timed_out(self, stage: str) -> None:
+        self.core.close(replies.TOO_SLOW)
+        self._flush()
+
+    def drain(self) -> None:
+        self._draining = True
+        if not self._waiting and self.core.mail is None and self.core.state is State.COMMAND:
+            self.core.close()
+            self._flush()
+
+    def turn_away(self) -> None:
+        self.transport.write(replies.TOO_MANY_CONNECTIONS.wire)
+        self.transport.close()
+
+    def ended(self, error: Exception | None) -> None:
+        self._waiting = True  # for nothing: what is still to come is not answered
+        self._end_message(Outcome.CUT, "the client left before it was complete")
+        if self._script is not None:
+            self._script.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            carrier.end(Outcome.OK if error is None else Outcome.CUT)
+        super().connection_lost(error)
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def _answer(self, event: Command, reply: Reply | None = None, *, user: str = "") -> Reply:
+        reply = self.core.answer(reply, user=user)
+        flow = self._message or self.flow
+        if self.record is not None and flow is not None:
+            self.record.reply(flow, reply, SECTIONS[event.verb])
+        return reply
+
+    def _heard(self, event: Command) -> None:
+        flow = self._message or self.flow
+        if self.record is not None and flow is not None:
+            self.record.command(flow, event)
+
+    def _other(self, event: Command) -> None:
+        self._heard(event)
+        reply = self._answer(event)
+        if self._message is not None and self.core.mail is None:
+            self._end_message(Outcome.CANCELLED, f"{event.verb} before the message was complete")
+        if self.flow is not None and not self.flow.label and reply.code >= 500:
+            self.flow.outcome, self.flow.result = Outcome.REFUSED, str(reply.code)
+
+    def _mail(self, event: Mail) -> None:
+        if event.reply.positive:
+            flow = self._message = self.flows.open("smtp", "smtp", self.flow)
+            flow.client, flow.server = (self.flow.client, self.flow.server) if self.flow is not None else (None, None)
+            flow.label = f"<{event.sender}>"
+        self._heard(event)
+        reply = self._answer(event)
+        if not reply.positive:
+            self._end_message(Outcome.REFUSED, reply.text)
+
+    def _rcpt(self, event: Rcpt) -> None:
+        self._heard(event)
+        self._answer(event)
+
+    def _whole(self, event: Message) -> None:
+        """A message is complete: its 250 leaves when it is kept."""
+        self._heard(event)
+        flow, core, server = self._message, self.core, self.server
+        if flow is not None:
+            flow.label = f"<{flow.label[1:-1]}> → {', '.join(each.recipient for each in core.recipients[:3])}"
+            if len(core.recipients) > 3:
+                flow.label += f" and {len(core.recipients) - 3} more"
+            flow.received = len(event.content)
+        if not event.reply.positive or not server.store.keeps:
+            self._done(event, None)
+            return
+        delivery, reply = make_delivery(self, event)
+        try:
+            kept = server.store.deliver(delivery, lambda error: self._kept(event, reply, error))
+        except StoreFailed as error:
+            self._done(event, not_kept(error))
+            return
+        if kept:
+            self._done(event, reply)
+        else:
+            self._hold()
+
+    def _kept(self, event: Message, reply: Reply, error: NetlabError | None) -> None:
+        """The store has settled it; the client may have gone meanwhile."""
+        if self.transport.is_closing() or not self.inside:
+            return
+        self._done(event, reply if error is None else not_kept(error))
+        self._go_on()
+
+    def _done(self, event: Message, reply: Reply | None) -> None:
+        said = self._answer(event, reply)
+        self._end_message(
+            Outcome.OK if said.positive else Outcome.REFUSED, str(said.code) if said.positive else said.text
+        )
+
+    def _end_message(self, outcome: str, result: str) -> None:
+        flow, self._message = self._message, None
+        if flow is not None:
+            flow.end(outcome, result)
+
+    # -- waiting -------------------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        self._waiting, self._held = True, 0
+        self.set_deadline("", 0)
+
+    def _go_on(self) -> None:
+        """What was waited for is there; so may be what the client has said since."""
+        if self._held > MOST_WAITING:
+            self.transport.resume_reading()
+        self._waiting = False
+        self._work(self.core.resume())
+
+    # -- authentication ------------------------------------------------------------------------------------------
+
+    def _auth(self, event: Auth) -> None:
+        self._heard(event)
+        self._script = script = self.server.accounts.script(event.mechanism)
+        challenge = next(script)
+        if event.initial is None:
+            self._challenge(challenge)
+        elif challenge and event.mechanism == "CRAM-MD5":
+            self._answer(event, replies.NO_INITIAL)
+        else:
+            self._step(event, event.initial)
+
+    def _respond(self, event: AuthResponse) -> None:
+        self._heard(event)
+        self._step(event, event.data)
+
+    def _challenge(self, data: bytes) -> None:
+        reply = self.core.challenge(data)
+        if self.record is not None and self.flow is not None:
+            self.record.reply(self.flow, reply, SECTIONS["AUTH"])
+
+    def _step(self, event: Command, data: bytes) -> None:
+        script = self._script
+        assert script is not None
+        try:
+            challenge = script.send(data)
+        except StopIteration as ended:
+            self._script = None
+            self._claimed(event, ended.value)
+        else:
+            self._challenge(challenge)
+
+    def _claimed(self, event: Command, claim: Claim) -> None:
+        if isinstance(claim, Password):
+            found = self.server.accounts.check(claim, self._address)
+            if isinstance(found, Awaitable):
+                self._hold()
+                self.server.tasks.start(self._wait_for(event, found), "a password")
+                return
+            claim = found
+        self._settle(event, claim)
+
+    async def _wait_for(self, event: Command, check: Awaitable[Proven | Failed]) -> None:
+        claim = await check
+        if self.inside and not self.transport.is_closing():
+            self._settle(event, claim)
+            self._go_on()
+
+    def _settle(self, event: Command, claim: Proven | Failed) -> None:
+        assert self.flow is not None
+        if isinstance(claim, Proven):
+            self.flow.note("authentication.accepted", user=claim.user)
+            self._answer(event, replies.AUTHENTICATED, user=claim.user)
+            return
+        self.flow.note("authentication.refused", user=claim.user, reason=claim.reason)
+        code, status = (501, "5.5.2") if claim.malformed else (535, "5.7.8")
+        self._answer(event, Reply(code, f"{claim.reason[0].upper()}{claim.reason[1:]} (RFC 4954 6)", enhanced=status))
+
+    # -- TLS and the end -----------------------------------------------------------------------------------------
+
+    def _start_tls(self) -> None:
+        """TLS begins on the same connection, on a flow of its own: its bytes are other ones (RFC 3207)."""
+        from netlab.net.tls import TlsLayer
+
+        carrier = self._carrier = self.flow
+        assert carrier is not None
+        flow = self.flow = self.flows.open("tcp", "smtp", carrier)
+        flow.client, flow.server, flow.label = carrier.client, carrier.server, "inside of STARTTLS"
+        carrier.label, carrier.sent = "STARTTLS", self.written
+        self.tape, self.written = None, 0
+        if flow.full:
+            flow.wire = self.flows.tape()
+        TlsLayer(self, self.server.contexts, server_side=True, flow=flow).take_over(self.transport)
+
+    def _secured(self) -> None:
+        self.core.secured()
+        if self.record is not None and self.flow is not None:
+            self.record.begin_stream()
+            version = self.transport.get_extra_info("ssl_object").version()
+            self.record.happened(
+                self.flow, f"{version} is established; what was said before is forgotten", "RFC 3207 4.2"
+            )
+
+    def _over(self, event: Closed | RemoteProtocolError) -> None:
+        assert self.flow is not None
+        if isinstance(event, RemoteProtocolError):
+            flow = self._message or self.flow
+            flow.note(
+                "protocol.violated",
+                "client",
+                start=event.offset,
+                rule=event.rule,
+                reason=event.reason,
+                section=event.section,
+            )
+            self._end_message(Outcome.VIOLATION, f"{event.reason} ({event.section})")
+            self.flow.outcome, self.flow.result = Outcome.VIOLATION, f"{event.reason} ({event.section})"
+        elif event.unfinished:
+            self.flow.outcome = self.flow.outcome or Outcome.CUT
+            self.flow.result = self.flow.result or f"the client left in the middle of {event.unfinished}"
+
+
+def not_kept(error: NetlabError) -> Reply:
+    """The store has failed: the client may try again later (RFC 3463 3.4)."""
+    full = isinstance(error, StoreFailed) and error.full
+    return Reply(452 if full else 451, f"Not kept: {error}", enhanced="4.3.1" if full else "4.3.0")
+
+
+HANDLERS: dict[type[Command], Any] = {
+    Mail: SmtpSession._mail,
+    Rcpt: SmtpSession._rcpt,
+    Message: SmtpSession._whole,
+    Auth: SmtpSession._auth,
+    AuthResponse: SmtpSession._respond,
+    StartTls: SmtpSession._other,
+}

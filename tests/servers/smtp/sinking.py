@@ -1,0 +1,41 @@
+"""A mail sink for tests: running on free ports, with its store at hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from netlab.config import Address
+from netlab.flow import Flow, FlowLog, Level
+from netlab.service import Context, running
+from netlab.stores.mailbox import Delivery, MemoryStore
+from servers.smtp import Config, Server
+
+ANYWHERE = Address("127.0.0.1", 0)
+
+
+class Sink:
+    """The server, the ports of its endpoints by scheme, and what it has kept."""
+
+    def __init__(self, server: Server, ports: dict[str, int]) -> None:
+        self.server, self.ports = server, ports
+        self.port = ports["smtp"]
+
+    @property
+    def messages(self) -> list[Delivery]:
+        assert isinstance(self.server.store, MemoryStore)
+        return list(self.server.store.messages.values())
+
+    def flows(self, kind: str = "smtp") -> list[Flow]:
+        return [flow for flow in self.server.context.flows if flow.kind == kind]
+
+
+@asynccontextmanager
+async def sinking(state: Path | None = None, **settings: Any) -> AsyncIterator[Sink]:
+    """A sink at level full; `state` where TLS wants an authority."""
+    context = Context(flows=FlowLog(Level.FULL), state=state)
+    server = Server(Config(listen=ANYWHERE, **settings), context)
+    async with running(server, grace=1.0) as endpoints:
+        yield Sink(server, {endpoint.scheme: endpoint.port for endpoint in endpoints})
