@@ -43,8 +43,15 @@ class Option:
 class LinkType(IntEnum):
     """What a packet begins with (the registry of draft-ietf-opsawg-pcaplinktype)."""
 
+    NULL = 0
     ETHERNET = 1
+    RAW_BSD = 12
     RAW_IP = 101
+    LOOP = 108
+    LINUX_COOKED = 113
+    IPV4 = 228
+    IPV6 = 229
+    LINUX_COOKED_2 = 276
 
 
 def parse_pairs(body: bytes, order: Order, start: int = 0) -> tuple[Pairs, int]:

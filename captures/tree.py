@@ -36,6 +36,7 @@ class Layer(NamedTuple):
 
     carries  the protocol of what follows, as dissectors are called; empty where none or nobody knows
     payload  first and last byte of what follows, the last not included
+    derived  what follows from the bytes without standing in them: a fingerprint, a relative number
     """
 
     name: str
@@ -45,6 +46,7 @@ class Layer(NamedTuple):
     fields: tuple[Field, ...]
     carries: str = ""
     payload: tuple[int, int] = (0, 0)
+    derived: tuple[Field, ...] = ()
 
     def all(self) -> Iterator[Field]:
         """Every field, parents before their parts."""
@@ -52,7 +54,7 @@ class Layer(NamedTuple):
 
     def get(self, name: str) -> Field | None:
         """The first field of this name."""
-        return next((field for field in self.all() if field.name == name), None)
+        return next((field for field in (*self.all(), *self.derived) if field.name == name), None)
 
     def value(self, name: str) -> Any:
         """The value of the first field of this name; None if there is none."""
@@ -176,6 +178,7 @@ def as_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
     """Layers as JSON has them; a field's `bits` are its first and the one behind its last, bytes are hexadecimal."""
     return [
         {"name": layer.name, "label": layer.label, "fields": [_field_json(field) for field in layer.fields]}
+        | ({"derived": {field.name: field.value for field in layer.derived}} if layer.derived else {})
         for layer in layers
     ]
 

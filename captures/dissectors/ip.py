@@ -152,6 +152,8 @@ def _options(reader: Reader, end: int) -> None:
 def _payload(reader: Reader, start: int) -> tuple[str, tuple[int, int]]:
     """What the packet carries, and where; a later fragment carries the middle of something."""
     fields = {field.name: field.value for field in reader.fields}
-    begin, end = reader.at // 8, min(start + fields["ip.len"], reader.end // 8)
+    begin, behind = reader.at // 8, reader.end // 8
+    # no length is what a capture sees of a packet that the network card is to cut into segments
+    end = min(start + fields["ip.len"], behind) if fields["ip.len"] else behind
     carries = "" if fields["ip.frag_offset"] else protocol(fields["ip.proto"])
     return carries, (begin, max(begin, end))

@@ -4,49 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from captures.checksum import checksum, ones_complement_sum, pseudo_header
+from captures.checksum import judge
 from captures.dissectors import tcp_options
+from captures.dissectors.ports import port
 from captures.tree import Layer, Reader, Row, Short
 
 HEADER = "RFC 9293 3.1"
 PROTOCOL = 6
-
-WELL_KNOWN = {
-    7: "echo",
-    9: "discard",
-    13: "daytime",
-    19: "chargen",
-    21: "FTP",
-    22: "SSH",
-    23: "Telnet",
-    25: "SMTP",
-    53: "DNS",
-    80: "HTTP",
-    110: "POP3",
-    143: "IMAP",
-    443: "HTTPS",
-    465: "SMTP over TLS",
-    587: "mail submission",
-    853: "DNS over TLS",
-    993: "IMAP over TLS",
-    995: "POP3 over TLS",
-    1080: "SOCKS",
-    1883: "MQTT",
-    3128: "Squid's proxy port",
-    8080: "HTTP's other port",
-    8443: "HTTPS' other port",
-    8883: "MQTT over TLS",
-}
-
-
-def port(number: int) -> str:
-    """What a port is for (RFC 6335 6)."""
-    if number in WELL_KNOWN:
-        return WELL_KNOWN[number]
-    if number < 1024:
-        return "a system port"
-    # RFC 6335 lets systems choose above 49151; Linux has always begun at 32768
-    return "a user port" if number < 32768 else "a high port, as clients are given by their system"
 
 
 def _flag(meaning: str) -> Callable[[int], str]:
@@ -98,7 +62,7 @@ def dissect(data: bytes, start: int = 0, end: int | None = None, below: Layer | 
     except Short:
         pass
     else:
-        _judge_checksum(reader, data[start:behind], below)
+        reader.amend("tcp.checksum", meaning=judge(data[start:behind], 16, below, PROTOCOL))
     return Layer("tcp", "Transmission Control Protocol", start * 8, reader.at, tuple(reader.fields), "", payload)
 
 
@@ -117,22 +81,3 @@ def _fixed_part(reader: Reader) -> int:
     if length < 20:
         reader.amend("tcp.hdr_len", meaning=f"{length} bytes are too few: a header has at least 20", malformed=True)
     return max(length, 20)
-
-
-def _judge_checksum(reader: Reader, segment: bytes, below: Layer | None) -> None:
-    """Say whether the checksum holds, where the addresses it covers are known and the segment is whole."""
-    ends = [] if below is None else [below.get(f"{below.name}.{end}") for end in ("src", "dst")]
-    addresses = [reader.data[field.start // 8 : field.end // 8] for field in ends if field is not None]
-    if len(segment) < 20 or len(addresses) < 2:
-        return
-    source, destination = addresses
-    covered = pseudo_header(source, destination, PROTOCOL, len(segment))
-    wanted = checksum(covered + segment[:16] + b"\0\0" + segment[18:])
-    found = int.from_bytes(segment[16:18], "big")
-    if found == wanted:
-        meaning = "correct"
-    elif found == ones_complement_sum(covered):
-        meaning = "only the addresses' part: the rest is left to the network card, and loopback has none"
-    else:
-        meaning = f"wrong: these bytes give 0x{wanted:04x}"
-    reader.amend("tcp.checksum", meaning=meaning)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captures import serialize
@@ -36,6 +36,7 @@ def check_cover(layers: tuple[Layer, ...], size: int) -> None:
     json.dumps(as_json(layers))
 
 
+@settings(max_examples=40)
 @given(data=st.binary(max_size=200))
 @pytest.mark.parametrize("protocol", DISSECTORS)
 def test_any_bytes_give_a_covering_tree(protocol: str, data: bytes) -> None:
@@ -142,12 +143,12 @@ def test_json_has_bits_and_hexadecimal() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", DISSECTORS)
+@pytest.mark.parametrize("name", ["ip", "ipv6", "tcp", "udp", "icmp", "arp", "eth", "vlan", "sll", "sll2", "null"])
 def test_every_field_has_a_section(name: str) -> None:
     samples: dict[str, Callable[[], bytes]] = {
         "ip": lambda: serialize.ip_packet(*LOOPBACK, 6, b""),
         "ipv6": lambda: serialize.ip_packet(*LOOPBACK6, 6, b""),
         "tcp": lambda: serialize.tcp_segment((LOOPBACK[0], 1), (LOOPBACK[1], 2), 0, 0, 2),
     }
-    [layer] = dissect(samples[name](), name)
+    layer = dissect(samples.get(name, lambda: bytes(40))(), name)[0]
     assert [field.name for field in walk(layer.fields) if not field.section] == []

@@ -1,0 +1,266 @@
+"""HTTP/1.1 (RFC 9112): requests and responses with their content, whole, or in pieces where they are long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from captures.dissectors.http1_content import decoded
+from captures.messages import NotThis, Script, Source, Talk
+from captures.tree import Layer, Reader, Short
+
+NAME = "http"
+MESSAGE, START, FIELDS, CHUNKED = "RFC 9112 2.1", "RFC 9112 3", "RFC 9112 5", "RFC 9112 7.1"
+HELD = 1 << 18
+"""The longest content that is waited for to be one message with its head."""
+HEAD = 1 << 16
+BEGINS = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|PURGE|HTTP/1\.[01]) ")
+REQUEST_LINE = re.compile(rb"([^ \r\n]*)( +)([^ \r\n]*)( +)([^\r\n]*)(\r?\n)")
+STATUS_LINE = re.compile(rb"(HTTP/[0-9.]+)( +)([0-9]{3})( *)([^\r\n]*)(\r?\n)")
+FIELD_LINE = re.compile(rb"([^:\r\n]*)(:[ \t]*)([^\r\n]*)(\r?\n)")
+LENGTH = re.compile(rb"(?im)^content-length:[ \t]*([0-9]{1,18})[ \t]*\r?$")
+CHUNKED_CODING = re.compile(rb"(?im)^transfer-encoding:.*\bchunked[ \t]*\r?$")
+CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[^\r\n]*\r?\n")
+BODILESS = {b"1", b"204", b"304"}
+
+
+def recognize(data: bytes) -> bool:
+    """Whether a stream that begins so is HTTP."""
+    return BEGINS.match(data) is not None
+
+
+def messages(source: Source, talk: Talk) -> Script:
+    """Messages of one side; ends behind CONNECT's and Upgrade's answer."""
+    while talk.protocol == NAME:
+        yield from source.need(1)
+        if talk.protocol != NAME:  # what was waited for is another protocol's
+            return
+        if source.peek(2) == b"\r\n":  # RFC 9112 2.2: an empty line before a request is passed over
+            source.emit("http.blank", 2)
+            continue
+        if not source.peek(1).isalpha():
+            raise NotThis("no start line")
+        yield from _message(source, talk)
+
+
+def _message(source: Source, talk: Talk) -> Script:
+    size = yield from source.find(b"\n\r\n", longest=HEAD)
+    head = source.peek(size)
+    status = STATUS_LINE.match(head)
+    waiting: list[bytes] = talk.facts.setdefault("methods", [])
+    if status is None:
+        request = REQUEST_LINE.match(head)
+        if request is None:
+            raise NotThis("no request line")
+        waiting.append(request[1])
+        del waiting[:-1000]
+        method, code = request[1], b""
+    else:
+        method, code = (waiting[0] if waiting else b""), status[3]
+        if not code.startswith(b"1") or code == b"101":
+            del waiting[:1]
+    yield from _content(source, head, method, code)
+    if code == b"101":
+        upgrade = re.search(rb"(?im)^upgrade:[ \t]*websocket", head)
+        extensions = re.search(rb"(?im)^sec-websocket-extensions:.*$", head)
+        talk.switch("websocket" if upgrade else "data")
+        talk.facts["extensions"] = extensions[0].decode("latin-1").lower() if extensions else ""
+    elif method == b"CONNECT" and code.startswith(b"2"):
+        talk.switch()
+
+
+def _content(source: Source, head: bytes, method: bytes, code: bytes) -> Script:
+    """Emit the message, its content's end found by RFC 9112 6.3."""
+    size = len(head)
+    context: Mapping[str, Any] = {"request": method.decode("latin-1")} if code else {}
+    length = LENGTH.search(head)
+    none = code and (method == b"HEAD" or code in BODILESS or code[:1] in BODILESS)
+    if none or (method == b"CONNECT" and code.startswith(b"2")):
+        source.emit(NAME, size, context)
+    elif CHUNKED_CODING.search(head):
+        yield from _chunked(source, head, context)
+    elif length is not None:
+        count = int(length[1])
+        if count <= HELD:
+            yield from source.need(size + count)
+            whole = source.peek(size + count)
+            source.emit(NAME, size + count, context, decoded(head, whole[size:]))
+        else:
+            source.emit(NAME, size, context)
+            yield from source.emit_pieces("http.content", count, context)
+    elif code:
+        source.emit(NAME, size, context)  # up to the connection's end
+        yield from source.emit_pieces("http.content", None, context)
+    else:
+        source.emit(NAME, size, context)
+
+
+def _chunked(source: Source, head: bytes, context: Mapping[str, Any]) -> Script:
+    """Chunks up to the last and its trailers; what is long goes in pieces."""
+    end, joined, first = len(head), [], True
+    while True:
+        behind = yield from source.find(b"\n", end, longest=end + HEAD)
+        size = CHUNK_SIZE.fullmatch(source.peek(behind - end, end))
+        if size is None:
+            raise NotThis("no chunk size")
+        count, end = int(size[1], 16), behind
+        if not count:
+            break
+        if end + count > HELD:  # too long to be held: what was held is a piece, and so is each chunk
+            source.emit(NAME if first else "http.content", end, context)
+            yield from source.emit_pieces("http.content", count + 2, context)
+            end, first = 0, False
+            continue
+        yield from source.need(end + count + 2)
+        joined.append(source.peek(count, end))
+        end += count + 2
+    while (line := (yield from source.find(b"\n", end, longest=end + HEAD))) > end + 2:
+        end = line
+    body = b"".join(joined)
+    source.emit(NAME if first else "http.content", line, context, decoded(head, body, chunked=True) if first else ())
+
+
+def summarize(data: bytes, context: Mapping[str, Any]) -> str:
+    """The start line."""
+    return data[: max(data.find(b"\n"), 0)].rstrip(b"\r")[:200].decode("utf-8", "backslashreplace")
+
+
+def dissect(
+    data: bytes, start: int = 0, end: int | None = None, below: Layer | None = None, context: Mapping[str, Any] = {}
+) -> Layer:
+    """The message between `start` and `end`."""
+    reader = Reader(data, start, len(data) if end is None else end)
+    try:
+        if data[start : start + 5] == b"HTTP/":
+            kind = "response"
+            _line(reader, STATUS_LINE, STATUS_PARTS, "http.response.line.status", "Status Line", "RFC 9112 4")
+        else:
+            kind = "request"
+            _line(reader, REQUEST_LINE, REQUEST_PARTS, "http.request.line.start", "Request Line", START)
+        chunked = _fields(reader, kind)
+        if reader.left and chunked:
+            _chunks(reader)
+        elif reader.left:
+            reader.take(reader.left, "http.file_data", "Content", f"{reader.left} bytes", "RFC 9112 6")
+    except Short:
+        pass
+    behind = reader.at // 8
+    return Layer(
+        "http", "Hypertext Transfer Protocol", start * 8, reader.at, tuple(reader.fields), "", (behind, behind)
+    )
+
+
+REQUEST_PARTS = (
+    ("http.request.method", "Method", "what is to be done with the target", "RFC 9110 9"),
+    ("http.sp", "Space", "", START),
+    ("http.request.uri", "Request Target", "what is asked for", "RFC 9112 3.2"),
+    ("http.sp", "Space", "", START),
+    ("http.request.version", "Version", "what the client understands", "RFC 9112 2.3"),
+    ("http.crlf", "Line End", "", MESSAGE),
+)
+STATUS_PARTS = (
+    ("http.response.version", "Version", "what the server understands", "RFC 9112 2.3"),
+    ("http.sp", "Space", "", "RFC 9112 4"),
+    ("http.response.code", "Status Code", "", "RFC 9110 15"),
+    ("http.sp", "Space", "", "RFC 9112 4"),
+    ("http.response.phrase", "Reason Phrase", "for people; a client should ignore it", "RFC 9112 4"),
+    ("http.crlf", "Line End", "", MESSAGE),
+)
+FIELD_PARTS = (
+    ("http.field.name", "Field Name", "", FIELDS),
+    ("http.field.colon", "Colon", "", FIELDS),
+    ("http.field.value", "Field Value", "", FIELDS),
+    ("http.crlf", "Line End", "", MESSAGE),
+)
+CLASSES = {
+    "1": "informational: the answer is still to come",
+    "2": "successful",
+    "3": "redirection: more has to be done",
+    "4": "client error: the request was wrong",
+    "5": "server error: the request may have been right",
+}
+SECRET = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _line(
+    reader: Reader,
+    form: re.Pattern[bytes],
+    parts: tuple[tuple[str, str, str, str], ...],
+    name: str,
+    label: str,
+    section: str,
+) -> None:
+    """Pass a line in the parts of its form, or whole where it has not that form."""
+    match = form.match(reader.data, reader.at // 8, reader.end // 8)
+    if match is None:
+        _spoiled_line(reader, name, label, section)
+        return
+    mark = len(reader.fields)
+    for piece, (part, part_label, meaning, where) in zip(match.groups(), parts, strict=True):
+        value: Any = int(piece) if part == "http.response.code" else _text(piece)
+        if part == "http.response.code":
+            meaning = CLASSES.get(piece[:1].decode(), "no class of this number")
+        reader.take(len(piece), part, part_label, meaning, where, value=value)
+    reader.fold(mark, name, label, _text(match[0].rstrip(b"\r\n")), "", section)
+
+
+def _spoiled_line(reader: Reader, name: str, label: str, section: str) -> None:
+    at = reader.at // 8
+    index = reader.data.find(b"\n", at, reader.end // 8)
+    size = (index + 1 if index >= 0 else reader.end // 8) - at
+    reader.spoil(name, label, "this line is not of the form it should have", section, size=size)
+
+
+def _fields(reader: Reader, kind: str) -> bool:
+    """Pass the field lines and the empty line; returns whether the content is chunked."""
+    chunked = False
+    while reader.left:
+        at, end = reader.at // 8, reader.end // 8
+        if reader.data[at : at + 2] == b"\r\n" or reader.data[at : at + 1] == b"\n":
+            reader.take(2 if reader.peek() == 13 else 1, "http.head_end", "End of the Fields", "", MESSAGE)
+            return chunked
+        match = FIELD_LINE.match(reader.data, at, end)
+        if match is None:
+            _spoiled_line(reader, f"http.{kind}.line", "Field Line", FIELDS)
+            continue
+        name, value = _text(match[1]), _text(match[3].rstrip(b" \t"))
+        mark = len(reader.fields)
+        for piece, (part, label, meaning, where) in zip(match.groups(), FIELD_PARTS, strict=True):
+            reader.take(len(piece), part, label, meaning, where, value=_text(piece))
+        secret = "a secret" if name.lower() in SECRET else ""
+        reader.fold(mark, f"http.{_wireshark(name)}", name or "Field Line", _number(name, value), secret, FIELDS)
+        chunked |= name.lower() == "transfer-encoding" and value.lower().endswith("chunked")
+    return chunked
+
+
+def _wireshark(name: str) -> str:
+    """A field's name as Wireshark's display filters have it: http.user_agent."""
+    known = {"content-length": "content_length_header"}
+    return known.get(name.lower()) or re.sub(r"[^a-z0-9]", "_", name.lower()) or "line"
+
+
+def _number(name: str, value: str) -> int | str:
+    return int(value) if name.lower() == "content-length" and value.isascii() and value.isdigit() else value
+
+
+def _chunks(reader: Reader) -> None:
+    while reader.left:
+        mark, at, end = len(reader.fields), reader.at // 8, reader.end // 8
+        match = CHUNK_SIZE.match(reader.data, at, end)
+        if match is None:
+            reader.spoil("http.chunk", "Chunk", "no chunk size stands here", CHUNKED)
+            return
+        count = int(match[1], 16)
+        reader.take(len(match[0]), "http.chunk_size", "Chunk Size", f"{count} bytes", CHUNKED, value=count)
+        if not count:
+            reader.fold(mark, "http.last_chunk", "Last Chunk", 0, "the content ends here", CHUNKED)
+            _fields(reader, "trailer")
+            return
+        reader.take(min(count, reader.left), "http.chunk_data", "Chunk Data", "", CHUNKED)
+        reader.take(min(2, reader.left), "http.chunk_boundary", "Chunk End", "", CHUNKED)
+        reader.fold(mark, "http.chunk", "Chunk", count, f"{count} bytes", CHUNKED)

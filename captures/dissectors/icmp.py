@@ -1,0 +1,69 @@
+"""ICMP (RFC 792): echoes, and what routers and hosts say of packets that did not arrive."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from captures.checksum import checksum
+from captures.tree import Layer, Reader, Row, Short
+
+MESSAGE = "RFC 792"
+TYPES = {
+    0: "echo reply", 3: "destination unreachable", 4: "source quench (RFC 6633: ignored)", 5: "redirect",
+    8: "echo request", 9: "router advertisement (RFC 1256)", 10: "router solicitation (RFC 1256)", 11: "time exceeded",
+    12: "parameter problem", 13: "timestamp", 14: "timestamp reply", 42: "extended echo request (RFC 8335)",
+    43: "extended echo reply (RFC 8335)",
+}  # fmt: skip
+UNREACHABLE = (
+    "network unreachable", "host unreachable", "protocol unreachable", "port unreachable: nobody listens",
+    "fragmentation needed, and forbidden", "source route failed", "network unknown", "host unknown", "source isolated",
+    "network prohibited", "host prohibited", "network unreachable for this service", "host unreachable for the service",
+    "prohibited by a filter", "host precedence violated", "precedence cut off",
+)  # fmt: skip
+EXCEEDED = ("the hop limit ran out on the way", "a fragment was missing for too long")
+ECHO = {0, 8, 13, 14, 42, 43}
+QUOTING = {3, 4, 5, 11, 12}
+"""Types behind whose eight bytes stands the beginning of the packet that they are about."""
+
+
+def _code(kind: int, number: int) -> str:
+    table = {3: UNREACHABLE, 11: EXCEEDED}.get(kind, ())
+    return table[number] if number < len(table) else "no more is said" if not number else f"code {number}"
+
+
+def dissect(data: bytes, start: int = 0, end: int | None = None, below: Layer | None = None) -> Layer:
+    """The message at `start`; an error carries the beginning of the packet it is about."""
+    reader = Reader(data, start, len(data) if end is None else end)
+    behind = reader.end // 8
+    carries, payload = "", (behind, behind)
+    try:
+        kind = reader.number(Row("icmp.type", "Type", 8, lambda n: TYPES.get(n, f"type {n}"), MESSAGE))
+        reader.number(Row("icmp.code", "Code", 8, lambda n: _code(kind, n), MESSAGE))
+        found = reader.number(Row("icmp.checksum", "Checksum", 16, "", MESSAGE))
+        right = checksum(data[start : start + 2] + b"\0\0" + data[start + 4 : behind]) == found
+        reader.amend("icmp.checksum", meaning="correct" if right else "wrong")
+        _rest(reader, kind)
+        carries, payload = "ip" if kind in QUOTING else "", (reader.at // 8, behind)
+    except Short:
+        pass
+    return Layer(
+        "icmp", "Internet Control Message Protocol", start * 8, reader.at, tuple(reader.fields), carries, payload
+    )
+
+
+def _rest(reader: Reader, kind: int) -> None:
+    """The four bytes that differ by type."""
+    if kind in ECHO:
+        reader.number(Row("icmp.ident", "Identifier", 16, "tells one program's echoes from another's", MESSAGE))
+        reader.number(Row("icmp.seq", "Sequence Number", 16, "which of its echoes", MESSAGE))
+    elif kind == 5:
+        gateway = str(IPv4Address(reader.peek(4)))
+        reader.take(4, "icmp.redir_gw", "Gateway", "the router to take instead", MESSAGE, value=gateway)
+    elif kind == 3:
+        reader.number(Row("icmp.unused", "Unused", 16, "", MESSAGE))
+        reader.number(Row("icmp.mtu", "MTU of the next hop", 16, "where fragmentation is needed", "RFC 1191 4"))
+    elif kind == 12:
+        reader.number(Row("icmp.pointer", "Pointer", 8, "the byte where the problem is", MESSAGE))
+        reader.number(Row("icmp.unused", "Unused", 24, "", MESSAGE))
+    else:
+        reader.number(Row("icmp.unused", "Unused", 32, "", MESSAGE))

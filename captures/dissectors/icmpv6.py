@@ -1,0 +1,143 @@
+"""ICMPv6 (RFC 4443) and neighbour discovery (RFC 4861): errors, echoes, and who has which address on a link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv6Address
+
+from captures.checksum import judge
+from captures.dissectors.ethertypes import mac
+from captures.tree import Layer, Reader, Row, Short
+
+MESSAGE, NEIGHBOURS = "RFC 4443 2.1", "RFC 4861 4"
+PROTOCOL = 58
+TYPES = {
+    1: "destination unreachable", 2: "packet too big", 3: "time exceeded", 4: "parameter problem", 128: "echo request",
+    129: "echo reply", 130: "multicast listener query", 131: "multicast listener report",
+    132: "multicast listener gone",
+    133: "router solicitation", 134: "router advertisement", 135: "neighbour solicitation",
+    136: "neighbour advertisement", 137: "redirect", 143: "multicast listener report, version 2",
+}  # fmt: skip
+UNREACHABLE = (
+    "no route", "prohibited by a filter", "beyond the source address's scope", "address unreachable",
+    "port unreachable: nobody listens", "source address failed policy", "route rejected",
+)  # fmt: skip
+EXCEEDED = ("the hop limit ran out on the way", "a fragment was missing for too long")
+OPTIONS = {
+    1: "Source Link-Layer Address",
+    2: "Target Link-Layer Address",
+    3: "Prefix Information",
+    4: "Redirected Header",
+    5: "MTU",
+    24: "Route Information",
+    25: "Recursive DNS Server",
+    31: "DNS Search List",
+}
+
+
+def _code(kind: int, number: int) -> str:
+    table = {1: UNREACHABLE, 3: EXCEEDED}.get(kind, ())
+    return table[number] if number < len(table) else "no more is said" if not number else f"code {number}"
+
+
+def dissect(data: bytes, start: int = 0, end: int | None = None, below: Layer | None = None) -> Layer:
+    """The message at `start`; an error carries the beginning of the packet it is about."""
+    reader = Reader(data, start, len(data) if end is None else end)
+    behind = reader.end // 8
+    carries, payload = "", (behind, behind)
+    try:
+        kind = reader.number(Row("icmpv6.type", "Type", 8, lambda n: TYPES.get(n, f"type {n}"), MESSAGE))
+        reader.number(Row("icmpv6.code", "Code", 8, lambda n: _code(kind, n), MESSAGE))
+        reader.number(Row("icmpv6.checksum", "Checksum", 16, judge(data[start:behind], 2, below, PROTOCOL), MESSAGE))
+        BODIES.get(kind, _unused)(reader)
+        if kind in BODIES and kind > 132:
+            _options(reader)
+        carries, payload = "ipv6" if kind < 5 else "", (reader.at // 8, behind)
+    except Short:
+        pass
+    label = "Internet Control Message Protocol version 6"
+    return Layer("icmpv6", label, start * 8, reader.at, tuple(reader.fields), carries, payload)
+
+
+def _unused(reader: Reader) -> None:
+    reader.number(Row("icmpv6.reserved", "Reserved", 32, "", MESSAGE))
+
+
+def _echo(reader: Reader) -> None:
+    what = "tells one program's echoes from another's"
+    reader.number(Row("icmpv6.echo.identifier", "Identifier", 16, what, "RFC 4443 4.1"))
+    reader.number(Row("icmpv6.echo.sequence_number", "Sequence Number", 16, "which of its echoes", "RFC 4443 4.1"))
+
+
+def _too_big(reader: Reader) -> None:
+    reader.number(Row("icmpv6.mtu", "MTU", 32, "the most that the next link takes", "RFC 4443 3.2"))
+
+
+def _pointer(reader: Reader) -> None:
+    reader.number(Row("icmpv6.pointer", "Pointer", 32, "the byte where the problem is", "RFC 4443 3.4"))
+
+
+def _address(reader: Reader, name: str, label: str) -> None:
+    reader.take(16, name, label, "", NEIGHBOURS, value=str(IPv6Address(reader.peek(16))))
+
+
+def _solicitation(reader: Reader) -> None:
+    _unused(reader)
+    _address(reader, "icmpv6.nd.ns.target_address", "Target Address")
+
+
+def _advertisement(reader: Reader) -> None:
+    flags = ("Router", "it is a router"), ("Solicited", "it was asked for"), ("Override", "it replaces what is known")
+    for label, words in flags:
+        name = f"icmpv6.nd.na.flag.{label[0].lower()}"
+        reader.number(Row(name, label, 1, lambda n, words=words: words if n else "not set", "RFC 4861 4.4"))  # type: ignore[misc]  # a default makes it that of this turn
+    reader.number(Row("icmpv6.nd.na.flag.rsv", "Reserved", 29, "", "RFC 4861 4.4"))
+    _address(reader, "icmpv6.nd.na.target_address", "Target Address")
+
+
+def _router(reader: Reader) -> None:
+    rows = (
+        Row("icmpv6.nd.ra.cur_hop_limit", "Hop Limit", 8, "what senders should begin with", "RFC 4861 4.2"),
+        Row("icmpv6.nd.ra.flag", "Flags", 8, "managed, other, home agent, preference", "RFC 4861 4.2"),
+        Row("icmpv6.nd.ra.router_lifetime", "Lifetime", 16, "seconds as a default router", "RFC 4861 4.2"),
+        Row("icmpv6.nd.ra.reachable_time", "Reachable Time", 32, "milliseconds", "RFC 4861 4.2"),
+        Row("icmpv6.nd.ra.retrans_timer", "Retransmission Timer", 32, "milliseconds", "RFC 4861 4.2"),
+    )
+    reader.numbers(rows)
+
+
+def _redirect(reader: Reader) -> None:
+    _unused(reader)
+    _address(reader, "icmpv6.rd.na.target_address", "Target Address")
+    _address(reader, "icmpv6.rd.rd.destination_address", "Destination Address")
+
+
+BODIES: dict[int, Callable[[Reader], None]] = {
+    2: _too_big,
+    4: _pointer,
+    128: _echo,
+    129: _echo,
+    133: _unused,
+    134: _router,
+    135: _solicitation,
+    136: _advertisement,
+    137: _redirect,
+}
+"""What stands behind the checksum, by type."""
+
+
+def _options(reader: Reader) -> None:
+    """Options of neighbour discovery: a type, a length in words of eight bytes, data (RFC 4861 4.6)."""
+    while reader.left:
+        mark = len(reader.fields)
+        kind = reader.number(Row("icmpv6.opt.type", "Type", 8, lambda n: OPTIONS.get(n, f"option {n}"), "RFC 4861 4.6"))
+        words = reader.number(Row("icmpv6.opt.length", "Length", 8, "words of eight bytes", "RFC 4861 4.6"))
+        if not words:
+            reader.amend("icmpv6.opt.length", meaning="zero: the packet must be discarded", malformed=True)
+            reader.spoil("icmpv6.opt.data", "Data", "behind an option without a length", "RFC 4861 4.6")
+        elif kind in (1, 2) and words == 1:
+            at = reader.at // 8
+            reader.take(6, "icmpv6.opt.linkaddr", "Address", "", "RFC 4861 4.6.1", value=mac(reader.data[at : at + 6]))
+        else:
+            reader.take(words * 8 - 2, "icmpv6.opt.data", "Data", "", "RFC 4861 4.6")
+        reader.fold(mark, "icmpv6.opt", OPTIONS.get(kind, "Option"), kind, "", "RFC 4861 4.6")

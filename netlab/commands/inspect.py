@@ -1,0 +1,262 @@
+"""Packets of a capture file or a live interface, read and explained: list, tree, bytes, streams, statistics."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+from captures import applications
+from captures.blocks import Block, Packet, SimplePacket
+from captures.display_filter import compile_display_filter
+from captures.files import blocks
+from captures.inspector import Inspector
+from captures.packet_fields import Facts
+from captures.summary import NOTES
+from netlab.config import Flag, positional
+from netlab.errors import DamagedCapture, NetlabError, UsageError
+from netlab.inspect.packet_statistics import Statistics
+from netlab.inspect.packet_streams import Follow, Handshake, handshake_line, piece_record, piece_text
+from netlab.inspect.packet_views import heading, hexadecimal, line, masked, record, tree
+from netlab.text import escape
+
+EXAMPLES = (
+    ("netlab inspect lab.pcapng", "a line for each packet"),
+    ("netlab inspect lab.pcapng -Y 'tcp.port == 443 and tls.sni contains \"shop\"'", "only some"),
+    ("netlab inspect lab.pcapng --packet 4 --hex", "one packet's tree, and its bytes"),
+    ("netlab inspect lab.pcapng --follow 'tcp 0'", "what both sides of a connection said"),
+    ("netlab inspect lab.pcapng --handshake 0", "a TCP connection state by state"),
+    ("netlab inspect lab.pcapng --notes", "what is odd: retransmissions, resets, zero windows"),
+    ("netlab inspect lab.pcapng --statistics", "how much, of what, between whom"),
+    ("netlab export --pcapng - | netlab inspect -", "what a running lab carries"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    source: Annotated[str, positional]
+    """A capture file (pcapng or pcap, compressed with gzip or not), - for standard input."""
+    filter: Annotated[str, Flag("-Y", "-f")] = ""
+    """Only packets that match (docs/packets.md has the grammar): `http.response.code >= 400`."""
+    packet: int = 0
+    """Only the packet of this number, as a tree."""
+    tree: bool = False
+    """Every packet as a tree: each field with its value, its meaning and its section."""
+    hex: bool = False
+    """Every packet's bytes."""
+    mark: str = ""
+    """With --hex: the field whose bytes stand out, such as tcp.window_size_value."""
+    follow: str = ""
+    """What both sides of a conversation said, such as `tcp 0` or `udp 3`."""
+    handshake: int | None = None
+    """A TCP connection state by state, by the number of its stream."""
+    notes: bool = False
+    """Only packets about which something is odd, and a count of all of it."""
+    statistics: bool = False
+    """How much, of which protocols, in which conversations."""
+    decode_as: tuple[str, ...] = ()
+    """What is spoken on a port: `9000=http`; may be given several times."""
+    last: int = 0
+    """Stop behind so many packets; 0 reads on."""
+    json: bool = False
+    """One JSON object a line; with --tree the trees are in it."""
+    reveal: bool = False
+    """Show passwords, cookies and credentials as they are."""
+
+    def __post_init__(self) -> None:
+        for words in self.decode_as:
+            port, _, protocol = words.partition("=")
+            if not port.isdigit() or int(port) > 65535 or protocol not in applications.MODULES:
+                known = ", ".join(sorted(applications.MODULES))
+                raise UsageError(f"--decode-as takes PORT=PROTOCOL, not {words!r}; protocols are {known}")
+        kind, _, number = self.follow.partition(" ")
+        if self.follow and not (kind in ("tcp", "udp") and number.isdigit()):
+            raise UsageError(f"--follow takes a stream such as 'tcp 0' or 'udp 3', not {self.follow!r}")
+
+    @property
+    def ports(self) -> dict[int, str]:
+        """Port → protocol."""
+        return {int(words.partition("=")[0]): words.partition("=")[2] for words in self.decode_as}
+
+
+def run(config: Config) -> int:
+    """Read to the end, or to the damage, which is a failure that says where it is."""
+    wanted = compile_display_filter(config.filter)
+    view = _view(config, Inspector(config.ports))
+    with ExitStack() as stack:
+        source = _open(config.source, stack)
+        try:
+            for packet in _packets(blocks(source)):
+                facts = Facts(view.inspector.add(packet), view.inspector.first)
+                if (not config.packet or facts.seen.number == config.packet) and wanted(facts):
+                    view.show(facts)
+                if facts.seen.number in (config.last, config.packet):
+                    break
+        except DamagedCapture as damage:
+            view.end()
+            raise NetlabError(f"{config.source}: {damage}; what stands before it is shown") from None
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+    view.end()
+    return 0
+
+
+def _open(name: str, stack: ExitStack) -> BinaryIO:
+    if name == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(Path(name).open("rb"))
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from None
+
+
+def _packets(read: Iterator[Block]) -> Iterator[Packet | SimplePacket]:
+    return (block for block in read if isinstance(block, (Packet, SimplePacket)))
+
+
+def _view(config: Config, inspector: Inspector) -> View:
+    for kind in (FollowView, HandshakeView, StatisticsView, NotesView):
+        if kind.asked(config):
+            return kind(config, inspector)
+    return View(config, inspector)
+
+
+class View:
+    """The list, or with --tree, --hex and --packet more of each packet."""
+
+    listed = True
+
+    def __init__(self, config: Config, inspector: Inspector) -> None:
+        self.config, self.inspector = config, inspector
+        self.colour = sys.stdout.isatty()
+        if self.listed and not (config.tree or config.hex or config.packet or config.json):
+            print(heading())
+
+    @classmethod
+    def asked(cls, config: Config) -> bool:
+        return True
+
+    def show(self, facts: Facts) -> None:
+        config = self.config
+        trees = config.tree or bool(config.packet)
+        if config.json:
+            print(json.dumps(record(facts, trees=trees, reveal=config.reveal)), flush=True)
+            return
+        print(line(facts, colour=self.colour))
+        if trees:
+            print("\n".join(tree(facts, reveal=config.reveal)))
+        if config.hex:
+            for buffer in facts.buffers:
+                print(escape(buffer.label))
+                shown = buffer if config.reveal else masked(buffer)
+                print("\n".join(hexadecimal(shown, config.mark, colour=self.colour)))
+
+    def end(self) -> None:
+        """Nothing more comes."""
+
+    def say(self, told: dict[str, Any], words: str) -> None:
+        print(json.dumps(told) if self.config.json else words)
+
+
+class FollowView(View):
+    """What both sides of one conversation said."""
+
+    listed = False
+
+    def __init__(self, config: Config, inspector: Inspector) -> None:
+        super().__init__(config, inspector)
+        kind, _, number = config.follow.partition(" ")
+        self._wanted, self._follow, self._found = (kind, int(number)), Follow(), False
+
+    @classmethod
+    def asked(cls, config: Config) -> bool:
+        return bool(config.follow)
+
+    def show(self, facts: Facts) -> None:
+        conversation = facts.seen.conversation
+        if conversation is None or (conversation.kind, conversation.index) != self._wanted:
+            return
+        self._found = True
+        for side, piece in self._follow.add(facts.seen):
+            self.say(piece_record(side, piece), "\n".join(piece_text(side, piece, as_hex=self.config.hex)))
+
+    def end(self) -> None:
+        if not self._found:
+            raise NetlabError(f"there is no stream {self.config.follow!r} in it; --statistics lists them")
+        for side, piece in self._follow.finish():
+            self.say(piece_record(side, piece), "\n".join(piece_text(side, piece, as_hex=self.config.hex)))
+
+
+class HandshakeView(View):
+    """A TCP connection state by state."""
+
+    listed = False
+
+    def __init__(self, config: Config, inspector: Inspector) -> None:
+        super().__init__(config, inspector)
+        self._handshake, self._found = Handshake(), False
+
+    @classmethod
+    def asked(cls, config: Config) -> bool:
+        return config.handshake is not None
+
+    def show(self, facts: Facts) -> None:
+        conversation = facts.seen.conversation
+        if conversation is None or (conversation.kind, conversation.index) != ("tcp", self.config.handshake):
+            return
+        self._found = True
+        told = self._handshake.add(facts.seen)
+        if told is not None:
+            self.say(told, handshake_line(told))
+
+    def end(self) -> None:
+        if not self._found:
+            raise NetlabError(f"there is no TCP stream {self.config.handshake} in it; --statistics lists them")
+
+
+class StatisticsView(View):
+    """Counts of the whole."""
+
+    listed = False
+
+    def __init__(self, config: Config, inspector: Inspector) -> None:
+        super().__init__(config, inspector)
+        self._statistics = Statistics(inspector)
+
+    @classmethod
+    def asked(cls, config: Config) -> bool:
+        return config.statistics
+
+    def show(self, facts: Facts) -> None:
+        self._statistics.add(facts.seen)
+
+    def end(self) -> None:
+        self.say(self._statistics.record(), "\n".join(map(escape, self._statistics.lines())))
+
+
+class NotesView(View):
+    """What is odd."""
+
+    def __init__(self, config: Config, inspector: Inspector) -> None:
+        super().__init__(config, inspector)
+        self._counts: dict[str, int] = {}
+
+    @classmethod
+    def asked(cls, config: Config) -> bool:
+        return config.notes
+
+    def show(self, facts: Facts) -> None:
+        if facts.seen.notes:
+            super().show(facts)
+        for note in facts.seen.notes:
+            self._counts[note] = self._counts.get(note, 0) + 1
+
+    def end(self) -> None:
+        lines = [
+            f"{count:>6}  {NOTES[note]}" for note, count in sorted(self._counts.items(), key=lambda each: -each[1])
+        ]
+        self.say({"notes": self._counts}, "\n".join(["", *lines]) if lines else "nothing is odd")

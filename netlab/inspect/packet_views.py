@@ -1,0 +1,164 @@
+"""A packet for people and programs: its line in a list, its tree, its bytes with a field's marked, its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from captures.blocks import Packet
+from captures.inspector import Buffer
+from captures.packet_fields import Facts
+from captures.summary import summarize
+from captures.tree import Field, Layer, as_json, walk
+from netlab.text import escape
+
+COLUMN = 16
+SHOWN = 64
+"""Bytes of a value that a tree shows."""
+SECRETS = {
+    "http.authorization", "http.proxy_authorization", "http.cookie", "http.set_cookie", "http.x_api_key",
+    "smtp.auth.password", "smtp.auth.username_password", "pop.request.password", "mqtt.passwd", "socks.password",
+}  # fmt: skip
+"""Fields whose values are starred out unless they are asked for."""
+HIGHLIGHT, WARNING, PLAIN = "\x1b[7m", "\x1b[33m", "\x1b[0m"
+
+
+def heading() -> str:
+    return f"{'No.':>6}  {'Time':>11}  {'Source':<21} {'Destination':<21} {'Protocol':<9} {'Length':>6}  Info"
+
+
+def line(facts: Facts, *, colour: bool = False) -> str:
+    """A packet's line in the list; nothing in it can steer a terminal."""
+    seen, (protocol, info) = facts.seen, summarize(facts.seen)
+    source, destination = seen.source or "-", seen.destination or "-"
+    text = escape(
+        f"{seen.number:>6}  {facts.since:>11.6f}  {source:<21} {destination:<21} {protocol:<9} {seen.length:>6}  {info}"
+    )
+    return f"{WARNING}{text}{PLAIN}" if colour and seen.notes else text
+
+
+def record(facts: Facts, *, trees: bool = False, reveal: bool = False) -> dict[str, Any]:
+    """A packet as JSON has it; `trees` adds each buffer with its layers."""
+    seen, told = facts.seen, summarize(facts.seen)
+    found: dict[str, Any] = {
+        "number": seen.number,
+        "time": seen.time / 1e9,
+        "since": facts.since,
+        "source": seen.source,
+        "destination": seen.destination,
+        "protocol": told.protocol,
+        "length": seen.length,
+        "info": told.info,
+        "notes": list(seen.notes),
+    }
+    if seen.ports != (0, 0):
+        found["ports"] = list(seen.ports)
+    if seen.conversation is not None:
+        found["stream"] = f"{seen.conversation.kind} {seen.conversation.index}"
+    if seen.tcp is not None:
+        found["tcp"] = {
+            "seq": seen.tcp.sequence,
+            "ack": seen.tcp.acknowledgement,
+            "window": seen.tcp.window,
+            "rtt": seen.tcp.rtt / 1e9 if seen.tcp.rtt >= 0 else None,
+        }
+    if isinstance(seen.packet, Packet) and seen.packet.comments:
+        found["comments"] = seen.packet.comments
+    if trees:
+        found["buffers"] = [_buffer_json(buffer, reveal=reveal) for buffer in facts.buffers]
+    return found
+
+
+def _buffer_json(buffer: Buffer, *, reveal: bool) -> dict[str, Any]:
+    shown = buffer if reveal else masked(buffer)
+    return {"label": shown.label, "data": shown.data.hex(), "layers": as_json(shown.layers)}
+
+
+def masked(buffer: Buffer) -> Buffer:
+    """The buffer with secrets starred out, in its trees and in its bytes alike."""
+    spans = [field for layer in buffer.layers for field in walk(layer.fields) if field.name in SECRETS]
+    if not spans:
+        return buffer
+    data = bytearray(buffer.data)
+    for field in spans:
+        start, end = _secret(field)
+        data[start:end] = b"*" * (end - start)
+    layers = tuple(layer._replace(fields=_masked(layer.fields, within=False)) for layer in buffer.layers)
+    return Buffer(buffer.label, bytes(data), layers)
+
+
+def _secret(field: Field) -> tuple[int, int]:
+    """The bytes of a secret: of an HTTP field its value alone."""
+    value = next((part for part in field.parts if part.name == "http.field.value"), field)
+    return value.start // 8, value.end // 8
+
+
+def _masked(fields: Sequence[Field], *, within: bool) -> tuple[Field, ...]:
+    found = []
+    for field in fields:
+        secret = within or field.name in SECRETS
+        keep = field.name in ("http.field.name", "http.field.colon", "http.crlf")
+        value = "*" * len(str(field.value)) if secret and not keep else field.value
+        found.append(field._replace(value=value, parts=_masked(field.parts, within=secret)))
+    return tuple(found)
+
+
+def tree(facts: Facts, *, reveal: bool = False) -> Iterator[str]:
+    """Every buffer's layers and fields, indented; what was made up of several packets says so."""
+    for buffer in facts.buffers:
+        shown = buffer if reveal else masked(buffer)
+        yield escape(f"{shown.label}, {len(shown.data)} bytes")
+        for layer in shown.layers:
+            yield from _layer(layer)
+
+
+def _layer(layer: Layer) -> Iterator[str]:
+    yield escape(f"  {layer.label}")
+    for field in layer.fields:
+        yield from _field(field, 2)
+    for field in layer.derived:
+        yield escape(f"    [{field.label}: {_value(field)}]")
+
+
+def _field(field: Field, depth: int) -> Iterator[str]:
+    bits = (
+        f"{field.start // 8}" if not field.start % 8 and not field.end % 8 else f"{field.start // 8}.{field.start % 8}"
+    )
+    meaning = f"  · {field.meaning}" if field.meaning else ""
+    section = f"  ({field.section})" if field.section and not field.parts else ""
+    mark = "  ! malformed" if field.malformed else ""
+    yield escape(f"{'  ' * depth}{field.label}: {_value(field)}{meaning}{section}{mark}  @{bits}")
+    for part in field.parts:
+        yield from _field(part, depth + 1)
+
+
+def _value(field: Field) -> str:
+    value = field.value
+    if isinstance(value, bytes):
+        return value[:SHOWN].hex() + (f"… ({len(value)} bytes)" if len(value) > SHOWN else "")
+    text = str(value)
+    if field.name.endswith(("checksum", ".id")) and isinstance(value, int):
+        return f"0x{value:04x}"
+    return text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)"
+
+
+def hexadecimal(buffer: Buffer, marked: str = "", *, colour: bool = False) -> Iterator[str]:
+    """Sixteen bytes a line with what is printable; the bytes of the fields called `marked` stand out."""
+    spans = [
+        (field.start // 8, (field.end + 7) // 8)
+        for layer in buffer.layers
+        for field in walk(layer.fields)
+        if marked and field.name == marked
+    ]
+    lit = {at for start, end in spans for at in range(start, end)}
+    for at in range(0, len(buffer.data), COLUMN):
+        piece = buffer.data[at : at + COLUMN]
+        cells = "".join(_cell(byte, at + index in lit, colour=colour) for index, byte in enumerate(piece))
+        printable = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece)
+        yield f"{at:08x} {cells}{'   ' * (COLUMN - len(piece))}  {printable}"
+
+
+def _cell(byte: int, lit: bool, *, colour: bool) -> str:
+    if not lit:
+        return f" {byte:02x}"
+    return f" {HIGHLIGHT}{byte:02x}{PLAIN}" if colour else f"[{byte:02x}"  # without colours, a bracket before each
