@@ -20,6 +20,7 @@ from netlab.cores.smtp_events import (
     Rcpt,
     StartTls,
 )
+from netlab.cores.smtp_express import ExpressCore
 from netlab.cores.smtp_replies import SECTIONS, Reply
 from netlab.cores.smtp_server import Event, ServerCore, State
 from netlab.cores.smtp_session import ServerSettings
@@ -33,6 +34,7 @@ __all__ = [
     "Command",
     "Data",
     "Event",
+    "ExpressCore",
     "Hello",
     "Mail",
     "Message",

@@ -47,11 +47,8 @@ def read_hello(session: Session, line: bytes, start: int) -> Command:
     name = parse_domain(argument.rstrip(b" "))
     if name is None:
         return session.other(verb, line, HELLO_NAME if argument.strip(b" ") else HELLO_NONE)
-    reply = (
-        session.settings.hello(session.secure, bool(session.user))
-        if verb == "EHLO"
-        else Reply(250, session.settings.hostname)
-    )
+    settings = session.settings
+    reply = settings.hello(session.secure, bool(session.user)) if verb == "EHLO" else settings.plain_hello
     return Hello(verb, line[:-2], reply, start, session.consumed, name)
 
 

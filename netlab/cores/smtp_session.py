@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from netlab.cores import smtp_replies as replies
 from netlab.cores.smtp_events import Command, Mail, Rcpt
@@ -23,6 +24,11 @@ class ServerSettings:
     auth_over_plain: bool = True  # mechanisms that show the password do so without TLS, too
     strict: bool = False  # refuse what is only remarked on otherwise: 8-bit content that was not announced, long lines
     _hellos: dict[tuple[bool, bool], Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def plain_hello(self) -> Reply:
+        """The reply to HELO."""
+        return Reply(250, self.hostname)
 
     def offered(self, secure: bool) -> tuple[str, ...]:
         """The SASL mechanisms that may be used now."""

@@ -12,11 +12,11 @@ from netlab.cores.smtp import (
     Closed,
     Command,
     Event,
+    ExpressCore,
     Mail,
     Message,
     Rcpt,
     Reply,
-    ServerCore,
     StartTls,
     State,
     replies,
@@ -31,6 +31,9 @@ from servers.smtp.record import Record
 if TYPE_CHECKING:
     from servers.smtp.server import Server
 
+MAIL_TAKEN, MESSAGE_TAKEN = replies.SENDER_OK.wire, replies.OK.wire
+SHOWN = 3
+"""Recipients whose addresses are in a flow's label."""
 MOST_WAITING = 64 << 10
 """Bytes that may come while an answer is waited for, before the client is not read any more."""
 
@@ -38,17 +41,29 @@ MOST_WAITING = 64 << 10
 class SmtpSession(Connection):
     """A plain one, or inside of TLS from the first byte; STARTTLS makes the former the latter."""
 
-    __slots__ = ("_carrier", "_draining", "_held", "_message", "_script", "_waiting", "core", "record", "server")
+    __slots__ = (
+        "_carrier",
+        "_draining",
+        "_express",
+        "_held",
+        "_message",
+        "_script",
+        "_waiting",
+        "core",
+        "record",
+        "server",
+    )
 
     def __init__(self, server: Server, *, secure: bool) -> None:
         super().__init__(server.gate, server.context.flows, "smtp")
         self.server = server
-        self.core = ServerCore(server.settings, secure=secure)
+        self.core = ExpressCore(server.settings, secure=secure)
         self.record: Record | None = None  # where somebody will read it
         self._message: Flow | None = None  # of the transaction that is under way
         self._carrier: Flow | None = None  # the connection's own flow, once STARTTLS has begun another
         self._script: Script | None = None  # of the authentication that is under way
         self._waiting = self._draining = False
+        self._express = False  # nobody keeps what is said, or decides on it: the core may answer at once
         self._held = 0  # bytes that came while waiting
 
     # -- what the connection says --------------------------------------------------------------------------------
@@ -62,6 +77,7 @@ class SmtpSession(Connection):
         assert self.flow is not None
         if self.server.store.keeps or self.flow.full:
             self.record = Record()
+        self._express = self.record is None
         reply = core.greet(self.server.greeting)
         if self.record is not None:
             self.record.reply(self.flow, reply, SECTIONS["connect"])
@@ -69,6 +85,9 @@ class SmtpSession(Connection):
 
     def feed(self, data: bytes) -> None:
         core = self.core
+        if self._express and (reply := core.at_once(data)) is not None:
+            self._answered(reply)
+            return
         events = core.receive(data)
         if self._waiting:
             self._held += len(data)
@@ -76,6 +95,22 @@ class SmtpSession(Connection):
                 self.transport.pause_reading()
             return
         self._work(events)
+
+    def _answered(self, reply: bytes) -> None:
+        """An answer at once: all there is to do is to count a message, and to know what comes next."""
+        core = self.core
+        if core.state is State.COMMAND:
+            self.deadline = self.loop.time() + self.server.config.command_timeout
+            if reply is MAIL_TAKEN:
+                self._begin_message(core.mail)
+            elif reply is MESSAGE_TAKEN:
+                self.stage = "command"
+                self._taken(*core.taken)
+        elif core.state is State.DATA:
+            self.set_deadline("message", self.server.config.message_timeout)
+        self.write(reply)
+        if core.state is State.CLOSED:
+            self._leave()
 
     def _work(self, events: list[Event]) -> None:
         """Everything that can be answered now, and all of it in one write."""
@@ -169,13 +204,24 @@ class SmtpSession(Connection):
 
     def _mail(self, event: Mail) -> None:
         if event.reply.positive:
-            flow = self._message = self.flows.open("smtp", "smtp", self.flow)
-            flow.client, flow.server = (self.flow.client, self.flow.server) if self.flow is not None else (None, None)
-            flow.label = f"<{event.sender}>"
+            self._begin_message(event)
         self._heard(event)
         reply = self._answer(event)
         if not reply.positive:
             self._end_message(Outcome.REFUSED, reply.text)
+
+    def _begin_message(self, mail: Mail | None) -> None:
+        carrier = self.flow
+        if carrier is not None and mail is not None:
+            flow = self._message = self.flows.open("smtp", "smtp", carrier)
+            flow.client, flow.server, flow.label = carrier.client, carrier.server, f"<{mail.sender}>"
+
+    def _taken(self, mail: Mail, recipients: list[Rcpt], size: int) -> None:
+        flow = self._message
+        if flow is not None:
+            flow.label, flow.received = label(mail, recipients), size
+            self._message = None
+            flow.end(Outcome.OK, "250")
 
     def _rcpt(self, event: Rcpt) -> None:
         self._heard(event)
@@ -186,9 +232,8 @@ class SmtpSession(Connection):
         self._heard(event)
         flow, core, server = self._message, self.core, self.server
         if flow is not None:
-            flow.label = f"<{flow.label[1:-1]}> → {', '.join(each.recipient for each in core.recipients[:3])}"
-            if len(core.recipients) > 3:
-                flow.label += f" and {len(core.recipients) - 3} more"
+            assert core.mail is not None  # or there would be no flow
+            flow.label = label(core.mail, core.recipients)
             flow.received = len(event.content)
         if not event.reply.positive or not server.store.keeps:
             self._done(event, None)
@@ -336,6 +381,14 @@ class SmtpSession(Connection):
         elif event.unfinished:
             self.flow.outcome = self.flow.outcome or Outcome.CUT
             self.flow.result = self.flow.result or f"the client left in the middle of {event.unfinished}"
+
+
+def label(mail: Mail, recipients: list[Rcpt]) -> str:
+    """From whom to whom, in a line."""
+    if len(recipients) == 1:
+        return f"<{mail.sender}> → {recipients[0].recipient}"
+    more = f" and {len(recipients) - SHOWN} more" if len(recipients) > SHOWN else ""
+    return f"<{mail.sender}> → {', '.join(each.recipient for each in recipients[:SHOWN])}{more}"
 
 
 def not_kept(error: NetlabError) -> Reply:
