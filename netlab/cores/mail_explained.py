@@ -18,8 +18,11 @@ LOOKED_AT = 1 << 20
 _CLAUSE = re.compile(r"\b(from|by|via|with|id|for)\s+([^\s;]+)", re.IGNORECASE)
 _URI = re.compile(r"<([^<>\s]{1,2000})>")
 _PLAIN_LINK = re.compile(r"\b(?:https?|ftp)://[^\s<>\"']{1,2000}")
-_TAG = re.compile(r"<(a|area|img|link|script|iframe|form|input|source|video|audio|embed|object|body|td|table)\b([^<>]*)>", re.I)
-_TARGET = re.compile(r"\b(href|src|action|background|poster|data|srcset)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)", re.I)
+_TAGS = "a|area|img|link|script|iframe|form|input|source|video|audio|embed|object|body|td|table"
+_TAG = re.compile(rf"<({_TAGS})\b([^<>]*)>", re.IGNORECASE)
+_TARGET = re.compile(
+    r"\b(href|src|action|background|poster|data|srcset)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)", re.IGNORECASE
+)
 _STYLE_URL = re.compile(r"url\(\s*[\"']?((?:https?:)?//[^\s\"')]{1,2000})", re.IGNORECASE)
 _HOST = re.compile(r"(?:https?://)?(?:www\.)?([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?=[:/?#]|$)", re.IGNORECASE)
 LOADING = frozenset({"src", "background", "poster", "data", "srcset"})
@@ -148,8 +151,13 @@ def _note(url: str, text: str, attributes: str, loads: bool) -> str:
     if scheme in ("javascript", "vbscript", "data") and not loads:
         return f"a {scheme}: link runs what its sender wrote"
     shown, real = _HOST.match(text), _HOST.match(url)
-    if shown and real and not (shown[1].lower().endswith(real[1].lower()) or real[1].lower().endswith(shown[1].lower())):
+    if shown and real and not _related(shown[1].lower(), real[1].lower()):
         return f"shows {shown[1]} and leads to {real[1]}"
     if loads and re.search(r"\b(?:width|height)\s*=\s*[\"']?[01]\b", attributes):
         return "too small to be seen: it tells the sender that the message was read"
     return ""
+
+
+def _related(one: str, other: str) -> bool:
+    """Whether one host is the other, or below it."""
+    return f".{one}".endswith(f".{other}") or f".{other}".endswith(f".{one}")

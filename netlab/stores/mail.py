@@ -69,7 +69,7 @@ class SqliteStore:
         """StoreFailed, in one sentence, for a file that cannot be the store."""
         self.database = Database(path, MAILBOX, durable=durable)
         self.digesting = Digesting(self.database, retention, now, self._digested)
-        self.deleted = 0  # since the start
+        self.accepted = self.accepted_bytes = self.deleted = 0  # since the start
         self._listeners: list[Heard] = []
 
     # -- what the SMTP and POP3 servers call ---------------------------------------------------------------------
@@ -78,6 +78,8 @@ class SqliteStore:
         def then(_: None, error: StoreFailed | None) -> None:
             done(error)
             if error is None:
+                self.accepted += 1
+                self.accepted_bytes += len(delivery.content)
                 self.digesting.came()
 
         try:
