@@ -53,7 +53,7 @@ class Database:
     ) -> None:
         """StoreFailed, in one sentence, for a file that cannot be opened, is damaged, foreign, newer or in use."""
         self.path, self.waiting, self.waiting_bytes = path, waiting, waiting_bytes
-        self._opened: Opened = open_store(path, kind, durable=durable)
+        self.opened: Opened = open_store(path, kind, durable=durable)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turn: list[Written] = []  # what this turn of the loop wrote
         self._queue: SimpleQueue[list[Written] | None] = SimpleQueue()
@@ -106,7 +106,7 @@ class Database:
             return await self.written(job)
         if self._readers is None:
             self._readers = ThreadPoolExecutor(1, "netlab store reader")
-        connection = self._opened.reader()
+        connection = self.opened.reader()
         reading = self._readers.submit(_read, connection, job, self.path)
         try:
             async with asyncio.timeout(within):
@@ -128,7 +128,7 @@ class Database:
         if self._readers is not None:
             self._readers.shutdown(wait=True, cancel_futures=True)
         if not self._writer.is_alive():
-            self._opened.close()
+            self.opened.close()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -182,7 +182,7 @@ class Database:
 
     def _commit(self, group: Sequence[Written]) -> list[Any]:
         """The jobs' results in one commit; where one fails, each in a commit of its own, and it alone fails."""
-        connection = self._opened.writer
+        connection = self.opened.writer
         try:
             connection.execute("BEGIN IMMEDIATE")
             results = [written.job(connection) for written in group]

@@ -129,7 +129,7 @@ class SqliteStore:
     async def get(self, id: str) -> Kept | None:  # noqa: A002 - the contract's
         """One message; `latest` is an id, too."""
         await self.digesting.caught_up()
-        return await self.database.read(partial(_get, id=id))
+        return await self.database.read(partial(get_message, id=id))
 
     async def mark(self, ids: Sequence[str] | None, *, read: bool) -> None:
         """Note that these, or all, were read, or not."""
@@ -220,7 +220,7 @@ def _list(connection: sqlite3.Connection, search: Search, start: int, limit: int
     return Listing(total, unread, matching, summaries, [tag for (tag,) in connection.execute(tags)])
 
 
-def _get(connection: sqlite3.Connection, id: str) -> Kept | None:  # noqa: A002 - the contract's
+def get_message(connection: sqlite3.Connection, id: str) -> Kept | None:  # noqa: A002 - the contract's
     columns = "m.id, m.received, m.mailboxes, m.envelope, m.transcript, m.content, s.read, s.tags"
     query = f"SELECT {columns} FROM message m LEFT JOIN summary s USING (number)"
     if id == "latest":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from netlab.errors import NetlabError
@@ -104,43 +104,6 @@ class NoStore:
 
     async def delete(self, ids: Iterable[str]) -> None:
         return
-
-    async def close(self) -> None:
-        return
-
-
-@dataclass(slots=True)
-class MemoryStore:
-    """Keeps the newest messages while the process lives, so many and so many bytes at most."""
-
-    most: int = 10_000
-    most_bytes: int = 256 << 20
-    keeps: bool = True
-    bytes_kept: int = 0
-    messages: dict[str, Delivery] = field(default_factory=dict)  # by id, oldest first
-
-    def deliver(self, delivery: Delivery, done: Done) -> bool:
-        self.messages[delivery.id] = delivery
-        self.bytes_kept += len(delivery.content)
-        while len(self.messages) > self.most or (self.bytes_kept > self.most_bytes and len(self.messages) > 1):
-            self._forget(next(iter(self.messages)))
-        return True
-
-    async def entries(self, mailbox: str) -> Sequence[Entry]:
-        return [Entry(each.id, len(each.content)) for each in self.messages.values() if mailbox in each.mailboxes]
-
-    async def content(self, id: str) -> bytes | None:  # noqa: A002 - the contract's
-        kept = self.messages.get(id)
-        return None if kept is None else kept.content
-
-    async def delete(self, ids: Iterable[str]) -> None:
-        for each in ids:
-            self._forget(each)
-
-    def _forget(self, id: str) -> None:  # noqa: A002 - the contract's
-        gone = self.messages.pop(id, None)
-        if gone is not None:
-            self.bytes_kept -= len(gone.content)
 
     async def close(self) -> None:
         return

@@ -15,5 +15,5 @@ EXAMPLES = (
 )
 WORKERS = False
 
-IN_THE_LAB = {"tls": True}
+IN_THE_LAB = {"tls": True, "store": "state"}
 """What `netlab up` sets unless a file says otherwise."""

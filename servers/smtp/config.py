@@ -12,6 +12,7 @@ from netlab.errors import UsageError
 from netlab.http.listening import CertificateFiles
 from netlab.policy.auth.names import UserName
 from netlab.policy.mailboxes import By
+from servers.smtp.keeping import Keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,14 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Limits, Who, Where):
+class Config(Limits, Keeping, Who, Where):
     """What can be set for the mail sink."""
-
-    store: str = "memory"
-    """Where messages are kept: the path of a SQLite file, memory, or none."""
 
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this server")
             self.tls_address.refuse_exposure("--tls-listen", "this server")
+            self.web_listen.refuse_exposure("--web-listen", "this server")
         if self.certificate and not (self.tls or self.starttls):
             raise UsageError("--certificate needs --tls or --starttls")
         if self.mailboxes == "user" and not self.auth:

@@ -14,9 +14,10 @@ from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
 from netlab.service import Context
-from netlab.stores.mailbox import MailStore, MemoryStore, NoStore
+from netlab.stores.mail import SqliteStore
 from servers.smtp.accounts import Accounts
 from servers.smtp.config import Config
+from servers.smtp.keeping import open_mail
 from servers.smtp.session import SmtpSession
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Server:
         self.greeting = Reply(220, f"{config.hostname} ESMTP netlab: mail is kept here, and goes nowhere")
         if config.tls or config.starttls:
             assert self.contexts is not None  # what is wrong with certificates shows now
-        self.store: MailStore = NoStore() if config.store == "none" else MemoryStore()
+        self.store = open_mail(config, context)
 
     def listeners(self) -> Sequence[Listener]:
         """SMTP first; what shows the mail to people and programs comes behind it."""
@@ -43,12 +44,22 @@ class Server:
         found = [self._listener("smtp", config.listen, self._plain)]
         if config.tls:
             found.append(self._listener("smtps", config.tls_address, self._secure))
+        if config.web and isinstance(self.store, SqliteStore):
+            found.append(self._web(self.store))
         return found
 
     def _listener(self, scheme: str, address: Address, factory: Callable[[], asyncio.Protocol]) -> Listener:
         return Listener(
             name="smtp", scheme=scheme, host=address.host, port=address.port, factory=factory, gate=self.gate
         )
+
+    def _web(self, store: SqliteStore) -> Listener:
+        """The page and the API."""
+        from netlab.http.mail.site import MailSite
+
+        config = self.config
+        site = MailSite(store, self.context.flows, self.tasks, any_name=config.expose)
+        return site.listener(config.web_listen.host, config.web_listen.port if config.listen.port else 0)
 
     def _plain(self) -> SmtpSession:
         return SmtpSession(self, secure=False)

@@ -10,7 +10,8 @@ from typing import Any
 from netlab.config import Address
 from netlab.flow import Flow, FlowLog, Level
 from netlab.service import Context, running
-from netlab.stores.mailbox import Delivery, MemoryStore
+from netlab.stores.mail import SqliteStore, get_message
+from netlab.stores.mailbox import Delivery
 from servers.smtp import Config, Server
 
 ANYWHERE = Address("127.0.0.1", 0)
@@ -25,8 +26,11 @@ class Sink:
 
     @property
     def messages(self) -> list[Delivery]:
-        assert isinstance(self.server.store, MemoryStore)
-        return list(self.server.store.messages.values())
+        """What is kept, oldest first; read past the store's own thread, which is idle where nothing is under way."""
+        assert isinstance(self.server.store, SqliteStore)
+        connection = self.server.store.database.opened.writer
+        ids = [row[0] for row in connection.execute("SELECT id FROM message ORDER BY number").fetchall()]
+        return [kept.delivery for kept in (get_message(connection, each) for each in ids) if kept is not None]
 
     def flows(self, kind: str = "smtp") -> list[Flow]:
         return [flow for flow in self.server.context.flows if flow.kind == kind]
