@@ -80,15 +80,20 @@ class Toml:
     path: Path
     text: str
     tables: Mapping[str, Any]
+    below: tuple[str, ...] = ()  # the keys under which the tables stand in the file
 
     @classmethod
     def load(cls, path: Path) -> Toml:
         try:
-            text = path.read_text(encoding="utf-8")
+            return cls.loads(path, path.read_text(encoding="utf-8"))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise UsageError(f"{path} is not UTF-8 text") from None
+
+    @classmethod
+    def loads(cls, path: Path, text: str) -> Toml:
+        """From a text; the path is for messages, and for paths in it."""
         try:
             return cls(path, text, tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
@@ -113,7 +118,10 @@ class Toml:
                 setting = known.get(key.replace("-", "_"))
                 if setting is None:
                     raise UsageError(f"{self.at(section, key)}: {table} has no setting {key!r}{nearest(key, known)}")
-                found = _from_toml(setting, value, f"{self.at(section, key)}: {key}")
+                try:
+                    found = _from_toml(setting, value, key)
+                except UsageError as error:
+                    raise UsageError(f"{self.at(section, key)}: {error}") from None
                 values[setting.name] = anchored(found, self.path.parent)
         return values
 
@@ -134,7 +142,7 @@ class Toml:
                 found: Any = tomllib.loads("\n".join(lines[:count]) + "\n")
             except tomllib.TOMLDecodeError:
                 continue  # in the middle of a value that spans lines
-            if _holds(found, keys):
+            if _holds(found, (*self.below, *keys)):
                 return f"{self.path}:{before + 1}"
             before = count
         return str(self.path)

@@ -107,14 +107,17 @@ def run(
     *,
     tolerant: bool = False,
     reader: Reader | None = None,
+    prepare: Callable[[Context], None] = lambda context: None,
 ) -> int:
-    """A lab in the foreground, on a loop of its own; the result is the exit code."""
+    """A lab in the foreground, on a loop of its own; the result is the exit code. `prepare` is before any service."""
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
+        lab = Lab(name, options, reader=reader)
+        prepare(lab.context)
         try:
             return runner.run(
                 live(
-                    Lab(name, options, reader=reader),
+                    lab,
                     factories,
                     own_folder() / f"{os.getpid()}.sock",
                     tolerant=tolerant,

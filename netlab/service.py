@@ -27,6 +27,7 @@ class Context:
     """What a server must not reach for by itself."""
 
     flows: FlowLog = field(default_factory=FlowLog)
+    name: str = ""  # what this one is called, where there are several of a kind
     clock: Clock = field(default_factory=SystemClock)
     random: random.Random = field(default_factory=random.Random)
     seed: int | None = None  # for what must come out the same in all workers of a service; None: there are no others

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
 from typing import Annotated, Any, Literal
 
 from netlab import rooms
 from netlab.config import Address, positional, settings
 from netlab.config_flags import CommandLine, Part, read, wants_help
 from netlab.config_help import help_text
+from netlab.config_sources import build
 from netlab.lab import Factory, run
 from netlab.lab_options import Options, Sources, service
 from netlab.lab_reload import Reader, Table
+from netlab.lab_world import LabWorld
 from netlab.service import Context, Service
 
 
@@ -22,6 +26,8 @@ class Config(Options):
     """The services to run; without a name, all of the lab."""
     record: Literal["off", "summary", "full"] = "full"
     """How much of each flow is kept: counters, one record, or everything with its bytes."""
+    world: Path | None = None
+    """A world of your own instead of netlab's: names, servers and what they are told (see `netlab world --print`)."""
     expose: bool = False
     """Let other machines reach the services: they listen on all IPv4 addresses, unless told where."""
 
@@ -47,10 +53,24 @@ def main(arguments: Sequence[str]) -> int:
     given = read(line, arguments)
     sources = Sources(line.name, given)
     config = sources.settle(Config, "lab")
-    entries = [service(name) for name in config.names] or list(rooms.services().values())
-    factories = {entry.name: _factory(entry, sources, config) for entry in entries if config.names or _in_lab(entry)}
-    tables = [Table(name=entry.name, flags=False, usual=_usual(entry, config)) for entry in entries]
-    return run("up", config, factories, tolerant=True, reader=Reader(command=line.name, given=given, tables=tables))
+    world = LabWorld.load(config.world)
+    entries = _entries(config, world)
+    factories = {name: _factory(name, entry, sources, config, world) for name, entry in entries.items()}
+    tables = [
+        Table(name=name, flags=False, usual=_usual(name, entry, config, world))
+        for name, entry in entries.items()
+        if name == entry.name
+    ]
+    reader = Reader(command=line.name, given=given, tables=tables)
+    return run("up", config, factories, tolerant=True, reader=reader, prepare=world.prepare)
+
+
+def _entries(config: Config, world: LabWorld) -> dict[str, rooms.Entry]:
+    """What runs, by name: the services that were named, else all that make sense in a lab, origins first."""
+    known = {name: service(kind) for name, kind in world.instances.items()} | dict(rooms.services())
+    if config.names:
+        return {name: known[name] if name in known else service(name) for name in config.names}
+    return {name: entry for name, entry in known.items() if _in_lab(entry)}
 
 
 def _in_lab(entry: rooms.Entry) -> bool:
@@ -66,18 +86,29 @@ def exposed(kind: type[Any]) -> dict[str, Any]:
     return {"expose": True} | everywhere if "expose" in known else {}
 
 
-def _usual(entry: rooms.Entry, config: Config) -> dict[str, Any]:
+def _usual(name: str, entry: rooms.Entry, config: Config, world: LabWorld) -> dict[str, Any]:
     """What a service's settings are in the lab unless somebody says otherwise."""
     module = entry.load()
-    return getattr(module, "IN_THE_LAB", {}) | (exposed(module.Config) if config.expose else {})
+    told = world.told(module.Config, name)
+    if entry.name == "nameserver" and config.world is not None:
+        told["world"] = config.world
+    if name != entry.name:
+        return told  # all there is to say of it, and it stays behind the world's balancers
+    return getattr(module, "IN_THE_LAB", {}) | told | (exposed(module.Config) if config.expose else {})
 
 
-def _factory(entry: rooms.Entry, sources: Sources, config: Config) -> Factory:
+def _factory(name: str, entry: rooms.Entry, sources: Sources, config: Config, world: LabWorld) -> Factory:
     module = entry.load()
-    settings = sources.settle(module.Config, entry.name, flags=False, usual=_usual(entry, config))
+    usual = _usual(name, entry, config, world)
+    if name != entry.name:  # of the world alone: no variable and no file knows it
+        settings = build(module.Config, usual, command=name)
+    else:
+        settings = sources.settle(module.Config, name, flags=False, usual=usual)
 
     def make(context: Context) -> Service:
-        with sources.placed(module.Config, entry.name, flags=False):
+        if name != entry.name:  # all origins have the same in stock, in every lab
+            context = replace(context, name=name, random=Random(entry.name))
+        with sources.placed(module.Config, name, flags=False):
             server: Service = module.Server(settings, context)
             return server
 

@@ -50,7 +50,7 @@ class Server:
         if self.hosts is not None and config.tls:
             handler = Directed(self.hosts, handler)
         self.http = HttpService(
-            "http", handler, config.http_settings(self.log), context.flows, self.tasks, context.faults
+            context.name or "http", handler, config.http_settings(self.log), context.flows, self.tasks, context.faults
         )
         self.constants = Constants(self.http.standing)
         if handler == self.handle and not (self.files or self.hosts or self.log) and config.field_memo:

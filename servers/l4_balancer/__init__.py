@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from servers.l4_balancer.config import Config
 from servers.l4_balancer.server import Server
-from servers.l4_balancer.target import Target
 
-__all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
+__all__ = ["EXAMPLES", "Config", "Server"]
 
 EXAMPLES = (
     ("netlab serve l4-balancer --to :9101 --to :9102 --balance least_connections", "two that stand in for each other"),
@@ -22,6 +21,3 @@ EXAMPLES = (
     ("netlab serve l4-balancer --to :9101 --tls", "TLS ends here"),
     ("netlab serve l4-balancer --protocol both --to 127.0.0.1:5300 --listen :5301", "DNS, over UDP and TCP"),
 )
-
-IN_THE_LAB = {"to": (Target.parse("127.0.0.1:8080"),)}
-"""What `netlab up` sets unless a file says otherwise: the lab's HTTP server."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from netlab.http.weighted import WeightedTarget
 from servers.l7_balancer.config import Config
 from servers.l7_balancer.server import Server
 
-__all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
+__all__ = ["EXAMPLES", "Config", "Server"]
 
 EXAMPLES = (
     (
@@ -29,6 +28,3 @@ EXAMPLES = (
     ),
     ("netlab balancer drain 127.0.0.1:9101", "from another terminal: no new work for one of them"),
 )
-
-IN_THE_LAB = {"tls": True, "to": (WeightedTarget.parse("http://127.0.0.1:8080"),)}
-"""What `netlab up` sets unless a file says otherwise."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from netlab.http.target import Target
 from servers.reverse_proxy.config import Config
 from servers.reverse_proxy.server import Server
 
-__all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
+__all__ = ["EXAMPLES", "Config", "Server"]
 
 EXAMPLES = (
     ("netlab serve reverse-proxy --to http://127.0.0.1:9101", "everything to one upstream, on http://127.0.0.1:8081"),
@@ -23,6 +22,3 @@ EXAMPLES = (
     ("netlab serve reverse-proxy --to https://localhost:8443 --preserve-host", "TLS to the upstream, its name kept"),
     ("netlab serve reverse-proxy --to :9101 --tls --certificate shop.crt,shop.key", "a certificate of your own"),
 )
-
-IN_THE_LAB = {"tls": True, "to": (Target.parse("http://127.0.0.1:8080"),)}
-"""What `netlab up` sets unless a file says otherwise."""
