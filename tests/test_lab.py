@@ -20,6 +20,7 @@ from netlab.commands.up import exposed
 from netlab.config import Address
 from netlab.lab import Lab, live
 from netlab.lab_options import Options
+from netlab.lab_world import LabWorld
 from servers import http
 from tests.netlab_process import Place, Process, place
 
@@ -168,7 +169,7 @@ def test_each_service_has_settings_for_the_lab(name: str) -> None:
     """Else `netlab up` would run none of them."""
     module = rooms.services()[name].load()
     if getattr(module, "IN_LAB", True):
-        module.Config(**getattr(module, "IN_THE_LAB", {}))
+        module.Config(**{**getattr(module, "IN_THE_LAB", {}), **LabWorld.load().told(module.Config, name)})
 
 
 def test_a_lab_for_other_machines(here: Place) -> None:

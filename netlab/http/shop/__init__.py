@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
+from netlab.http.shop.front import show_product, show_products, show_style
 from netlab.service import Context
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ def register(routes: Routes, context: Context) -> None:
     def handle(exchange: Exchange, rest: str = "") -> Coroutine[Any, Any, None] | None:
         return api().handle(exchange)
 
+    def front(exchange: Exchange) -> None:
+        show_products(exchange, api().stock.products.values())
+
+    def product(exchange: Exchange, sku: str) -> None:
+        show_product(exchange, api().stock.products.get(sku))
+
+    routes.add("GET", "/shop", front, "the same shop for people, in pages that a cache may keep")
+    routes.add("GET", "/shop/style.css", show_style)
+    routes.add("GET", "/shop/{sku}", product)
     everything = "* TRACE"  # refused there, as a problem
     routes.add(everything, "/api", handle, "a shop as a REST API: its versions and their OpenAPI documents")
     routes.add(everything, "/api/{rest...}", handle)

@@ -38,9 +38,9 @@ class Api:
     def __init__(self, context: Context, seed: int) -> None:
         self.clock, self._accounts = context.clock, Accounts(own_key(context.state))
         now = context.clock.now()
-        self._stock = seeded(seed, now)
-        self._accounts.settle(self._stock, now)
-        with_orders(self._stock, seed, now)
+        self.stock = seeded(seed, now)
+        self._accounts.settle(self.stock, now)
+        with_orders(self.stock, seed, now)
         self._farewell = versions.Farewell(now)
         self._keys = Keys()
         self._operations = (*products.OPERATIONS, *orders.OPERATIONS, *people.OPERATIONS)
@@ -57,7 +57,7 @@ class Api:
         path, _, text = exchange.request.path.partition("?")
         request = exchange.request
         now, newest = self.clock.now(), versions.NEWEST
-        call = Call(self._stock, self._accounts, newest, request.method, request.fields, path, now)
+        call = Call(self.stock, self._accounts, newest, request.method, request.fields, path, now)
         try:
             query = _query(text)
             if path.rstrip("/") == versions.BASE:
