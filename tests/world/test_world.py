@@ -53,7 +53,6 @@ def test_the_api_logs_in_and_takes_an_order(world: World) -> None:
         *PROXY,
         "-i",
         "--suppress-connect-headers",
-        "--suppress-connect-headers",
         f"{base}/v2/orders",
         "-H",
         f"Authorization: Bearer {token}",

@@ -8,7 +8,8 @@ from typing import Any
 from netlab.cores.websocket import TEXT, Close, Event, Frame, Message, Ping, Pong
 from netlab.cores.websocket_close import meaning
 from netlab.errors import RemoteProtocolError
-from netlab.flow import Flow, Side
+from netlab.flow import Flow
+from netlab.tape import Side
 
 KEPT = 64 << 10
 """Bytes of each message that are kept."""
