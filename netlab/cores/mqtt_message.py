@@ -47,7 +47,7 @@ class Message:
         self.properties = properties
         self._topic = b""
         self._block: bytes | None = None
-        self._written: dict[tuple[int, int, tuple[int, ...], int], tuple[bytes, bytes]] = {}
+        self._written: dict[tuple[int, int, tuple[int, ...], int], tuple[bytes, bytes]] | None = None
 
     def parts(
         self, version5: bool, first: int, identifiers: tuple[int, ...] = (), left: int = -1
@@ -58,6 +58,8 @@ class Message:
         has still to live (-1: for ever), which 5.0 tells [MQTT-3.3.2-6].
         """
         key = (version5, first, identifiers, left)
+        if self._written is None:
+            self._written = {}
         parts = self._written.get(key)
         if parts is None:
             if not self._topic:

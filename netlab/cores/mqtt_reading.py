@@ -102,36 +102,32 @@ class Reading:
     def _read(self, data: bytes) -> list[Event]:
         """All whole packets; what is left waits for more."""
         events: list[Event] = []
-        at, size = 0, len(data)
+        at, size, base = 0, len(data), self._offset
+        most = self.limits.packet_size
+        stage = self.stage
         try:
-            while at < size and self.stage is not Stage.HELD and self.stage is not Stage.CLOSED:
-                body = at + 2
-                if body > size:
-                    break
-                length = data[at + 1]
+            while at + 2 <= size and stage is not Stage.HELD and stage is not Stage.CLOSED:
+                first, length, body = data[at], data[at + 1], at + 2
                 if length > 127:
                     length, body = self._length(data, at, size)
                     if not body:
                         break
                 end = body + length
-                first = data[at]
-                kind = first >> 4
-                if length == 2 and first in ACKNOWLEDGEMENTS and end <= size and self.stage is Stage.OPEN:
-                    packet_id = data[body] << 8 | data[body + 1]
-                    if packet_id:  # the commonest packet but PUBLISH: a reason of 0, unsaid
-                        span = self._offset + at, self._offset + end
-                        events.append(_new(ACKNOWLEDGEMENTS[first], (packet_id, 0, NOTHING, *span)))
-                        at = end
-                        continue
-                if end > size or kind != 3 or end - at > self.limits.packet_size:
+                if end > size or end - at > most or stage is not Stage.OPEN:
                     self._check_header(first, end - at)
                     if end > size:
                         self._expected = end - size
                         break
-                if kind == 3:
+                if first & 0xF0 == 0x30:
                     events.append(self._publish(data, at, body, end))
+                elif length == 2 and first in ACKNOWLEDGEMENTS and (data[body] or data[body + 1]):
+                    # the commonest packet but PUBLISH: a reason of 0, unsaid
+                    number = data[body] << 8 | data[body + 1]
+                    events.append(_new(ACKNOWLEDGEMENTS[first], (number, 0, NOTHING, base + at, base + end)))
                 else:
-                    events.append(self._packet(kind, Reader(data, body, end), at, end))
+                    self._check_header(first, end - at)
+                    events.append(self._packet(first >> 4, Reader(data, body, end), at, end))
+                    stage = self.stage
                 at = end
         except Wrong as wrong:
             events.append(self._violated(wrong, data, at))
@@ -188,8 +184,6 @@ class Reading:
 
     def _publish(self, data: bytes, at: int, body: int, end: int) -> Publish:
         """The packet that there are most of: each step of it at most once."""
-        if self.stage is not Stage.OPEN:
-            self._check_header(data[at], end - at)
         first = data[at]
         qos, retain = first >> 1 & 3, first & 1
         after = body + 2

@@ -21,35 +21,34 @@ class Subscription(NamedTuple):
     identifier: int = 0  # 0: none
 
 
-class Outgoing:
-    """A message on its way to one client, above QoS 0 or waiting."""
+class Delivery:
+    """A message as one or several clients get it; nothing of it is one client's own."""
 
-    __slots__ = ("first", "identifiers", "key", "message", "packet_id", "qos", "sent", "shared")
+    __slots__ = ("first", "identifiers", "message", "qos", "shared")
 
-    def __init__(self, message: Message, qos: int, retain: bool = False, identifiers: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, message: Message, qos: int, retain: bool = False, identifiers: tuple[int, ...] = (), shared: str = ""
+    ) -> None:
         self.message, self.qos, self.identifiers = message, qos, identifiers
-        self.first = 0x30 | qos << 1 | retain  # PUBLISH's first byte, DUP left out
-        self.packet_id = 0  # until it is its turn
-        self.sent = False  # at least once: from then on DUP is set [MQTT-3.3.1-1]
-        self.shared = ""  # the shared subscription whose choice this client was
-        self.key = 0  # of the store that keeps it
+        self.first = 0x30 | qos << 1 | retain  # PUBLISH's first byte, but for DUP
+        self.shared = shared  # the shared subscription whose choice the client was
 
     def __repr__(self) -> str:
-        return f"<Outgoing {self.packet_id} QoS {self.qos} {self.message.topic!r}>"
+        return f"<Delivery QoS {self.qos} {self.message.topic!r}>"
 
 
 class Session:
     """One client's session, as its server keeps it, or a client's own."""
 
     __slots__ = (
-        "_next",
-        "_resend",
+        "_last",
         "client_id",
         "in_flight",
         "queue",
         "queued_bytes",
         "received",
         "released",
+        "resending",
         "subscriptions",
         "unacknowledged",
         "window",
@@ -60,86 +59,86 @@ class Session:
         self.subscriptions: dict[str, Subscription] = {}
         self.window = 65_535  # the peer's receive maximum
         self.in_flight = 0  # how much of it is used on this connection
-        self.unacknowledged: dict[int, Outgoing] = {}  # PUBLISH sent, or to be sent again; by packet identifier
-        self.released: dict[int, Outgoing | None] = {}  # PUBREL sent, PUBCOMP awaited; in the order of the PUBRECs
-        self.queue: deque[Outgoing] = deque()  # not sent yet
+        self.unacknowledged: dict[int, Delivery] = {}  # PUBLISH sent, or to be sent again; by packet identifier
+        self.released: dict[int, None] = {}  # PUBREL sent, PUBCOMP awaited; in the order of the PUBRECs
+        self.queue: deque[Delivery] = deque()  # not sent yet
         self.queued_bytes = 0
         self.received: dict[int, int] = {}  # QoS 2 messages that came and are not released yet; → their reason code
-        self._resend: deque[Outgoing] = deque()  # what was under way when the connection before was lost
-        self._next = 0
+        self.resending: deque[int] = deque()  # what was under way when the connection before was lost
+        self._last = 0  # packet identifier
 
     # -- messages to the peer --------------------------------------------------------------------------------------
 
-    def offer(self, outgoing: Outgoing) -> bool:
-        """A message above QoS 0. True: send it now, with the packet identifier that it has got; False: it waits."""
-        if self.queue or self._resend or self.in_flight >= self.window:
-            self.wait(outgoing)
-            return False
-        self._start(outgoing)
-        return True
+    def offer(self, delivery: Delivery) -> int:
+        """A message above QoS 0: the packet identifier with which to send it now; 0: it waits."""
+        if self.queue or self.resending or self.in_flight >= self.window:
+            self.wait(delivery)
+            return 0
+        return self.start(delivery)
 
-    def wait(self, outgoing: Outgoing) -> None:
+    def wait(self, delivery: Delivery) -> None:
         """Keep it until there is a connection, or room on it."""
-        self.queue.append(outgoing)
-        self.queued_bytes += outgoing.message.size
+        self.queue.append(delivery)
+        self.queued_bytes += delivery.message.size
 
-    def _start(self, outgoing: Outgoing) -> None:
-        number = self._next
-        while True:  # an identifier is not used again before its exchange is over [MQTT-2.2.1-3]
+    def start(self, delivery: Delivery) -> int:
+        """Its exchange begins, with an identifier that no other one under way has [MQTT-2.2.1-3]."""
+        number = self._last + 1
+        while number > 65_535 or number in self.unacknowledged or number in self.released:
             number = number + 1 if number < 65_535 else 1
-            if number not in self.unacknowledged and number not in self.released:
-                break
-        self._next = outgoing.packet_id = number
-        self.unacknowledged[number] = outgoing
+        self._last = number
+        self.unacknowledged[number] = delivery
         self.in_flight += 1
+        return number
 
-    def ready(self) -> Iterator[Outgoing]:
-        """What may be sent now that there is room: first what has to be sent again, then what waits, in order."""
+    def ready(self) -> Iterator[tuple[int, Delivery, bool]]:
+        """What may be sent now that there is room: identifier (0 at QoS 0), message, and whether it is sent again.
+
+        First comes what has to be sent again, then what waits, in order.
+        """
         while self.in_flight < self.window:
-            if self._resend:
-                outgoing = self._resend.popleft()
-                if outgoing.packet_id not in self.unacknowledged:
-                    continue
-                self.in_flight += 1
+            if self.resending:
+                packet_id = self.resending.popleft()
+                if packet_id in self.unacknowledged:
+                    self.in_flight += 1
+                    yield packet_id, self.unacknowledged[packet_id], True
             elif self.queue:
-                outgoing = self.dequeue()
-                if outgoing.qos:
-                    self._start(outgoing)
+                delivery = self.dequeue()
+                yield self.start(delivery) if delivery.qos else 0, delivery, False
             else:
                 return
-            yield outgoing
 
-    def dequeue(self) -> Outgoing:
+    def dequeue(self) -> Delivery:
         """The oldest that waits, taken out."""
-        outgoing = self.queue.popleft()
-        self.queued_bytes -= outgoing.message.size
-        return outgoing
+        delivery = self.queue.popleft()
+        self.queued_bytes -= delivery.message.size
+        return delivery
 
-    def abandon(self, outgoing: Outgoing) -> None:
+    def abandon(self, packet_id: int) -> None:
         """A message that was started is not sent after all: it has expired, or is too large for the client."""
-        if self.unacknowledged.pop(outgoing.packet_id, None) is not None:
+        if self.unacknowledged.pop(packet_id, None) is not None:
             self.in_flight -= 1
 
-    def puback(self, packet_id: int) -> Outgoing | None:
+    def puback(self, packet_id: int) -> Delivery | None:
         """QoS 1 is over; None: the identifier is of no such message."""
-        outgoing = self.unacknowledged.get(packet_id)
-        if outgoing is None or outgoing.qos != 1:
+        delivery = self.unacknowledged.get(packet_id)
+        if delivery is None or delivery.qos != 1:
             return None
         del self.unacknowledged[packet_id]
         self.in_flight -= 1
-        return outgoing
+        return delivery
 
-    def pubrec(self, packet_id: int, *, refused: bool = False) -> Outgoing | None:
+    def pubrec(self, packet_id: int, *, refused: bool = False) -> Delivery | None:
         """The peer has the QoS 2 message, and is to be sent PUBREL; or it will not have it, and all is over."""
-        outgoing = self.unacknowledged.get(packet_id)
-        if outgoing is None or outgoing.qos != 2:
+        delivery = self.unacknowledged.get(packet_id)
+        if delivery is None or delivery.qos != 2:
             return None
         del self.unacknowledged[packet_id]
         if refused:  # a reason code of 0x80 or more ends it [MQTT-4.3.3-4]
             self.in_flight -= 1
         else:
-            self.released[packet_id] = outgoing  # from here on the PUBLISH is never sent again [MQTT-4.3.3-6]
-        return outgoing
+            self.released[packet_id] = None  # from here on the PUBLISH is never sent again [MQTT-4.3.3-6]
+        return delivery
 
     def pubcomp(self, packet_id: int) -> bool:
         """QoS 2 is over."""
@@ -155,7 +154,7 @@ class Session:
         """
         self.window = window
         self.in_flight = len(self.released)
-        self._resend = deque(self.unacknowledged.values())
+        self.resending = deque(self.unacknowledged)
         return list(self.released)
 
     # -- messages from the peer ------------------------------------------------------------------------------------

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 from netlab.cores.mqtt_codes import NEVER
 from netlab.cores.mqtt_message import Message
-from netlab.cores.mqtt_session import Outgoing
+from netlab.cores.mqtt_packets import Publish
+from netlab.cores.mqtt_session import Delivery
 from netlab.cores.mqtt_topics import TopicTree
 from netlab.service import Context
 from servers.mqtt.client import Client
 from servers.mqtt.config import Config
 from servers.mqtt.outbox import Outbox
-from servers.mqtt.routes import Group, Routes, Way
+from servers.mqtt.routes import Group, Route, Routes, Way
 from servers.mqtt.statistics import Statistics
 
 
@@ -34,46 +35,81 @@ class Broker:
 
     # -- messages --------------------------------------------------------------------------------------------------
 
-    def publish(self, message: Message, packet: bytes = b"", version5: bool = False) -> bool:
-        """Retain it if it says so, and deliver it to all it is for; whether there was anybody.
-
-        `packet` is the publisher's own PUBLISH of QoS 0, where it can go on as it is to subscribers of its version.
-        """
+    def publish(self, message: Message) -> bool:
+        """Retain it if it says so, and deliver it to all it is for; whether there was anybody."""
         if message.retain:
             self.retain(message)
         route = self.routes.find(message.topic)
-        plain = not message.retain and message.expires == math.inf
-        old, new = (b"", packet) if version5 else (packet, b"")
-        above = message.qos
-        for way in route.ways:
-            client, qos, _, identifiers, no_local, own = way
-            link = client.link
-            if (qos and above) or identifiers or no_local or not plain or link is None or not link.simple:
-                if no_local and client.session.client_id == message.publisher:
-                    if own is None:  # [MQTT-3.8.3-3]
-                        continue
-                    way = own
+        if message.retain or message.expires != math.inf:
+            for way in route.ways:
                 self._deliver(way, message)
-            elif link.version5:
-                if not new:
-                    new = b"".join(message.parts(True, 0x30))
-                link.give(new)
-            else:
-                if not old:
-                    old = b"".join(message.parts(False, 0x30))
-                link.give(old)
+        else:
+            self._spread(route, message)
         for group in route.groups:
             self.share(group, message)
+        self.statistics.messages_sent += len(route.ways) + len(route.groups)
         return bool(route.ways or route.groups)
+
+    def _spread(self, route: Route, message: Message) -> None:
+        """To who takes it as it is written for all, without a detour; each writing is made once."""
+        above = message.qos
+        written: dict[int, tuple[Delivery, bytes, bytes]] = {}
+        for way in route.ways:
+            client, qos, _, identifiers, no_local, _ = way
+            link, session = client.link, client.session
+            if qos > above:
+                qos = above
+            if link is None or not link.simple or identifiers or no_local or (
+                qos and (session.queue or session.resending or session.in_flight >= session.window)
+            ):  # fmt: skip
+                self._deliver(way, message)
+                continue
+            key = qos << 1 | link.version5
+            known = written.get(key)
+            if known is None:
+                known = written[key] = (Delivery(message, qos), *message.parts(link.version5, 0x30 | qos << 1))
+            delivery, head, tail = known
+            if qos:
+                link.give_numbered(session.start(delivery), head, tail)
+            else:
+                link.give(head + tail)
+
+    def pass_on(self, packet: Publish, publisher: str, version5: bool) -> None:
+        """A plain message of QoS 0: subscribers of its publisher's version get the very bytes that came."""
+        route = self.routes.find(packet.topic)
+        self.statistics.messages_sent += len(route.ways) + len(route.groups)
+        frame, other, message = packet.packet, b"", None
+        for way in route.ways:
+            link = way.client.link
+            if link is not None and link.simple and not way.identifiers and not way.no_local:
+                if link.version5 is version5:
+                    link.give(frame)
+                    continue
+                if other:
+                    link.give(other)
+                    continue
+            if message is None:
+                message = Message(packet.topic, packet.payload, properties=packet.properties, publisher=publisher)
+                other = b"".join(message.parts(not version5, 0x30))
+            self._deliver(way, message)
+        for group in route.groups:
+            message = message or Message(
+                packet.topic, packet.payload, properties=packet.properties, publisher=publisher
+            )
+            self.share(group, message)
 
     def _deliver(self, way: Way, message: Message) -> None:
         """The retain flag goes with a live message only to who has asked for that [MQTT-3.3.1-12, MQTT-3.3.1-13]."""
+        if way.no_local and way.client.client_id == message.publisher:
+            if way.own is None:  # [MQTT-3.8.3-3]
+                return
+            way = way.own
         qos = min(way.qos, message.qos)
         way.client.deliver(message, qos, message.retain and way.retain_as_published, way.identifiers)
 
-    def share(self, group: Group, message: Message, but: Client | None = None) -> None:
+    def share(self, group: Group, message: Message) -> None:
         """One member of a shared subscription gets it."""
-        picked = group.pick(but)
+        picked = group.pick()
         if picked is not None:
             client, subscription = picked
             identifiers = (subscription.identifier,) if subscription.identifier else ()
@@ -168,13 +204,9 @@ class Broker:
         session = client.session
         for pattern in list(session.subscriptions):
             self.routes.remove(client, pattern)
-        for outgoing in [*session.unacknowledged.values(), *session.queue]:
-            self._pass_on(outgoing, client)
-
-    def _pass_on(self, outgoing: Outgoing, client: Client) -> None:
-        """Another member of the group gets what this one did not acknowledge [MQTT-4.8.2-6], but not at QoS 2, where it
-        may have been taken already [MQTT-4.8.2-5].
-        """
-        group = self.routes.group(outgoing.shared) if outgoing.shared else None
-        if group is not None and not (outgoing.qos == 2 and outgoing.sent):
-            self.share(group, outgoing.message, but=client)
+        # another member of a group gets what this one has not acknowledged, but not at QoS 2, where it may have been
+        # taken already [MQTT-4.8.2-5, MQTT-4.8.2-6]
+        for delivery in [*(one for one in session.unacknowledged.values() if one.qos == 1), *session.queue]:
+            group = self.routes.group(delivery.shared) if delivery.shared else None
+            if group is not None:
+                self.share(group, delivery.message)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netlab.cores.mqtt_codes import Reason
 from netlab.cores.mqtt_message import Message
 from netlab.cores.mqtt_packets import Will
-from netlab.cores.mqtt_session import Outgoing, Session
+from netlab.cores.mqtt_session import Delivery, Session
 
 if TYPE_CHECKING:
     from servers.mqtt.broker import Broker
@@ -47,19 +47,16 @@ class Client:
     ) -> None:
         """A message for this client, at the QoS that subscription and message agree on."""
         link, session = self.link, self.session
-        if not qos:
-            if link is not None:
-                link.send_at_most_once(message, retain, identifiers)
-            elif self.broker.config.queue_qos0 and self.room(message):
-                session.wait(Outgoing(message, 0, retain, identifiers))
-            return
-        outgoing = Outgoing(message, qos, retain, identifiers)
-        outgoing.shared = shared
-        if link is None or session.queue or session.in_flight >= session.window:
-            if self.room(message):
-                session.wait(outgoing)
-        elif session.offer(outgoing):
-            link.transmit(outgoing)
+        if qos:
+            delivery = Delivery(message, qos, retain, identifiers, shared)
+            if link is not None and not session.queue and not session.resending and session.in_flight < session.window:
+                link.transmit(session.start(delivery), delivery)
+            elif self.room(message):
+                session.wait(delivery)
+        elif link is not None:
+            link.send_at_most_once(message, retain, identifiers)
+        elif self.broker.config.queue_qos0 and self.room(message):
+            session.wait(Delivery(message, 0, retain, identifiers))
 
     def room(self, message: Message) -> bool:
         """Whether one more message may wait; where not, what the settings say is done about it."""
@@ -85,11 +82,12 @@ class Client:
         if link is None:
             return
         now = self.broker.now()
-        for outgoing in self.session.ready():
-            if outgoing.message.expires <= now and not outgoing.sent:  # [MQTT-3.3.2-5]
-                self.session.abandon(outgoing)
-                continue
-            link.transmit(outgoing)
+        for packet_id, delivery, again in self.session.ready():
+            if delivery.message.expires <= now and not again:  # [MQTT-3.3.2-5]
+                self.session.abandon(packet_id)
+                self.broker.statistics.expired += 1
+            else:
+                link.transmit(packet_id, delivery, again=again)
 
     def __repr__(self) -> str:
         return f"<Client {self.client_id!r} {'connected' if self.link is not None else AWAY}>"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from netlab.cores.mqtt import Core, Limits
 from netlab.cores.mqtt_codes import LARGEST_PACKET, V5, V31, VERSIONS, Reason, reason_name
 from netlab.cores.mqtt_packets import Connack, Connect
 from netlab.flow import Outcome
-from servers.mqtt.notes import note_received
+from servers.mqtt.notes import note
 
 if TYPE_CHECKING:
     from servers.mqtt.client import Client
@@ -31,7 +32,8 @@ def begin_flow(link: Link, packet: Connect) -> None:
         flow.client, flow.server = link.flow.client, link.flow.server
     flow.label = f"{packet.client_id or '(no client id)'} {VERSIONS[packet.version]}"
     if flow.events is not None:
-        note_received(flow, packet)
+        link.shadow = Core(server=False, version=packet.version, limits=Limits(topic_alias_maximum=65_535))
+        note(flow, "client", packet)
 
 
 def objection(packet: Connect) -> Reason | None:
@@ -48,7 +50,6 @@ def refuse(link: Link, reason: Reason) -> None:
     link.core.refuse(reason)
     for flow in (link.mqtt, link.flow):
         if flow is not None:
-            flow.note("connack.sent", "server", reason=reason_name(reason))
             flow.outcome, flow.result = Outcome.REFUSED, reason_name(reason)
     link.finish()
 
@@ -105,7 +106,6 @@ def answer(link: Link, client: Client, packet: Connect, assigned: str, *, presen
     if link.mqtt is not None:
         link.mqtt.label = f"{client.client_id} {VERSIONS[packet.version]}"
         link.mqtt.result = "session resumed" if present else ""
-        link.mqtt.note("connack.sent", "server", session_present=present, properties=properties)
 
 
 def announced(link: Link, client: Client, packet: Connect, assigned: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from netlab.cores.mqtt_packets import (
     Unsubscribe,
 )
 from netlab.cores.mqtt_session import Subscription
+from netlab.errors import RemoteProtocolError, Truncated
 from servers.mqtt.connecting import connect
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ def publish(link: Link, packet: Publish) -> None:
     reason = 0
     if topic.startswith("$SYS"):
         reason = Reason.NOT_AUTHORIZED
+    elif as_it_came:
+        broker.pass_on(packet, client.session.client_id, link.version5)
+        return
     else:
         now = broker.now() if properties else 0.0
         message = Message(topic, payload, qos, retain, properties, now=now, publisher=client.session.client_id)
-        if not broker.publish(message, as_it_came, link.version5):
+        if not broker.publish(message):
             reason = Reason.NO_MATCHING_SUBSCRIBERS
     if qos == 1:
         link.core.acknowledge(0x40, packet_id, reason)
@@ -62,10 +66,12 @@ def publish(link: Link, packet: Publish) -> None:
 
 
 def puback(link: Link, packet: Puback) -> None:
-    client = here(link)
-    if client.session.puback(packet.packet_id) is None:
+    client = link.client
+    assert client is not None
+    session = client.session
+    if session.puback(packet.packet_id) is None:
         unsolicited(link, "PUBACK", packet.packet_id)
-    elif client.session.queue or client.session.in_flight < len(client.session.unacknowledged):
+    elif session.queue or session.resending:
         client.go_on()
 
 
@@ -166,4 +172,7 @@ HANDLERS: dict[type, Callable[[Any, Any], None]] = {
     Pingreq: pingreq,
     Disconnect: disconnect,
     Auth: auth,
+    RemoteProtocolError: lambda link, error: link.violated(error),
+    Truncated: lambda link, error: link.violated(error),
 }
+"""By the event's type; a violation is one, and the last."""

@@ -9,13 +9,13 @@ from netlab.cores.mqtt import Core, Event, Stage
 from netlab.cores.mqtt_codes import Reason, reason_name
 from netlab.cores.mqtt_message import Message
 from netlab.cores.mqtt_packets import Packet
-from netlab.cores.mqtt_session import Outgoing
+from netlab.cores.mqtt_session import Delivery
 from netlab.cores.mqtt_wire import TWO, write_text, write_variable
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
 from netlab.net.connection import Connection
 from servers.mqtt.handling import HANDLERS
-from servers.mqtt.notes import note_received, note_sent
+from servers.mqtt.notes import note
 
 if TYPE_CHECKING:
     from servers.mqtt.client import Client
@@ -36,9 +36,11 @@ class Link(Connection):
         "core",
         "dirty",
         "keep_alive",
+        "most",
         "mqtt",
         "pending",
         "server",
+        "shadow",
         "simple",
         "version5",
     )
@@ -50,6 +52,8 @@ class Link(Connection):
         self.client: Client | None = None
         self.mqtt: Flow | None = None  # of the MQTT connection, on the flow of the TCP connection
         self.keep_alive = 0.0  # seconds of silence after which the client is taken for gone
+        self.most = self.broker.config.queue_bytes or math.inf
+        self.shadow: Core | None = None  # at level full: reads what we write, so that the flow can tell
         self.pending = 0  # bytes given and not yet written
         self.dirty = False  # in the outbox
         self.version5 = False
@@ -71,15 +75,12 @@ class Link(Connection):
             self.deadline = self.loop.time() + self.keep_alive
 
     def handle(self, events: list[Event]) -> None:
-        mqtt = self.mqtt
+        core = self.core
         for event in events:
-            if isinstance(event, RemoteProtocolError):
-                self.violated(event)
-                break
-            if mqtt is not None and mqtt.events is not None:
-                note_received(mqtt, event)
+            if self.shadow is not None and self.mqtt is not None:
+                note(self.mqtt, "client", event)
             HANDLERS[type(event)](self, event)
-            if self.core.stage is Stage.CLOSED:
+            if core.stage is Stage.CLOSED:
                 break
         self.broker.statistics.packets_received += len(events)
         if self.core.out:
@@ -97,15 +98,13 @@ class Link(Connection):
 
     def give(self, packet: bytes) -> None:
         """A whole PUBLISH of QoS 0, as it is to be written."""
-        if self.pending > self.broker.config.queue_bytes:
+        if self.pending > self.most:
             self.overflow()
             return
         self.pending += len(packet)
         self.core.out.append(packet)
-        self.broker.statistics.messages_sent += 1
         if not self.dirty:
-            self.dirty = True
-            self.broker.outbox.add(self)
+            self.touch()
 
     def overflow(self) -> None:
         """A client that does not read loses messages of QoS 0, or its connection."""
@@ -121,28 +120,26 @@ class Link(Connection):
             if len(packet) <= self.core.peer_packet_size:  # [MQTT-3.1.2-24]
                 self.give(packet)
 
-    def transmit(self, outgoing: Outgoing) -> None:
-        """A message above QoS 0, that has its packet identifier; or of QoS 0, that had to wait."""
-        message = outgoing.message
-        if not outgoing.qos:
-            self.send_at_most_once(message, bool(outgoing.first & 1), outgoing.identifiers)
+    def transmit(self, packet_id: int, delivery: Delivery, *, again: bool = False) -> None:
+        """A message above QoS 0 under its packet identifier; or of QoS 0, that had to wait."""
+        message = delivery.message
+        if not delivery.qos:
+            self.send_at_most_once(message, bool(delivery.first & 1), delivery.identifiers)
             return
         left = -1 if message.expires == math.inf else message.left(self.broker.now())
-        first = outgoing.first | 8 if outgoing.sent else outgoing.first
-        head, tail = self.parts(message, first, outgoing.identifiers, left)
-        size = len(head) + len(tail) + 2
-        if size > self.core.peer_packet_size:
-            client = self.client
-            assert client is not None
-            client.session.abandon(outgoing)  # as if it had been delivered [MQTT-3.1.2-25]
+        first = delivery.first | 8 if again else delivery.first  # DUP [MQTT-3.3.1-1]
+        head, tail = self.parts(message, first, delivery.identifiers, left)
+        if len(head) + len(tail) + 2 <= self.core.peer_packet_size:
+            self.give_numbered(packet_id, head, tail)
+        else:
+            assert self.client is not None
+            self.client.session.abandon(packet_id)  # as if it had been delivered [MQTT-3.1.2-25]
             self.broker.statistics.dropped += 1
-            return
-        outgoing.sent = True
-        self.core.out += (head, TWO[outgoing.packet_id], tail)
-        self.pending += size
-        self.broker.statistics.messages_sent += 1
-        if self.mqtt is not None and self.mqtt.events is not None:
-            note_sent(self.mqtt, outgoing)
+
+    def give_numbered(self, packet_id: int, head: bytes, tail: bytes) -> None:
+        """A PUBLISH above QoS 0: what stands before and behind its packet identifier."""
+        self.core.out += (head, TWO[packet_id], tail)
+        self.pending += len(head) + len(tail) + 2
         if not self.dirty:
             self.touch()
 
@@ -173,6 +170,13 @@ class Link(Connection):
         if not self.dirty:
             self.dirty = True
             self.broker.outbox.add(self)
+
+    def write(self, data: bytes) -> None:
+        self.broker.statistics.bytes_sent += len(data)
+        super().write(data)
+        if self.shadow is not None and self.mqtt is not None:
+            for event in self.shadow.receive(data):
+                note(self.mqtt, "server", event)
 
     def flush(self) -> None:
         """Write what has gathered, in pieces that are bounded; a client that does not read keeps it waiting."""
@@ -207,8 +211,7 @@ class Link(Connection):
         self.core.farewell(reason, words)
         for flow in (self.mqtt, self.flow):
             if flow is not None and not flow.outcome:
-                flow.note("disconnect.sent", "server", reason=reason_name(reason), words=words)
-                flow.outcome, flow.result = Outcome.REFUSED, reason_name(reason)
+                flow.outcome, flow.result = Outcome.REFUSED, f"{reason_name(reason)}: {words}".strip(" :")
         self.finish()
 
     def finish(self, *, with_will: bool = True) -> None:

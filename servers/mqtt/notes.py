@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from netlab.cores.mqtt_packets import Connect, Packet
-from netlab.cores.mqtt_session import Outgoing
-from netlab.flow import Flow
+from netlab.cores.mqtt import Event
+from netlab.errors import RemoteProtocolError
+from netlab.flow import Flow, Side
 
 MOST = 200
 """Bytes of a payload that an event shows."""
 
 
-def note_received(flow: Flow, packet: Packet) -> None:
-    fields = {name: _shown(value) for name, value in packet._asdict().items() if name not in HIDDEN}
-    if isinstance(packet, Connect):
-        fields["with_password"] = packet.password is not None
-    flow.note(f"{type(packet).__name__.lower()}.received", "client", start=packet.start, end=packet.end, **fields)
+def note(flow: Flow, side: Side, event: Event) -> None:
+    """`publish.received`, `puback.sent`; the bytes of the packet are found by its span."""
+    if isinstance(event, RemoteProtocolError):
+        return
+    fields = {name: _shown(value) for name, value in event._asdict().items() if name not in HIDDEN}
+    done = "received" if side == "client" else "sent"
+    flow.note(f"{type(event).__name__.lower()}.{done}", side, start=event.start, end=event.end, **fields)
 
 
 HIDDEN = ("start", "end", "packet", "password")
-
-
-def note_sent(flow: Flow, outgoing: Outgoing) -> None:
-    message = outgoing.message
-    flow.note(
-        "publish.sent", "server", topic=message.topic, qos=outgoing.qos, packet_id=outgoing.packet_id,
-        payload=_shown(message.payload), dup=bool(outgoing.first & 8),
-    )  # fmt: skip
 
 
 def _shown(value: Any) -> Any:
@@ -38,6 +33,6 @@ def _shown(value: Any) -> Any:
         return {name: _shown(part) for name, part in value._asdict().items()}
     if isinstance(value, tuple | list):
         return [_shown(part) for part in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: _shown(part) for name, part in value.items()}
     return value

@@ -34,9 +34,9 @@ class Group:
         self.members: dict[str, tuple[Client, Subscription]] = {}
         self._turn = 0
 
-    def pick(self, but: Client | None = None) -> tuple[Client, Subscription] | None:
+    def pick(self) -> tuple[Client, Subscription] | None:
         """Whose turn it is: who is connected and has room, else who is connected, else who has a session."""
-        members = [member for member in self.members.values() if member[0] is not but]
+        members = list(self.members.values())
         if not members:
             return None
         self._turn += 1
