@@ -56,7 +56,7 @@ class Flood:
         self.publishers = [self._dial(host, port, b"\x00") for _ in range(publishers)]
         self.got = [0] * subscribers  # messages
         self.left = [b""] * subscribers  # of a packet that has not come whole
-        self.acknowledged = 0
+        self.acknowledged = 0  # bytes of PUBACKs
         self.poll = select.epoll()
         for connection in (*self.subscribers, *self.publishers):
             connection.setblocking(False)
@@ -117,7 +117,7 @@ class Flood:
         while time.perf_counter() < end:
             room = (min(self.got) + window) * self.size - sent
             if self.qos:
-                room = min(room, (self.acknowledged + window) * self.size - sent)
+                room = min(room, (self.acknowledged // 4 + window) * self.size - sent)
             if room >= window * self.size // 4:
                 at = sent % len(block)
                 try:
@@ -130,7 +130,7 @@ class Flood:
             for descriptor, _ in busy:
                 number = subscribers.get(descriptor)
                 if number is None:
-                    self.acknowledged += len(publisher.recv(64 << 10)) // 4
+                    self.acknowledged += len(publisher.recv(64 << 10))
                 else:
                     self._receive(number)
 

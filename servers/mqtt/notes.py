@@ -7,7 +7,8 @@ from typing import Any
 
 from netlab.cores.mqtt import Event
 from netlab.errors import RemoteProtocolError
-from netlab.flow import Flow, Side
+from netlab.flow import Flow
+from netlab.tape import Side
 
 MOST = 200
 """Bytes of a payload that an event shows."""
