@@ -12,6 +12,7 @@ from netlab.http.forwarding import Forwarding
 from netlab.http.roles import Asker
 from netlab.http.upstream import Upstream
 from netlab.net.faulty import FaultyLink, link_of
+from netlab.net.pool import Origin
 from netlab.policy.faults import Fault, Leg
 
 if TYPE_CHECKING:
@@ -64,11 +65,11 @@ class FaultyForwarding(Forwarding):
         """The long way, that lets go of the connection in one place."""
         self._answered([response, Data(content), End()])
 
-    def _release(self) -> None:
+    def _release(self, origin: Origin | None = None) -> None:
         link, self._link = self._link, None
         if link is not None:
             link.leave()
-        super()._release()
+        super()._release(origin)
 
     def upstream_lost(self, error: Exception | None) -> None:
         struck = [strike.fault.name for strike in self._strikes if strike.fault.reset]

@@ -23,10 +23,9 @@ from netlab.http.roles import Asker
 from netlab.http.settings import STATUS_TEXT
 from netlab.http.tunnel import Tunnel
 from netlab.http.upstream import NO_CONTENT, Upstream
-from netlab.net.addresses import SocketAddress
 from netlab.net.connection import NEVER
-from netlab.net.dial import Objection
 from netlab.net.gathering import MUCH
+from netlab.net.pool import Origin
 from netlab.policy.forwarding import response_fields
 from netlab.policy.gateway_errors import Failure, failure
 from netlab.policy.retry import IDEMPOTENT, may_retry
@@ -99,7 +98,7 @@ class Forwarding:
         """Send the request on a leased connection."""
         exchange, way, leg = self.exchange, self.way, self.leg
         self.upstream, self._fresh = upstream, fresh
-        if way.allow is not upstream.allowed and (objection := self._objection(upstream)) is not None:
+        if way.allow is not upstream.allowed and (objection := upstream.objection(way.allow)) is not None:
             self._release()
             self.fail(PeerUnreachable(objection.reason, stage="policy"))
             return
@@ -122,15 +121,6 @@ class Forwarding:
             self._await_response()
         exchange.relay(self, ready=True)
         gateway.gathering.add(upstream)
-
-    def _objection(self, upstream: Upstream) -> Objection | None:
-        """Whether a connection that was dialled for another request may serve this one."""
-        allow, server = self.way.allow, upstream.flow.server
-        if allow is None or not upstream.core.received or not isinstance(server, tuple):
-            return None
-        objection = allow(SocketAddress(server[0], server[1]))
-        upstream.allowed = allow if objection is None else None
-        return objection
 
     def content(self, data: bytes) -> None:
         """A piece of the client's content."""
@@ -179,7 +169,7 @@ class Forwarding:
                 if self.upstream is None:
                     return  # that was all, or must not be all
             elif kind is End:
-                if self._was_cut():
+                if self.upstream is not None and self.upstream.was_cut:
                     self.fail(ConnectionLost("the upstream ended TLS without closure alert: its answer may be cut"))
                     return
                 self._complete(event.trailers)
@@ -212,6 +202,8 @@ class Forwarding:
             return
         if leg.events is not None:
             recording.response_received(leg, response, upstream.core.began)
+        if status >= 400 and self._asked_elsewhere(status):
+            return
         self.responding, self.upstream, upstream.waiting = True, None, None
         gateway.sweep.items.discard(self)
         block = gateway.back(exchange, upstream, response, way)
@@ -227,12 +219,13 @@ class Forwarding:
         way.ended(None)
 
     def _head(self, response: Response) -> None:
-        self.responding = True
-        self.leg.result = str(response.status)
         exchange, upstream = self.exchange, self.upstream
         assert upstream is not None
         if self.leg.events is not None:
             recording.response_received(self.leg, response, response.start)
+        if response.status >= 400 and self._asked_elsewhere(response.status):
+            return
+        self.responding, self.leg.result = True, str(response.status)
         if upstream.core.switched:
             self._switch(upstream, response)
             return
@@ -248,12 +241,6 @@ class Forwarding:
         exchange.start(response.status, fields, length=length, reason=response.reason, own=False)
         if not response.frame.has_body:
             self._complete(())
-
-    def _was_cut(self) -> bool:
-        """Whether content that goes on to the end of the connection ended by no end of TLS's own: anybody may have cut
-        it (RFC 9112 9.8). Content that ends by itself has ended before.
-        """
-        return self.upstream is not None and getattr(self.upstream.transport, "truncated", False)
 
     def _switch(self, upstream: Upstream, response: Response) -> None:
         """Another protocol speaks from here on, through a tunnel."""
@@ -346,6 +333,20 @@ class Forwarding:
         self.gateway.forward(exchange, way)
         return True
 
+    def _asked_elsewhere(self, status: int) -> bool:
+        """Whether another upstream has the request now, for this answer is one that is not taken while there is one."""
+        method, origin = self.exchange.request.method, self.way.origin
+        if not may_retry(method, content_sent=self._sent_content, response_begun=self.exchange.started):
+            return False
+        way = self.way.instead(status)
+        if way is None:
+            return False
+        self._release(origin)
+        self.leg.end(REFUSED, STATUS_TEXT[status])
+        self._ended = True  # that the way knows already
+        self.gateway.forward(self.exchange, way)
+        return True
+
     def _give_up(self, failed: Failure) -> None:
         exchange = self.exchange
         connection = exchange.connection
@@ -375,12 +376,12 @@ class Forwarding:
     def _awaits_continue(self) -> bool:
         return self.exchange.request.frame.expects_continue and not self.exchange.content_begun
 
-    def _release(self) -> None:
+    def _release(self, origin: Origin | None = None) -> None:
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.waiting, upstream.reusable = None, upstream.core.idle
             self.gateway.sweep.discard(self)
-            self.gateway.pool.release(self.way.origin, upstream)
+            self.gateway.pool.release(origin or self.way.origin, upstream)
 
     def _leave_upstream(self, upstream: Upstream) -> None:
         """The connection will not come back to the pool."""

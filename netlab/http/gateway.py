@@ -80,6 +80,10 @@ class Way:
         """Where to go instead; asked where repeating the request is safe."""
         return None
 
+    def instead(self, status: int) -> Way | None:
+        """Where to go in place of passing an answer with this status on; asked where repeating the request is safe."""
+        return None
+
     def waits(self, failed: Failure) -> bool:
         """Whether the request waits for another way, where there is none now: then it is no more the gateway's."""
         return False

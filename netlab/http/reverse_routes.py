@@ -131,6 +131,7 @@ class Routes:
             timeout=rule.timeout,
             try_timeout=config.try_timeout or None,
             retries=config.retries if rule.retries is None else rule.retries,
+            retry_on=rule.retry_on or config.retry_on,
             preserve_host=config.preserve_host if rule.preserve_host is None else rule.preserve_host,
         )
         compress = config.compress if rule.compress is None else rule.compress

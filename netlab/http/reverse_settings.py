@@ -15,6 +15,7 @@ from netlab.http.connections import Connections
 from netlab.http.error_pages import ErrorPage
 from netlab.http.gateway import GatewaySettings
 from netlab.http.listening import CertificateFiles
+from netlab.http.retry_on import UNANSWERED, RetryOn
 from netlab.http.route_rule import RouteRule
 from netlab.policy.breaker import BreakerRules
 from netlab.policy.forwarding import Network, Node, Told
@@ -44,8 +45,8 @@ class Routing:
     client_ca: Path | None = None
     """The authorities (PEM) whose client certificates are taken; else the local CA's."""
     route: tuple[RouteRule, ...] = ()
-    """'host= path= pattern= method= field= version=' and 'to=', with 'strip= add= as= timeout= retries= auth= roles=
-    limit= maintenance compress no-cache preserve-host'; the first that matches counts."""
+    """'host= path= pattern= method= field= version=' and 'to=', with 'strip= add= as= timeout= retries= retry-on=
+    auth= roles= limit= maintenance compress no-cache preserve-host'; the first that matches counts."""
     preserve_host: bool = False
     """Send upstreams the Host that the client sent, not their own."""
     trust: tuple[TrustedNetwork, ...] = ()
@@ -78,6 +79,8 @@ class Upstream:
     """How long it may take to begin its answer while another could be asked instead; 0: as --timeout."""
     retries: int = 2
     """Upstreams tried after the first, where repeating does no harm."""
+    retry_on: RetryOn = UNANSWERED
+    """After which failures: connect, reset, timeout, invalid; with 502,503 such an answer is not taken either."""
     retry_budget: Share = 0.2
     """Retries under way are at most this share of the requests under way (10 always may); more wait for their turn."""
     breaker_failures: Count | None = None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from netlab.config_values import Kind
 from netlab.http.request_key import RequestKey
+from netlab.http.retry_on import RetryOn
 from netlab.http.rules import MECHANISMS, LimitRule
 from netlab.http.target import Target
 from netlab.policy.auth.names import parse_roles
@@ -35,6 +36,7 @@ class RouteRule:
     rewrite: Rewrite = field(default_factory=Rewrite)
     timeout: float | None = None
     retries: int | None = None
+    retry_on: RetryOn | None = None
     auth: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     limits: tuple[LimitRule, ...] = ()
@@ -191,6 +193,13 @@ def _retries(rule: RouteRule, value: str) -> RouteRule:
     return replace(rule, retries=int(value))
 
 
+def _retry_on(rule: RouteRule, value: str) -> RouteRule:
+    try:
+        return replace(rule, retry_on=RetryOn.parse(value))
+    except ValueError:
+        raise ValueError(f"has retry-on={value}, which is not {RetryOn.kind.allowed}") from None
+
+
 def _auth(rule: RouteRule, value: str) -> RouteRule:
     names = tuple(NAMES.get(name, name) for name in value.split(","))
     if not set(names) <= set(MECHANISMS) or ("none" in names and len(names) > 1):
@@ -241,6 +250,7 @@ READERS: dict[str, Callable[[RouteRule, str], RouteRule]] = {
     **{key: _rewriting(key) for key in REWRITES},
     "timeout": _timeout,
     "retries": _retries,
+    "retry-on": _retry_on,
     "auth": _auth,
     "roles": _roles,
     "limit": _limit,

@@ -9,7 +9,8 @@ from netlab.cores.fields import Fields
 from netlab.cores.http1 import ClientCore, Limits, Request, Response, encode_fields
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow
-from netlab.net.dial import Check
+from netlab.net.addresses import SocketAddress
+from netlab.net.dial import Check, Objection
 from netlab.net.outgoing import Outgoing
 
 PIECE = 64 << 10
@@ -119,6 +120,22 @@ class Upstream(FarEnd):
     def abort(self) -> None:
         self.reusable = False
         super().abort()
+
+    def objection(self, allow: Check | None) -> Objection | None:
+        """Whether a connection that was dialled for another request may not serve one with this check, and why."""
+        server = self.flow.server
+        if allow is None or not self.core.received or not isinstance(server, tuple):
+            return None
+        objection = allow(SocketAddress(server[0], server[1]))
+        self.allowed = allow if objection is None else None
+        return objection
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether content that goes on to the end of the connection ended by no end of TLS's own: anybody may have cut
+        it (RFC 9112 9.8). Content that ends by itself has ended before.
+        """
+        return getattr(self.transport, "truncated", False)
 
     def ask(self, request: Request, target: str, fields: bytes, framing_at: int | None = None) -> None:
         """Send a request on, with this target and block; its content follows, if it has any. Nothing is written here.

@@ -10,6 +10,7 @@ from netlab.errors import ConnectionLost
 from netlab.http.exchange import Exchange
 from netlab.http.forwarding import Forwarding
 from netlab.http.gateway import Change, Pair, Way, arrival_of
+from netlab.http.retry_on import UNANSWERED, UNREACHED, RetryOn
 from netlab.http.roles import Asker
 from netlab.policy.balance import Decision
 from netlab.policy.breaker import Breaker, State
@@ -23,18 +24,6 @@ if TYPE_CHECKING:
 
 FAILED = frozenset((502, 503, 504))
 """Answers by which an upstream says that it cannot: they count against it as no answer at all would."""
-UNREACHED = frozenset(
-    (
-        "connection_refused",
-        "connection_timeout",
-        "destination_unavailable",
-        "dns_error",
-        "dns_timeout",
-        "tls_certificate_error",
-        "tls_protocol_error",
-    )
-)
-"""Failures of an upstream to be there at all."""
 ANYWHERE = frozenset(("client_gone", "destination_ip_prohibited", "proxy_internal_error"))
 """Failures that would be the same with another upstream."""
 OURS = ANYWHERE | {"connection_limit_reached"}
@@ -49,6 +38,7 @@ class Onward:
     timeout        seconds for the answer's head and between its pieces; None: the gateway's
     try_timeout    seconds for the answer's head while another upstream could be asked instead; None: the same
     retries        upstreams that are tried after the first
+    retry_on       after which failures
     preserve_host  the upstream is sent the Host that the client sent
     """
 
@@ -56,6 +46,7 @@ class Onward:
     timeout: float | None = None
     try_timeout: float | None = None
     retries: int = 2
+    retry_on: RetryOn = UNANSWERED
     preserve_host: bool = False
 
 
@@ -167,8 +158,9 @@ class Call(Way):
 
     def _has_another(self) -> bool:
         """Whether it could be tried elsewhere, if this attempt took too long."""
-        untried = len(self._group.available) - len(self.tried) > 1
-        return untried and len(self.tried) < self._onward.retries and self._exchange.request.method in IDEMPOTENT
+        onward, untried = self._onward, len(self._group.available) - len(self.tried) > 1
+        more = untried and len(self.tried) < onward.retries and "timeout" in onward.retry_on.causes
+        return more and self._exchange.request.method in IDEMPOTENT
 
     # -- what the gateway tells ------------------------------------------------------------------------------------
 
@@ -205,7 +197,10 @@ class Call(Way):
     def another(self, failed: Failure) -> Way | None:
         """The way to a member that was not tried, if it may be tried at all and the budget allows it."""
         self.tried += (self.member,)
-        if len(self.tried) > self._onward.retries or failed.error in ANYWHERE or self._is_faithful:
+        onward = self._onward
+        if len(self.tried) > onward.retries or failed.error in ANYWHERE or self._is_faithful:
+            return None
+        if not onward.retry_on.covers(failed.error):
             return None
         if not self._group.budget.share:
             self._exchange.flow.note("retry.refused", reason="there is no budget for retries")
@@ -213,6 +208,23 @@ class Call(Way):
         self.failed, self.is_retry = failed, True
         member = self.find() if self._group.budget.allows() else None
         return None if member is None else self.to(member)
+
+    def instead(self, status: int) -> Way | None:
+        """The way to another member, if answers with this status are not taken as long as there is one."""
+        group, onward, member = self._group, self._onward, self.member
+        if status not in onward.retry_on.statuses or len(self.tried) >= onward.retries or self._is_faithful:
+            return None
+        if not group.budget.allows():
+            return None
+        before, self.tried = self.tried, (*self.tried, member)
+        other = self.find()
+        if other is None:
+            self.tried = before
+            return None
+        self._record(None, status)
+        group.ended(member, self.is_retry)
+        self.failed, self.is_retry = Failure(status, "", f"it answered {status}"), True
+        return self.to(other)
 
     def waits(self, failed: Failure) -> bool:
         """Whether it waits for its turn to be tried again: the budget is used up, or the others are full."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from netlab.flow import Outcome
+from netlab.http.retry_on import RetryOn
 from netlab.net.certs import Authority
 from netlab.net.tls_context import leaf_context
 from netlab.policy.breaker import State
@@ -266,3 +267,67 @@ async def test_an_end_of_tls_that_anybody_may_have_made(tmp_path: Path, notified
                     await client.until(b"\r\n0\r\n\r\n")
                 await proxy.until(lambda: proxy.requests()[0].outcome == Outcome.CUT)
             await served
+
+
+# -- which failures are tried elsewhere --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 2\r\n\r\nno", b"Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n"])
+async def test_an_answer_that_is_not_taken_while_there_is_another(body: bytes) -> None:
+    """Whole or only begun; what remains is the last one's, as it was."""
+    refusing = saying(b"HTTP/1.1 503 Service Unavailable\r\nX-Own: 1\r\n" + body)
+    async with two(refusing, named("good"), retry_on=RetryOn.parse("502,503")) as (_, _, proxy):
+        assert b"good" in await proxy.get()
+        (retried,) = proxy.notes("request.retried")
+        assert retried["why"] == "it answered 503"
+        legs = [flow for flow in proxy.of_kind("http") if flow.is_leg]
+        assert [leg.result for leg in legs] == ["503", "200"]
+        post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+        assert sorted([(await proxy.ask(post))[9:12] for _ in range(2)]) == [b"200", b"503"]
+    async with two(refusing, refusing, retry_on=RetryOn.parse("503")) as (_, _, proxy):
+        answer = await proxy.get()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nX-Own: 1\r\n" in answer
+        assert len(proxy.notes("request.retried")) == 1
+
+
+async def test_an_answer_is_an_answer_unless_it_is_said_otherwise() -> None:
+    async with two(named("bad", status=503), named("good")) as (_, good, proxy):
+        assert b"bad" in await proxy.get()
+        assert not good.calls
+
+
+@pytest.mark.parametrize(
+    ("script", "cause"),
+    [(dying, "reset"), (silent, "timeout"), (saying(b"HTTP is what this is not\r\n\r\n"), "invalid")],
+)
+async def test_only_the_causes_that_are_named(script: Script, cause: str) -> None:
+    for retry_on, answered in ((f"connect,{cause}", b"HTTP/1.1 200 "), ("connect", b"HTTP/1.1 50")):
+        async with scripted(script) as bad, scripted(named("good")) as good:
+            routes = (f"path=/ timeout=50ms retry-on={retry_on}",)
+            async with proxied(bad.port, good.port, routes=routes, try_timeout=0.05) as proxy:
+                assert (await proxy.get()).startswith(answered)
+
+
+async def test_a_try_has_less_time_while_there_is_another() -> None:
+    """The last one has all the time of the request."""
+    release = asyncio.Event()
+
+    async def slow(called: Called) -> None:
+        await called.head()
+        await release.wait()
+        await called.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
+
+    async with two(silent, slow, try_timeout=0.05, timeout=SECONDS) as (_, _, proxy):
+        asking = proxy.server.tasks.start(proxy.get(), "a client")
+        await proxy.until(lambda: len(proxy.notes("request.retried")) == 1)
+        await asyncio.wait([asking], timeout=0.1)
+        assert not asking.done()
+        release.set()
+        assert b"slow" in await asking
+
+
+@pytest.mark.parametrize("text", ["", "errors", "200", "connect,", "none,503"])
+def test_what_is_no_cause(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  the kind says in words what is allowed
+        RetryOn.parse(text)
