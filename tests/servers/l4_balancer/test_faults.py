@@ -163,7 +163,6 @@ async def test_weights_and_settings_change_every_50_ms_under_1000_clients() -> N
             assert "Non-2xx" not in told, told
             assert changes > 10
             totals = [member.total for member in balanced.members.values()]
-            assert sum(totals) >= 1000
             assert min(totals) > sum(totals) / 4
 
 
