@@ -15,10 +15,14 @@ from bench.stage import ROOT, Target, cores, pinned
 
 @dataclass(frozen=True, kw_only=True)
 class Idle:
-    """`greeting` is sent on each connection; what comes back begins with `answer`."""
+    """`greeting` is sent on each connection; what comes back begins with `answer`. At the end some are asked again,
+    with the same or with `again`.
+    """
 
     greeting: bytes
     answer: bytes
+    again: bytes = b""
+    again_answer: bytes = b""
     connections: int = 10_000
     through: bool = False  # the target is a forward proxy: each connection is a tunnel to its upstream
 
@@ -57,6 +61,8 @@ class Idle:
     def _opener(self, target: Target, *, connections: int, once: bool = False) -> list[str]:
         command = [sys.executable, "-m", "bench.loads.opener", target.host, str(target.port), str(connections)]
         command += [self.greeting.hex(), self.answer.hex()]
+        if self.again:
+            command += ["--again", self.again.hex(), self.again_answer.hex()]
         if self.through:
             command += ["--tunnel", target.behind.authority]
         return [*command, "--once"] if once else command

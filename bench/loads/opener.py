@@ -1,10 +1,10 @@
 """Opens many connections, asks once on each, and holds them until it is told to ask again: a process of its own.
 
-    python -m bench.loads.opener HOST PORT COUNT GREETING ANSWER [--tunnel HOST:PORT] [--once]
+    python -m bench.loads.opener HOST PORT COUNT GREETING ANSWER [--tunnel HOST:PORT] [--again GREETING ANSWER] [--once]
 
 GREETING is what is sent, ANSWER what the answer must begin with, both in hexadecimal; through tunnels of the server's,
 where an end for them is given. Prints `open COUNT`, waits for
-a line on standard input, asks again on a hundred of them, and ends with 0 if all answered.
+a line on standard input, asks again (this, or what --again says) on a hundred of them, and ends with 0 if all answered.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("greeting", type=bytes.fromhex)
     parser.add_argument("answer", type=bytes.fromhex)
     parser.add_argument("--tunnel", metavar="HOST:PORT", default="")
+    parser.add_argument("--again", type=bytes.fromhex, nargs=2)
     parser.add_argument("--once", action="store_true")
     options = parser.parse_args()
     raise_descriptor_limit()
@@ -40,7 +41,7 @@ def main() -> int:
     print(f"open {len(connections)}", flush=True)
     sys.stdin.readline()
     for connection in connections[:: max(1, len(connections) // AGAIN)]:
-        ask(connection, options.greeting, options.answer)
+        ask(connection, *(options.again or (options.greeting, options.answer)))
     return 0
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from websockets.utils import apply_mask
-
 from netlab.cores.websocket_close import NORMAL, close_payload
 from netlab.cores.websocket_deflate import Deflate, Deflater
 from netlab.cores.websocket_events import (
@@ -26,6 +24,7 @@ from netlab.cores.websocket_events import (
     Ping,
     Pong,
 )
+from netlab.cores.websocket_mask import apply_mask
 from netlab.cores.websocket_reader import FINAL, LONGEST_CONTROL, MASKED, RSV1, Limits, Reader
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
@@ -129,12 +128,19 @@ class WebSocketCore(Reader):
         for number, piece in enumerate(pieces):
             self._write((FINAL if number == last else 0) | (CONTINUATION if number else opcode), piece)
 
-    def send_encoded(self, frames: bytes, *, compressed: bool) -> None:
-        """Frames made for many at once; a message that was compressed elsewhere ends this side's context."""
+    def outgoing_with(self, frames: bytes, count: int, *, compressed: bool) -> bytes:
+        """What must be written now, and behind it so many messages that were encoded for many at once.
+
+        Where they were compressed, they refer to none before them; then neither does what follows.
+        """
         if compressed and self._deflater is not None:
             self._deflater.forget()
-        self.messages += 1
-        self._out.append(frames)
+        self.messages += count
+        if self._out:
+            self._out.append(frames)
+            return self.outgoing()
+        self.sent += len(frames)
+        return frames
 
     def ping(self, data: bytes = b"") -> None:
         self._write_control(PING, data)

@@ -6,8 +6,6 @@ import codecs
 import zlib
 from dataclasses import dataclass
 
-from websockets.utils import apply_mask
-
 from netlab.cores.websocket_close import INVALID_DATA, NO_STATUS, PROTOCOL_ERROR, TOO_BIG, may_be_sent, meaning
 from netlab.cores.websocket_deflate import Deflate, Inflater, TooMuch
 from netlab.cores.websocket_events import (
@@ -23,6 +21,7 @@ from netlab.cores.websocket_events import (
     Ping,
     Pong,
 )
+from netlab.cores.websocket_mask import apply_mask
 from netlab.errors import RemoteProtocolError, Truncated
 
 FINAL, RSV, RSV1 = 0x80, 0x70, 0x40

@@ -61,10 +61,13 @@ class HttpConnection(PacedConnection):
     def data_received(self, data: bytes) -> None:
         if self.express is not None and self.express.answers(self, data):
             return
-        if self.tape is None and not self.lingering and self.delegate is None:
-            self._turn(data)
-        else:  # the long way: the bytes are kept, thrown away, or another protocol's
+        if self.tape is not None or self.lingering:  # the long way: the bytes are kept, or thrown away
             super().data_received(data)
+        elif self.delegate is None:
+            self._turn(data)
+        else:
+            self.flow.received += len(data)  # type: ignore[union-attr]  # open since attach
+            self.delegate.feed(data)
 
     def feed(self, data: bytes) -> None:
         if self.delegate is not None:
@@ -296,7 +299,7 @@ class HttpConnection(PacedConnection):
         """Another protocol speaks from here on; its first bytes may have come with the request."""
         self.flush()
         self.set_deadline("", 0)
-        self.exchange, self.delegate = None, delegate
+        self.exchange, self.delegate, self.express = None, delegate, None
         exchange.end(Outcome.OK, str(exchange.status))
         delegate.begin(self)
         if rest := self.core.rest():

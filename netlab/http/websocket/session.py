@@ -125,9 +125,15 @@ class Session:
             self._flushing = True
             self.connection.loop.call_soon(self.flush)
 
-    @property
-    def secure(self) -> bool:
-        return self.connection.secure
+    def go_on(self) -> None:
+        """Read again, where a speaker has held the connection up."""
+        if self.connection.held and not self.connection.writing_paused:
+            self.connection.release()
+            self._wait()
+
+    def note_sent(self, message: Message) -> None:
+        """What was sent past `send`."""
+        self._note(message)
 
     # -- the connection's delegate -----------------------------------------------------------------------------------
 
@@ -176,7 +182,7 @@ class Session:
             self._closing()
 
     def writable(self) -> None:
-        self.connection.release()
+        self.go_on()
         self._wait()
         self.speaker.writable(self)
 
@@ -230,7 +236,8 @@ class Session:
         if isinstance(event, Ping):
             self._note(Pong(event.data, 0, 0))
         elif isinstance(event, Close):
-            self._note(self.core.close_sent)
+            if self.core.peer_began:
+                self._note(self.core.close_sent)
         elif isinstance(event, Pong):
             seconds = self.connection.loop.time() - self._pinged if self._pinged else 0.0
             if self._pinged and event.data == self._pings.to_bytes(4, "big"):
