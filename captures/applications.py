@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from captures.dissect import opaque
-from captures.dissectors import dns, http1, tls
+from captures.dissectors import dns, http1, mqtt, pop, proxy, smtp, socks, tls, websocket
 from captures.dissectors.ports import TCP, UDP
 from captures.messages import LONGEST, Decoded, Ended, Message, NotThis, Script, Source, Talk
 from captures.tree import Layer
@@ -17,26 +17,40 @@ LABELS = {
     "socks": "SOCKS", "proxy": "PROXY",
 }  # fmt: skip
 """Dissector → the protocol as a list shows it."""
-MODULES: dict[str, ModuleType] = {"dns": dns, "http": http1, "tls": tls}
-SIGNED = ("tls", "http", "dns")
+MODULES: dict[str, ModuleType] = {
+    "dns": dns,
+    "http": http1,
+    "mqtt": mqtt,
+    "pop": pop,
+    "proxy": proxy,
+    "smtp": smtp,
+    "socks": socks,
+    "tls": tls,
+    "websocket": websocket,
+}
+SIGNED = ("tls", "http", "proxy", "mqtt", "smtp", "pop", "socks", "dns")
 """Protocols whose first bytes tell them, in the order in which they are tried."""
 
 Dissect = Callable[[bytes, int, int | None, Layer | None, Mapping[str, Any]], Layer]
 PARTS: dict[str, Dissect] = {"tls.handshake": tls.handshake}
 """Dissectors of what stands in a buffer of its own."""
-RECOGNIZED_IN = 16
-"""Bytes that are waited for where fewer tell nothing."""
+PORT_TELLS_IN, RECOGNIZED_IN = 8, 24
+"""Bytes that are waited for before the port decides, and before nobody knows."""
+MOST_FAILURES = 16
+"""How often a conversation may say what its protocol does not allow, before it is taken for another."""
 
 
-def recognize(data: bytes, ports: tuple[int, int]) -> str:
-    """The protocol of a stream that begins so, `data` where nobody knows."""
+def recognize(data: bytes, ports: tuple[int, int], *, whole: bool = False) -> str:
+    """The protocol of a stream that begins so, `data` where nobody knows; empty where more bytes may tell."""
     for protocol in SIGNED:
         if MODULES[protocol].recognize(data):
             return protocol
+    if len(data) < PORT_TELLS_IN and not whole:
+        return ""
     for port in reversed(ports):
         if (protocol := TCP.get(port, "")) in MODULES:
             return protocol
-    return "data"
+    return "data" if whole or len(data) >= RECOGNIZED_IN else ""
 
 
 def script(source: Source, talk: Talk) -> Script:
@@ -45,7 +59,10 @@ def script(source: Source, talk: Talk) -> Script:
         while not source.left:
             yield
         if not talk.protocol:
-            talk.protocol = recognize(source.peek(256), talk.ports)
+            talk.protocol = recognize(source.peek(256), talk.ports, whole=source.ended)
+        if not talk.protocol:
+            yield
+            continue
         if talk.protocol not in MODULES:
             source.at = len(source.buffer)
             source.scanned = 0
@@ -53,8 +70,12 @@ def script(source: Source, talk: Talk) -> Script:
             continue
         try:
             yield from MODULES[talk.protocol].messages(source, talk)
-        except NotThis:
-            talk.switch("data")
+        except NotThis:  # or its beginning was lost: the next segment may begin a message again
+            talk.failures += 1
+            source.at, source.scanned = len(source.buffer), 0
+            if talk.failures > MOST_FAILURES:
+                talk.switch("data")
+            yield
         except Ended:
             return
 

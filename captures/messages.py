@@ -130,11 +130,12 @@ class Talk:
     facts     what one message says about later ones, by names of each protocol's own
     """
 
-    __slots__ = ("facts", "ports", "protocol")
+    __slots__ = ("facts", "failures", "ports", "protocol")
 
     def __init__(self, ports: tuple[int, int]) -> None:
         self.ports = ports  # the client's and the server's
         self.protocol = ""
+        self.failures = 0
         self.facts: dict[str, Any] = {}
 
     def switch(self, protocol: str = "") -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from captures.dissectors.http1_content import decoded
+from captures.dissectors.lines import line, text
 from captures.messages import NotThis, Script, Source, Talk
 from captures.tree import Layer, Reader, Short
 
@@ -16,9 +17,9 @@ HELD = 1 << 18
 """The longest content that is waited for to be one message with its head."""
 HEAD = 1 << 16
 BEGINS = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|PURGE|HTTP/1\.[01]) ")
-REQUEST_LINE = re.compile(rb"([^ \r\n]*)( +)([^ \r\n]*)( +)([^\r\n]*)(\r?\n)")
-STATUS_LINE = re.compile(rb"(HTTP/[0-9.]+)( +)([0-9]{3})( *)([^\r\n]*)(\r?\n)")
-FIELD_LINE = re.compile(rb"([^:\r\n]*)(:[ \t]*)([^\r\n]*)(\r?\n)")
+REQUEST_LINE = re.compile(rb"([^ \r\n]*+)( ++)([^ \r\n]*+)( ++)([^\r\n]*+)(\r?\n)")
+STATUS_LINE = re.compile(rb"(HTTP/[0-9.]++)( ++)([0-9]{3})( *+)([^\r\n]*+)(\r?\n)")
+FIELD_LINE = re.compile(rb"([^:\r\n]*+)(:[ \t]*+)([^\r\n]*+)(\r?\n)")
 LENGTH = re.compile(rb"(?im)^content-length:[ \t]*([0-9]{1,18})[ \t]*\r?$")
 CHUNKED_CODING = re.compile(rb"(?im)^transfer-encoding:.*\bchunked[ \t]*\r?$")
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[^\r\n]*\r?\n")
@@ -115,10 +116,10 @@ def _chunked(source: Source, head: bytes, context: Mapping[str, Any]) -> Script:
         yield from source.need(end + count + 2)
         joined.append(source.peek(count, end))
         end += count + 2
-    while (line := (yield from source.find(b"\n", end, longest=end + HEAD))) > end + 2:
-        end = line
+    while (behind := (yield from source.find(b"\n", end, longest=end + HEAD))) > end + 2:
+        end = behind
     body = b"".join(joined)
-    source.emit(NAME if first else "http.content", line, context, decoded(head, body, chunked=True) if first else ())
+    source.emit(NAME if first else "http.content", behind, context, decoded(head, body, chunked=True) if first else ())
 
 
 def summarize(data: bytes, context: Mapping[str, Any]) -> str:
@@ -134,10 +135,12 @@ def dissect(
     try:
         if data[start : start + 5] == b"HTTP/":
             kind = "response"
-            _line(reader, STATUS_LINE, STATUS_PARTS, "http.response.line.status", "Status Line", "RFC 9112 4")
+            match = line(reader, STATUS_LINE, STATUS_PARTS, "http.response.status_line", "Status Line", "RFC 9112 4")
+            if match is not None:
+                _status(reader, int(match[3]))
         else:
             kind = "request"
-            _line(reader, REQUEST_LINE, REQUEST_PARTS, "http.request.line.start", "Request Line", START)
+            line(reader, REQUEST_LINE, REQUEST_PARTS, "http.request.request_line", "Request Line", START)
         chunked = _fields(reader, kind)
         if reader.left and chunked:
             _chunks(reader)
@@ -183,57 +186,31 @@ CLASSES = {
 SECRET = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
-
-
-def _line(
-    reader: Reader,
-    form: re.Pattern[bytes],
-    parts: tuple[tuple[str, str, str, str], ...],
-    name: str,
-    label: str,
-    section: str,
-) -> None:
-    """Pass a line in the parts of its form, or whole where it has not that form."""
-    match = form.match(reader.data, reader.at // 8, reader.end // 8)
-    if match is None:
-        _spoiled_line(reader, name, label, section)
-        return
-    mark = len(reader.fields)
-    for piece, (part, part_label, meaning, where) in zip(match.groups(), parts, strict=True):
-        value: Any = int(piece) if part == "http.response.code" else _text(piece)
-        if part == "http.response.code":
-            meaning = CLASSES.get(piece[:1].decode(), "no class of this number")
-        reader.take(len(piece), part, part_label, meaning, where, value=value)
-    reader.fold(mark, name, label, _text(match[0].rstrip(b"\r\n")), "", section)
-
-
-def _spoiled_line(reader: Reader, name: str, label: str, section: str) -> None:
-    at = reader.at // 8
-    index = reader.data.find(b"\n", at, reader.end // 8)
-    size = (index + 1 if index >= 0 else reader.end // 8) - at
-    reader.spoil(name, label, "this line is not of the form it should have", section, size=size)
+def _status(reader: Reader, code: int) -> None:
+    """The status code of the line just passed is a number."""
+    field = reader.fields[-1]
+    meaning = CLASSES.get(str(code)[:1], "no class of this number")
+    name = "http.response.code"
+    parts = tuple(p._replace(value=code, meaning=meaning) if p.name == name else p for p in field.parts)
+    reader.fields[-1] = field._replace(parts=parts)
 
 
 def _fields(reader: Reader, kind: str) -> bool:
     """Pass the field lines and the empty line; returns whether the content is chunked."""
     chunked = False
     while reader.left:
-        at, end = reader.at // 8, reader.end // 8
+        at = reader.at // 8
         if reader.data[at : at + 2] == b"\r\n" or reader.data[at : at + 1] == b"\n":
             reader.take(2 if reader.peek() == 13 else 1, "http.head_end", "End of the Fields", "", MESSAGE)
             return chunked
-        match = FIELD_LINE.match(reader.data, at, end)
+        match = line(reader, FIELD_LINE, FIELD_PARTS, f"http.{kind}.line", "Field Line", FIELDS)
         if match is None:
-            _spoiled_line(reader, f"http.{kind}.line", "Field Line", FIELDS)
             continue
-        name, value = _text(match[1]), _text(match[3].rstrip(b" \t"))
-        mark = len(reader.fields)
-        for piece, (part, label, meaning, where) in zip(match.groups(), FIELD_PARTS, strict=True):
-            reader.take(len(piece), part, label, meaning, where, value=_text(piece))
+        name, value = text(match[1]), text(match[3].rstrip(b" \t"))
         secret = "a secret" if name.lower() in SECRET else ""
-        reader.fold(mark, f"http.{_wireshark(name)}", name or "Field Line", _number(name, value), secret, FIELDS)
+        reader.fields[-1] = reader.fields[-1]._replace(
+            name=f"http.{_wireshark(name)}", label=name or "Field Line", value=_number(name, value), meaning=secret
+        )
         chunked |= name.lower() == "transfer-encoding" and value.lower().endswith("chunked")
     return chunked
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from captures.messages import LONGEST, Decoded
 
-CODING = re.compile(rb"(?im)^content-encoding:[ \t]*([^\r\n]*?)[ \t]*\r?$")
+CODING = re.compile(rb"(?im)^content-encoding:([^\r\n]*+)")
 TYPE = re.compile(rb"(?im)^content-type:[ \t]*([^\r\n;]*)")
 PROTOCOLS = {b"application/dns-message": "dns"}
 
