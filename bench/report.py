@@ -35,6 +35,7 @@ COLUMNS: dict[str, Column] = {
     "upstream_cpu": ("upstream CPU", _share),
     "p50": ("p50", _milliseconds),
     "p99": ("p99", _milliseconds),
+    "answered": ("answered", lambda value: f"{value:.2f} %"),
     "lost": ("lost", lambda value: f"{value:.0f}"),
     "growth": ("grew by", lambda value: f"{value:.1f} MB"),
     "memory": ("memory", lambda value: f"{value:.1f} MB"),

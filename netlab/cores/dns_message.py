@@ -14,6 +14,8 @@ from netlab.cores.dns_rdata import COMPRESSIBLE, EXPANDED, expanded, names_in
 HEADER = struct.Struct(">HHHHHH")
 FIXED = struct.Struct(">HHIH")  # type, class, TTL, length of the data
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
+TO_QUESTION = b"\xc0\x0c"
+"""A pointer to the name behind the header (RFC 1035 4.1.4)."""
 LARGEST = 65_535
 LONGEST_TTL = 0x7FFFFFFF
 PLAIN_UDP = 512  # bytes that every client takes (RFC 1035 4.2.1)
@@ -104,15 +106,16 @@ def parse(data: bytes) -> Message:
     for _ in range(questions):
         question, at = _question(data, at)
         message.question.append(question)
+    asked = message.question[0].name if questions else b""
     for records, size in ((message.answer, answers), (message.authority, authorities)):
         for _ in range(size):
-            record, at = _record(data, at)
+            record, at = _record(data, at, asked)
             if record.type == OPT:
                 raise malformed("OPT outside of the additional section", at, "opt.place", "RFC 6891 6.1.1")
             records.append(record)
     for _ in range(additionals):
         start = at
-        record, at = _record(data, at)
+        record, at = _record(data, at, asked)
         if record.type == OPT:
             _read_edns(message, record, start)
         else:
@@ -129,8 +132,9 @@ def _question(data: bytes, at: int) -> tuple[Question, int]:
     return Question(name, data[at] << 8 | data[at + 1], data[at + 2] << 8 | data[at + 3]), at + 4
 
 
-def _record(data: bytes, at: int) -> tuple[Record, int]:
-    name, at = read(data, at)
+def _record(data: bytes, at: int, asked: bytes) -> tuple[Record, int]:
+    """The record at an index; `asked` is the name in the question, which most records have for their owner."""
+    name, at = (asked, at + 2) if asked and data[at : at + 2] == TO_QUESTION else read(data, at)
     if at + 10 > len(data):
         raise malformed("a record that runs past the end", at, "record.cut", "RFC 1035 4.1.3")
     kind, klass, ttl, length = FIXED.unpack_from(data, at)

@@ -27,6 +27,9 @@ LAYOUTS: dict[int, tuple[str, ...]] = {
 }  # fmt: skip
 """Type → its parts in order (RFC 1035 3.3 and the RFC of each type)."""
 
+LENGTHS = {TYPES["A"]: 4, TYPES["AAAA"]: 16}
+"""Types whose data is right when it has this length."""
+
 COMPRESSIBLE = frozenset(
     TYPES[name] for name in ("NS", "MD", "MF", "CNAME", "SOA", "MB", "MG", "MR", "PTR", "MINFO", "MX")
 )
@@ -73,6 +76,9 @@ def target(kind: int, rdata: bytes) -> bytes:
 
 def is_right(kind: int, rdata: bytes) -> bool:
     """Whether data has the parts of its type and nothing else; of an unknown type everything is right."""
+    length = LENGTHS.get(kind)
+    if length is not None:
+        return len(rdata) == length
     try:
         for part, at, _behind in spans(kind, rdata):
             PARTS[part].show(rdata, at)

@@ -76,6 +76,12 @@ class Resolver:
         resolved.trace, resolved.queries = trace, work.queries
         return resolved
 
+    def knows(self, key: bytes, kind: int, now: float) -> bool:
+        """Whether something is known of a name (folded) that answers it, or leads on."""
+        return any(self.cache.lookup(key, each, now) is not None for each in (kind, CNAME)) or (
+            self.cache.dname(key, now) is not None
+        )
+
     def _failure(self, name: bytes, kind: int, failed: Failed, trace: Trace, now: float) -> Resolved:
         """What is left to say: an answer behind its time (RFC 8767), else SERVFAIL with the reason."""
         trace.note("failed", failed.why, code=failed.code)
@@ -217,7 +223,8 @@ class Work(Asking):
                 zone, told, whole = reading.zone, max(told - 1, count(reading.zone)), not self.settings.minimise
                 continue
             if last:
-                return self._passing(reading, key, kind)
+                kept = self.cache.lookup(key, kind, self.now) if kind != ANY else None
+                return kept or self._passing(reading, key, kind)
             if reading.meaning is Meaning.NXDOMAIN and not reading.answer:
                 whole = True  # RFC 9156 3: some say so of names that only lead to others; the whole name settles it
             elif reading.meaning not in (Meaning.NODATA, Meaning.ANSWER, Meaning.ALIAS):

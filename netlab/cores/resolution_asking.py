@@ -105,14 +105,14 @@ class Asking:
         addresses = list(self.settings.forwards[zone]) if forward else self._addresses(zone)
         hosts = [] if forward else self._hosts_without_address(zone)
         why, tries = "", 0
+        given_up = self.book.all_silent(addresses, self.now)  # then one try finds out whether they still are
         while tries < self.settings.most_tries:
-            hopeless = tries and self.book.all_silent(addresses, self.now)
-            address = None if hopeless else self.book.pick(addresses, zone, self.now, self.chance)
-            if address is None or tries >= 2 * len(addresses):
+            address = self.book.pick(addresses, zone, self.now, self.chance)
+            if address is None or tries > 2 * len(addresses) or (tries and given_up):
                 more = yield from look_up(hosts, trace)
                 if not more:
                     break
-                addresses += more
+                addresses, given_up = addresses + more, False
                 continue
             tries += 1
             reading: Reading = yield from self._ask(address, zone, question, forward, trace)
@@ -179,7 +179,7 @@ class Asking:
                     tcp, sent = True, question
                     trace.asked(address, question, zone, "the reply has other capitals than the question; TCP", 0.0)
                     continue
-                self.book.silent(address, self.now)
+                self.book.silent(address, self.now, timeout)
                 trace.asked(address, question, zone, result.problem or SILENT, 0.0)
                 return Reading(Meaning.REFUSED, SILENT)
             self.book.answered(address, result.rtt)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import struct
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,14 @@ LARGEST = 65_535
 
 PER_TURN = 64
 """Datagrams read in one turn of the loop before other work gets its chance."""
+
+SO_MEMINFO = 55
+"""Linux's number for what a socket's buffers hold (linux/sock_diag.h); Python has no name for it."""
+
+ROOM = 4 << 20
+"""Bytes of datagrams that may wait to be read."""
+CROWD = 150_000
+"""Bytes of the kernel's memory, some 200 small datagrams: more waiting than that, and they come too quickly."""
 
 Address = tuple[Any, ...]
 """(host, port) or (host, port, flow information, scope)."""
@@ -41,6 +51,7 @@ class UdpSocket:
         self.sock, self.handler = sock, handler
         self.address: Address = sock.getsockname()  # where it is bound; asked once, not for every datagram
         self.dropped, self.closed = 0, False
+        self.behind = False  # datagrams come quicker than they are read: soon they will be lost
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._room = queue
         self._loop = asyncio.get_running_loop()
@@ -52,12 +63,14 @@ class UdpSocket:
             try:
                 data, address = receive(LARGEST)
             except (BlockingIOError, InterruptedError):
+                self.behind = False
                 return
             except OSError:  # an ICMP error about an earlier datagram of ours; this socket serves all the others
                 continue
             handler(data, address)
             if self.closed:
                 return
+        self.behind = crowded(self.sock)
 
     def send(self, data: bytes, address: Address) -> None:
         """Send a datagram; one that the network will not take is dropped and counted."""
@@ -106,6 +119,14 @@ class UdpSocket:
         return f"<UdpSocket {state}, {len(self._queue)} waiting, {self.dropped} dropped>"
 
 
+def crowded(sock: socket.socket) -> bool:
+    """Whether a good part of a socket's receive buffer is taken; only Linux tells."""
+    if sys.platform != "linux":
+        return False
+    taken, room = struct.unpack_from("=II", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 8))
+    return bool(taken > min(CROWD, room // 2))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UdpListener:
     """What a service wants bound for datagrams, as `Listener` is for streams.
@@ -149,6 +170,7 @@ class UdpListener:
         try:
             if self.reuse_port:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)  # as much of it as the system allows
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((host, port))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from netlab.cores.dns_codes import DNAME, NS, RRSIG, SOA, type_name, type_number
 from netlab.cores.dns_master import read_master
 from netlab.cores.dns_message import Record
-from netlab.cores.dns_names import ancestors, from_text, is_below, to_text
+from netlab.cores.dns_names import ancestors, from_text, is_below, parent, to_text
 from netlab.cores.dns_rdata import show
 from netlab.errors import UsageError
 
@@ -68,7 +68,10 @@ class Entry:
     ) -> None:
         self.name, self.kind, self.records, self.signatures = name, kind, records, signatures
         self.rank, self.denial, self.stored, self.expires = rank, denial, stored, expires
-        self.size = OVERHEAD + len(name) + sum(120 + len(each.name) + len(each.rdata) for each in records + signatures)
+        size = OVERHEAD + len(name)
+        for each in records + signatures if signatures else records:
+            size += 120 + len(each.name) + len(each.rdata)
+        self.size = size
 
     def aged(self, now: float, *, stale_ttl: int = 0) -> list[Record]:
         """The records, and behind them their signatures, with what is left of their time."""
@@ -111,9 +114,13 @@ class DnsCache:
         entry = self._fresh(name, kind, now)
         if entry is not None and entry.rank >= least:
             return entry
-        for each in ancestors(name):  # RFC 8020 2: below a name that is not, nothing is
-            denied = self._fresh(each, ANY_KIND, now)
-            if denied is not None:
+        return self.denied(name, now)
+
+    def denied(self, name: bytes, now: float) -> Entry | None:
+        """The denial of a name as a whole, or of one above it (RFC 8020 2: below a name that is not, nothing is)."""
+        entries = self._entries
+        for each in ancestors(name):
+            if (each, ANY_KIND) in entries and (denied := self._fresh(each, ANY_KIND, now)) is not None:
                 return denied
         return None
 
@@ -135,8 +142,9 @@ class DnsCache:
 
     def dname(self, name: bytes, now: float) -> Entry | None:
         """A DNAME above a name."""
-        for each in ancestors(name):
-            if each != name:
+        entries = self._entries
+        for each in ancestors(parent(name)):
+            if (each, DNAME) in entries:
                 entry = self._fresh(each, DNAME, now)
                 if entry is not None and not entry.denial and entry.rank >= Rank.ANSWER:
                     return entry

@@ -23,6 +23,7 @@ class Standing:
     variance: float = 0.0
     silent: int = 0  # questions not answered since the last answer
     until: float = 0.0  # let alone until then
+    noticed: float = float("-inf")  # when the last silence was counted
     edns: bool = True  # it knows EDNS, as far as is known
 
 
@@ -54,7 +55,7 @@ class ServerBook:
         return min(awake, key=lambda address: self._expected(address) * (0.9 + 0.2 * chance()))
 
     def all_silent(self, addresses: Iterable[str], now: float) -> bool:
-        """Whether all of them are let alone for a while: then one question finds out whether they still are."""
+        """Whether all of them are let alone for a while."""
         return all(now < self.standing(address).until for address in addresses)
 
     def _expected(self, address: str) -> float:
@@ -76,8 +77,12 @@ class ServerBook:
             standing.srtt, standing.variance = max(rtt, 0.0001), rtt / 2
         standing.silent, standing.until = 0, 0.0
 
-    def silent(self, address: str, now: float) -> None:
+    def silent(self, address: str, now: float, waited: float) -> None:
+        """It has not answered a question that was waited for so long; those asked at the same time count as one."""
         standing = self.standing(address)
+        if now - waited < standing.noticed:
+            return
+        standing.noticed = now
         standing.silent += 1
         if standing.silent >= PATIENCE:
             standing.until = now + min(PAUSE * (1 << min(standing.silent - PATIENCE, 6)), LONGEST_PAUSE)

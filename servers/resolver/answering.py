@@ -75,6 +75,16 @@ class Answering:
             return None
         return self.ready.reply(data, self.context.clock.now(), udp=udp)
 
+    def is_known(self, data: bytes) -> bool:
+        """Whether a query can be answered without looking for anything, as far as a glance at its bytes tells."""
+        end = data.find(b"\0", HEADER.size) + 1
+        name, kind = data[HEADER.size : end].lower(), int.from_bytes(data[end : end + 2], "big")
+        try:
+            known = self.recursion.resolver.knows(name, kind, self.context.clock.now())
+            return known or self.local.answer(name, kind) is not None
+        except IndexError:  # no name
+            return False
+
     def respond(self, data: bytes, flow: Flow, send: Send, *, udp: bool, drop: Callable[[], None] = nothing) -> None:
         """Read a question, and answer it when that is possible; `drop` is called where it is not answered at all."""
         if flow.full and flow.wire is None and flow.parent is None:

@@ -58,16 +58,27 @@ class Recursion:
         self.under_way: dict[Key, Search] = {}
 
     def look_for(self, name: bytes, kind: int, flags: int, flow: Flow, then: Then) -> bool:
-        """Call `then` with the answer; who asks the same meanwhile waits with the first. False: there is no room."""
+        """Call `then` with the answer; who asks the same meanwhile waits with the first. False: there is no room.
+
+        Where there is none, what is known already is still answered.
+        """
         key = (name.lower(), kind, flags)
         search = self.under_way.get(key)
-        if search is not None and len(search.waiting) < MOST_WAITING:
-            self.statistics.joined += 1
-            search.waiting.append(then)
-            return True
-        if search is not None or len(self.under_way) >= self.config.max_recursions:
+        if search is not None:
+            return self._join(search, then)
+        full, most = len(self.under_way), self.config.max_recursions
+        if full >= 2 * most:
+            return False
+        if full >= most and not self.resolver.knows(key[0], kind, self.context.clock.now()):
             return False
         Search(self, key, name, flow, then).begin()
+        return True
+
+    def _join(self, search: Search, then: Then) -> bool:
+        if len(search.waiting) >= MOST_WAITING:
+            return False
+        self.statistics.joined += 1
+        search.waiting.append(then)
         return True
 
     def close(self) -> None:

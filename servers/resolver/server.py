@@ -98,6 +98,10 @@ class Server:
         flow.client, flow.server, flow.received = peer, sock.address, len(data)
         if found is None:
             self.answering.statistics.udp += 1
+            if sock.behind and not self.answering.is_known(data):
+                self.answering.statistics.dropped += 1
+                flow.end(Outcome.REFUSED, "dropped: questions come quicker than they are read")
+                return
             self.answering.respond(data, flow, lambda wire: sock.send(wire, peer), udp=True)
             return
         wire, ready = found
