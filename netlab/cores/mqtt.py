@@ -42,19 +42,17 @@ class Core(Reading):
         if not self._server or data[:1] != b"\x10":
             return
         if wrong.code is Reason.UNSUPPORTED_VERSION:
-            self.out.append(b"\x20\x02\0\x01")  # in the form of all versions known to it [3.1.1 MQTT-3.1.2-2]
-        elif data[2:9] == b"\0\x04MQTT\x05" or data[3:10] == b"\0\x04MQTT\x05" or data[4:11] == b"\0\x04MQTT\x05":
-            self.out.append(serialize(Connack(False, wrong.code), V5))
+            self.last_words = b"\x20\x02\0\x01"  # in the form of all versions known to it [3.1.1 MQTT-3.1.2-2]
+        elif b"\0\x04MQTT\x05" in data[2:12]:
+            self.last_words = serialize(Connack(False, wrong.code), V5)
 
     def farewell(self, reason: int, words: str = "", properties: Properties = NOTHING) -> None:
         """DISCONNECT with a reason, where the version has one; the connection is closed behind it either way."""
-        if self.stage is Stage.CLOSED:
-            return
         if self.stage is Stage.OPEN and self.version == V5:
             said = serialize(Disconnect(reason, {**properties, "reason_string": words} if words else properties), V5)
             if len(said) > self.peer_packet_size:  # [MQTT-3.14.2-3]
                 said = serialize(Disconnect(reason), V5)
-            self.out.append(said)
+            self.last_words = said
         self.stage = Stage.CLOSED
 
     # -- sending ---------------------------------------------------------------------------------------------------
@@ -91,9 +89,16 @@ class Core(Reading):
 
     def outgoing(self) -> bytes:
         """What must be written now; empties it."""
+        self.conclude()
         data = b"".join(self.out)
         self.out.clear()
         return data
+
+    def conclude(self) -> None:
+        """Put the farewell, if there is one, behind all that is to be written; nothing follows it [MQTT-3.14.4-1]."""
+        if self.last_words:
+            self.out.append(self.last_words)
+            self.last_words = b""
 
     @property
     def closed(self) -> bool:

@@ -49,6 +49,7 @@ class Reading:
         "_server",
         "_topics",
         "_unanswered",
+        "last_words",
         "limits",
         "out",
         "peer_packet_size",
@@ -66,6 +67,7 @@ class Reading:
         self.version = 0 if server else version  # 0 until the client has said it
         self.stage = Stage.CONNECT
         self.out: list[bytes] = []  # what must be written now, in this order
+        self.last_words = b""  # behind them: a farewell, once the packets that came before its reason are answered
         self.peer_packet_size = LARGEST_PACKET  # what the other side takes
         self._rest, self._offset = b"", 0  # received and not yet read, and its place in all that was received
         self._pieces: list[bytes] = []  # behind the rest, of a packet that takes several reads

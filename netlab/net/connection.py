@@ -207,7 +207,11 @@ class Connection(asyncio.Protocol):
             return
         self.lingering, self._linger_room = True, room
         self.transport.resume_reading()
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the peer has reset the connection, and the loop has not said so yet
+            self.abort()
+            return
         self.set_deadline("linger", seconds)
 
     def abort(self) -> None:

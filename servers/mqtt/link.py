@@ -35,6 +35,7 @@ class Link(Connection):
         "client",
         "core",
         "dirty",
+        "finished",
         "keep_alive",
         "most",
         "mqtt",
@@ -56,6 +57,7 @@ class Link(Connection):
         self.shadow: Core | None = None  # at level full: reads what we write, so that the flow can tell
         self.pending = 0  # bytes given and not yet written
         self.dirty = False  # in the outbox
+        self.finished = False  # nothing that came is looked at any more
         self.version5 = False
         self.simple = True  # no aliases, no bound on packets: what others get is good for this one, too
         self.alias_maximum = 0  # topic aliases that the client takes
@@ -75,12 +77,11 @@ class Link(Connection):
             self.deadline = self.loop.time() + self.keep_alive
 
     def handle(self, events: list[Event]) -> None:
-        core = self.core
         for event in events:
             if self.shadow is not None and self.mqtt is not None:
                 note(self.mqtt, "client", event)
             HANDLERS[type(event)](self, event)
-            if core.stage is Stage.CLOSED:
+            if self.finished:
                 break
         self.broker.statistics.packets_received += len(events)
         if self.core.out:
@@ -216,8 +217,9 @@ class Link(Connection):
 
     def finish(self, *, with_will: bool = True) -> None:
         """Nothing more is read; what is to be said is said, and the connection closed behind it."""
-        self.core.stage = Stage.CLOSED
+        self.finished, self.core.stage = True, Stage.CLOSED
         self.leave(with_will=with_will)
+        self.core.conclude()
         self.flush()
         if not self.lingering and self.transport is not None and not self.transport.is_closing():
             self.linger()
@@ -238,7 +240,7 @@ class Link(Connection):
         self.disconnect(Reason.SHUTTING_DOWN)
 
     def ended(self, error: Exception | None) -> None:
-        self.core.stage = Stage.CLOSED
+        self.finished, self.core.stage = True, Stage.CLOSED
         self.core.out.clear()
         self.leave()
         if self.mqtt is not None:

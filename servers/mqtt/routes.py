@@ -27,29 +27,27 @@ class Way(NamedTuple):
 class Group:
     """A shared subscription: each message goes to one of its members, in turn (4.8.2)."""
 
-    __slots__ = ("_turn", "filter", "members")
+    __slots__ = ("filter", "members")
 
     def __init__(self, filter: str) -> None:  # noqa: A002  what it is called
         self.filter = filter  # with $share/GROUP/ before it
-        self.members: dict[str, tuple[Client, Subscription]] = {}
-        self._turn = 0
+        self.members: dict[str, tuple[Client, Subscription]] = {}  # who was picked longest ago comes first
 
     def pick(self) -> tuple[Client, Subscription] | None:
         """Whose turn it is: who is connected and has room, else who is connected, else who has a session."""
-        members = list(self.members.values())
-        if not members:
-            return None
-        self._turn += 1
-        members = members[self._turn % len(members) :] + members[: self._turn % len(members)]
-        best = None
-        for member in members:
-            client = member[0]
-            if client.link is None:
-                continue
-            if client.session.in_flight < client.session.window and not client.link.writing_paused:
-                return member
-            best = best or member
-        return best or members[0]
+        connected = ""
+        for name, (client, _) in self.members.items():
+            link = client.link
+            if link is not None:
+                if client.session.in_flight < client.session.window and not link.writing_paused:
+                    return self._picked(name)
+                connected = connected or name
+        name = connected or next(iter(self.members), "")
+        return self._picked(name) if name else None
+
+    def _picked(self, name: str) -> tuple[Client, Subscription]:
+        member = self.members[name] = self.members.pop(name)
+        return member
 
 
 class Route(NamedTuple):

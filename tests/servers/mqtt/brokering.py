@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ class Broker:
 
     def __init__(self, server: Server, port: int, clock: LabClock) -> None:
         self.server, self.port, self.clock = server, port, clock
+        self.clients: list[Client] = []
 
     @property
     def broker(self) -> Any:
@@ -38,8 +39,13 @@ class Broker:
         self.server.broker.tick()
 
     async def client(self, name: str = "", **settings: Any) -> Client:
-        client = await Client.dial(self.port)
+        client = await self.dial()
         await client.connect(name, **settings)
+        return client
+
+    async def dial(self) -> Client:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        self.clients.append(client)
         return client
 
 
@@ -51,10 +57,6 @@ class Client:
         self.core = Core(server=False)
         self.waiting: list[Packet | RemoteProtocolError] = []
         self.connack: Connack | None = None
-
-    @classmethod
-    async def dial(cls, port: int) -> Client:
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     async def connect(
         self, name: str = "", *, version: int = V5, clean: bool = True, keep_alive: int = 0, **rest: Any
@@ -133,7 +135,14 @@ async def serving(*, level: Level = Level.SUMMARY, **settings: Any) -> AsyncIter
         Config(listen=Address("127.0.0.1", 0), **settings), Context(flows=FlowLog(level), clock=clock, random=Random(7))
     )
     async with running(server, grace=0.2) as endpoints:
-        yield Broker(server, endpoints[0].port, clock)
+        broker = Broker(server, endpoints[0].port, clock)
+        try:
+            yield broker
+        finally:
+            for client in broker.clients:
+                client.drop()
+                with suppress(OSError):
+                    await client.writer.wait_closed()
     assert not server.gate.connections
 
 
