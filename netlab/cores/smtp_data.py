@@ -12,6 +12,9 @@ FALSE_END = re.compile(rb"(?<!\r)\n\.\r?\n|\r\n\.\n|\r\.\r|\r\n\.\r(?=[^\n])")
 that goes on behind one is two messages to a server that takes it for the end: SMTP smuggling.
 """
 BARE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")
+NO_END = "an end of the message that is none: only <CR><LF>.<CR><LF> is"
+TOO_LARGE = "The message has more than {} octets (RFC 1870 6.3)"
+ALONE = "A CR or LF stands alone at octet {} of the message; lines end in CR LF (RFC 5321 2.3.8)"
 TEXT_LINE = 1000
 """Octets of a text line with its CR LF (RFC 5321 4.5.3.1.6)."""
 
@@ -103,3 +106,13 @@ def long_line(content: bytes) -> int:
             return at
         at = end + 1
     return -1
+
+
+def remarks_on(content: bytes, body: str) -> tuple[str, ...]:
+    """What a strict server would refuse a message for, by the BODY that was announced."""
+    found = []
+    if not content.isascii() and body == "7BIT":
+        found.append("8-bit content without BODY=8BITMIME (RFC 6152 3)")
+    if body != "BINARYMIME" and (at := long_line(content)) >= 0:
+        found.append(f"a line of more than 998 octets, at octet {at} (RFC 5321 4.5.3.1.6)")
+    return tuple(found)

@@ -118,6 +118,9 @@ class AuthResponse(Command):
     stage: ClassVar[str] = "auth"
 
 
+AUTHENTICATING = (Auth, AuthResponse)
+
+
 @dataclass(slots=True)
 class Quit(Command):
     """QUIT; behind the reply the core is closed."""

@@ -65,6 +65,7 @@ CANNOT_VERIFY = Reply(252, "Cannot tell, but mail for it is taken (RFC 5321 3.5.
 NO_LISTS = Reply(550, "There are no mailing lists here (RFC 5321 3.5.2)", enhanced="5.2.4")
 AUTHENTICATED = Reply(235, "Authenticated", enhanced="2.7.0")
 
+NO_SERVICE = Reply(503, "No mail is taken here; all that is left is QUIT (RFC 5321 3.1)", enhanced="5.5.1")
 NO_HELLO = Reply(503, "Say EHLO or HELO first (RFC 5321 4.1.4)", enhanced="5.5.1")
 NO_MAIL = Reply(503, "MAIL comes first (RFC 5321 4.1.4)", enhanced="5.5.1")
 NO_RECIPIENT = Reply(503, "RCPT comes first: nobody is to get this yet (RFC 5321 4.1.4)", enhanced="5.5.1")
@@ -93,6 +94,12 @@ SHUTTING_DOWN = Reply(421, "Shutting down (RFC 5321 3.8)", enhanced="4.3.2")
 TOO_MANY_CONNECTIONS = Reply(421, "Too many connections; try again later (RFC 5321 3.8)", enhanced="4.3.2")
 TOO_SLOW = Reply(421, "Nothing came in time; closing (RFC 5321 4.5.3.2)", enhanced="4.4.2")
 TOO_MANY_RECIPIENTS = Reply(452, "Too many recipients; send these first (RFC 5321 4.5.3.1.10)", enhanced="4.5.3")
+
+SMUGGLED = Reply(
+    521, "Only <CR><LF>.<CR><LF> ends a message; this looks like smuggling (RFC 5321 4.1.1.4)", enhanced="5.5.2"
+)
+EMPTY_LINE = Reply(500, "An empty line is no command (RFC 5321 4.2.4)", enhanced="5.5.2")
+BDAT_SYNTAX = Reply(501, "It is BDAT and a number of octets, perhaps LAST (RFC 3030 2)", enhanced="5.5.4")
 
 HELP = Reply(
     214,

@@ -8,8 +8,9 @@ from enum import Enum, auto
 from netlab.cores import smtp_replies as replies
 from netlab.cores.smtp_chunks import ChunkReader, parse_bdat
 from netlab.cores.smtp_commands import COMMANDS
-from netlab.cores.smtp_data import DotReader, long_line
+from netlab.cores.smtp_data import ALONE, NO_END, TOO_LARGE, DotReader, remarks_on
 from netlab.cores.smtp_events import (
+    AUTHENTICATING,
     Auth,
     AuthResponse,
     Chunk,
@@ -25,19 +26,10 @@ from netlab.cores.smtp_events import (
 )
 from netlab.cores.smtp_replies import Reply
 from netlab.cores.smtp_sasl_lines import MAX_RESPONSE, decode_response, encode_challenge
-from netlab.cores.smtp_session import ServerSettings, Session
+from netlab.cores.smtp_session import MAX_LINE, MAX_LINES, MAX_SKIPPED, ServerSettings, Session
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
 Event = Command | Closed | RemoteProtocolError
-
-MAX_LINE = 512  # RFC 5321 4.5.3.1.4, with CR LF
-MAX_LINES = {
-    b"MAIL": 512 + 26 + 17 + 10 + 508 + 9 + 107,  # SIZE, BODY, SMTPUTF8, AUTH, RET, ENVID: as each RFC adds to it
-    b"RCPT": 512 + 28 + 507,  # NOTIFY, ORCPT: RFC 3461 5
-    b"AUTH": MAX_RESPONSE,
-}
-MAX_SKIPPED = 1 << 20
-"""Octets of a line without an end that are read past, before the connection is ended."""
 
 
 class State(Enum):
@@ -57,7 +49,19 @@ class ServerCore(Session):
     What the client pipelines (RFC 2920) stays in the buffer meanwhile. Replies gather in `outgoing`.
     """
 
-    __slots__ = ("_bdat", "_buffer", "_data", "_ended", "_errors", "_out", "_pending", "_skipped", "left", "state")
+    __slots__ = (
+        "_bdat",
+        "_buffer",
+        "_data",
+        "_ended",
+        "_errors",
+        "_out",
+        "_pending",
+        "_skipped",
+        "left",
+        "state",
+        "turned_away",
+    )
 
     def __init__(self, settings: ServerSettings, *, secure: bool = False) -> None:
         super().__init__(settings, secure)
@@ -70,16 +74,21 @@ class ServerCore(Session):
         self._errors = self._skipped = 0
         self._ended = False
         self.left = False  # the client has said QUIT
+        self.turned_away = False  # by the greeting: only QUIT makes sense (RFC 5321 3.1)
 
     # -- in ------------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
         """Bytes from the client, b"" at their end."""
+        self.hold(data)
+        return self.resume()
+
+    def hold(self, data: bytes) -> None:
+        """Likewise, to be read at the next `resume`."""
         if data:
             self._buffer = self._buffer + data if self._buffer else data
         else:
             self._ended = True
-        return self.resume()
 
     def resume(self) -> list[Event]:
         """The next event, if it is complete and nothing waits for an answer; one at a time."""
@@ -96,7 +105,7 @@ class ServerCore(Session):
 
     @property
     def buffered(self) -> bool:
-        """Whether there may be more to read without the client's saying more."""
+        """There may be more to read, without the client's saying more."""
         return bool(self._buffer) or self._ended
 
     def _end(self) -> Closed:
@@ -115,6 +124,8 @@ class ServerCore(Session):
             return self.other("", line[:MAX_LINE], replies.LINE_TOO_LONG)
         if line[-2:] != b"\r\n" or b"\r" in line[:-2]:
             return self.other("", line, replies.BARE_NEWLINE)
+        if self.turned_away and verb != b"QUIT":
+            return self.other("", line, replies.NO_SERVICE)
         reader = COMMANDS.get(verb)
         if reader is not None:
             return reader(self, line, self.consumed - len(line))
@@ -122,7 +133,7 @@ class ServerCore(Session):
             return self._read_bdat(line)
         if verb == b"STAR":
             return self._read_starttls(line)
-        return self.other("", line, replies.UNKNOWN if len(line) > 2 else EMPTY_LINE)
+        return self.other("", line, replies.UNKNOWN if len(line) > 2 else replies.EMPTY_LINE)
 
     def _line(self) -> bytes | Event | None:
         """A line with its end; a bare LF ends one too, so that the same octets are the same lines in any split."""
@@ -164,7 +175,7 @@ class ServerCore(Session):
         """The octets come right behind the command, whatever is thought of it (RFC 3030 2)."""
         asked = parse_bdat(line)
         if asked is None:
-            return self.other("BDAT", line, BDAT_SYNTAX)
+            return self.other("BDAT", line, replies.BDAT_SYNTAX)
         reader = self._bdat
         if reader is None:
             reader = self._bdat = ChunkReader(self.settings.max_message)
@@ -227,7 +238,7 @@ class ServerCore(Session):
         taken = reader.receive(self._buffer)
         if reader.false_end >= 0:
             return self._violation(
-                FALSE_END, "data.false_end", "RFC 5321 4.1.1.4", SMUGGLED, reader.start + reader.false_end
+                FALSE_END, "data.false_end", "RFC 5321 4.1.1.4", replies.SMUGGLED, reader.start + reader.false_end
             )
         if taken < 0:
             self.consumed += len(self._buffer)
@@ -240,18 +251,13 @@ class ServerCore(Session):
         if reader.over:
             return self._no_message(TOO_LARGE.format(self.settings.max_message), "5.3.4", 552, start)
         if reader.bare >= 0:
-            return self._no_message(BARE.format(reader.bare), "5.6.0", 550, start)
+            return self._no_message(ALONE.format(reader.bare), "5.6.0", 550, start)
         return self._message("message", b".", start, reader.content())
 
     def _message(self, verb: str, line: bytes, start: int, content: bytes) -> Message:
         """A complete message; a strict server refuses what others only remark on."""
-        reply, mail = replies.OK, self.mail
-        remarks: tuple[str, ...] = ()
-        assert mail is not None
-        if not content.isascii() and mail.parameters.body == "7BIT":
-            remarks = (*remarks, "8-bit content without BODY=8BITMIME (RFC 6152 3)")
-        if mail.parameters.body != "BINARYMIME" and (at := long_line(content)) >= 0:
-            remarks = (*remarks, f"a line of more than 998 octets, at octet {at} (RFC 5321 4.5.3.1.6)")
+        assert self.mail is not None
+        reply, remarks = replies.OK, remarks_on(content, self.mail.parameters.body)
         if remarks and self.settings.strict:
             reply = Reply(554, f"Refused: {'; '.join(remarks)}", enhanced="5.6.1")
         return Message(verb, line, reply, start, self.consumed, content, remarks)
@@ -330,6 +336,7 @@ class ServerCore(Session):
         self._out.append(reply.wire)
         if reply.code == 421:
             self.state = State.CLOSED
+        self.turned_away = not reply.positive
         return reply
 
     def challenge(self, data: bytes) -> Reply:
@@ -372,17 +379,7 @@ class ServerCore(Session):
         )
 
 
-FALSE_END = "an end of the message that is none: only <CR><LF>.<CR><LF> is"
-SMUGGLED = Reply(
-    521, "Only <CR><LF>.<CR><LF> ends a message; this looks like smuggling (RFC 5321 4.1.1.4)", enhanced="5.5.2"
-)
-TOO_LARGE = "The message has more than {} octets (RFC 1870 6.3)"
-BARE = "A CR or LF stands alone at octet {} of the message; lines end in CR LF (RFC 5321 2.3.8)"
 
-EMPTY_LINE = Reply(500, "An empty line is no command (RFC 5321 4.2.4)", enhanced="5.5.2")
-BDAT_SYNTAX = Reply(501, "It is BDAT and a number of octets, perhaps LAST (RFC 3030 2)", enhanced="5.5.4")
-
-AUTHENTICATING = (Auth, AuthResponse)
 
 READERS: dict[State, Callable[[ServerCore], Event | None]] = {
     State.COMMAND: ServerCore._read_command,

@@ -8,6 +8,16 @@ from functools import cached_property
 from netlab.cores import smtp_replies as replies
 from netlab.cores.smtp_events import Command, Mail, Rcpt
 from netlab.cores.smtp_replies import Reply
+from netlab.cores.smtp_sasl_lines import MAX_RESPONSE
+
+MAX_LINE = 512  # RFC 5321 4.5.3.1.4, with CR LF
+MAX_LINES = {
+    b"MAIL": 512 + 26 + 17 + 10 + 508 + 9 + 107,  # SIZE, BODY, SMTPUTF8, AUTH, RET, ENVID: as each RFC adds to it
+    b"RCPT": 512 + 28 + 507,  # NOTIFY, ORCPT: RFC 3461 5
+    b"AUTH": MAX_RESPONSE,
+}
+MAX_SKIPPED = 1 << 20
+"""Octets of a line without an end that are read past, before the connection is ended."""
 
 
 @dataclass(frozen=True, kw_only=True)

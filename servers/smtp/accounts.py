@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 
 from netlab.policy.auth import sasl
-from netlab.policy.auth.sasl import Failed, Password, Proven, Script
+from netlab.policy.auth.sasl import Claim, Failed, Password, Proven, Script
 from netlab.policy.auth.users import scram_verifier
 from netlab.stores.passwords import Passwords, TooManyChecks
 from netlab.stores.users import Users
@@ -57,6 +57,16 @@ class Accounts:
 
     def _salt(self, name: str) -> bytes:
         return hmac.digest(self._decoy, name.encode(), "sha256")[:16]
+
+    def step(
+        self, script: Script, data: bytes, client: Hashable
+    ) -> bytes | Proven | Failed | Awaitable[Proven | Failed]:
+        """What the client's response leads to: a challenge, or the end, which may have to be waited for."""
+        try:
+            return script.send(data)
+        except StopIteration as ended:
+            claim: Claim = ended.value
+        return self.check(claim, client) if isinstance(claim, Password) else claim
 
     def check(self, claim: Password, client: Hashable) -> Proven | Failed | Awaitable[Proven | Failed]:
         """Whether a password is right: at once where that is possible."""

@@ -11,6 +11,7 @@ from netlab.cores.smtp import ServerSettings
 from netlab.errors import UsageError
 from netlab.http.listening import CertificateFiles
 from netlab.policy.auth.names import UserName
+from netlab.policy.mail_chaos import ChaosRule, parse_chaos
 from netlab.policy.mailboxes import By
 from servers.smtp.keeping import Keeping
 
@@ -91,13 +92,45 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Limits, Keeping, Who, Where):
+class Reading:
+    """How mail programs read the mailboxes."""
+
+    pop3: bool = True
+    """Let mail programs open the mailboxes by POP3, where messages are kept; a login opens what --mailboxes says."""
+    pop3_listen: Address = Address("127.0.0.1", 1110)
+    """Where to do so; a free port when that of --listen is free."""
+    pop3_timeout: Duration = 600.0
+    """How long a mail program may stay without a command (RFC 1939 3)."""
+
+
+ChaosOption = Annotated[
+    ChaosRule,
+    Kind(
+        parse=parse_chaos,
+        allowed="a stage, what goes wrong, to whom and how often, such as 'rcpt refuse=450 to=*@busy.test'",
+        metavar="'STAGE WHAT [to=PATTERN] [from=PATTERN] [probability=SHARE]'",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """What goes wrong on purpose."""
+
+    chaos: tuple[ChaosOption, ...] = ()
+    """'STAGE WHAT': at connect, tls, helo, starttls, auth, mail, rcpt, data, message or quit; refuse=CODE, delay=TIME,
+    tarpit=TIME, greylist=TIME, drop, 421 or broken-tls; to=PATTERN, from=PATTERN, probability=20% behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Wrong, Limits, Reading, Keeping, Who, Where):
     """What can be set for the mail sink."""
 
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this server")
             self.tls_address.refuse_exposure("--tls-listen", "this server")
+            self.pop3_listen.refuse_exposure("--pop3-listen", "the mailboxes")
             self.web_listen.refuse_exposure("--web-listen", "this server")
         if self.certificate and not (self.tls or self.starttls):
             raise UsageError("--certificate needs --tls or --starttls")

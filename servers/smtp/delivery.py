@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netlab.cores.smtp import SECTIONS, Message, Rcpt, Reply
+from netlab.cores.smtp import SECTIONS, Mail, Message, Rcpt, Reply
+from netlab.errors import NetlabError, StoreFailed
 from netlab.policy.mailboxes import mailboxes
 from netlab.stores.mailbox import Delivery, Envelope, Line, Recipient, new_id
 from netlab.text import peer_text
 
 if TYPE_CHECKING:
     from servers.smtp.session import SmtpSession
+
+SHOWN = 3
+"""Recipients whose addresses are in a flow's label."""
 
 
 def make_delivery(session: SmtpSession, event: Message) -> tuple[Delivery, Reply]:
@@ -60,3 +64,17 @@ def envelope(session: SmtpSession) -> Envelope:
 
 def recipient(event: Rcpt) -> Recipient:
     return Recipient(address=event.recipient, notify=event.parameters.notify, original=event.parameters.original)
+
+
+def label(mail: Mail, recipients: list[Rcpt]) -> str:
+    """From whom to whom, in a line."""
+    if len(recipients) == 1:
+        return f"<{mail.sender}> → {recipients[0].recipient}"
+    more = f" and {len(recipients) - SHOWN} more" if len(recipients) > SHOWN else ""
+    return f"<{mail.sender}> → {', '.join(each.recipient for each in recipients[:SHOWN])}{more}"
+
+
+def not_kept(error: NetlabError) -> Reply:
+    """The store has failed: the client may try again later (RFC 3463 3.4)."""
+    full = isinstance(error, StoreFailed) and error.full
+    return Reply(452 if full else 451, f"Not kept: {error}", enhanced="4.3.1" if full else "4.3.0")

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from random import Random
 from typing import TYPE_CHECKING
 
 from netlab.config import Address
+from netlab.cores.pop3 import Settings
 from netlab.cores.smtp import Reply
 from netlab.http.listening import contexts_of
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
+from netlab.policy.mail_chaos import Chaos
 from netlab.service import Context
 from netlab.stores.mail import SqliteStore
 from servers.smtp.accounts import Accounts
 from servers.smtp.config import Config
 from servers.smtp.keeping import open_mail
+from servers.smtp.pop3 import Pop3Session
 from servers.smtp.session import SmtpSession
 
 if TYPE_CHECKING:
@@ -33,6 +37,8 @@ class Server:
         self.gate = Gate(GateLimits(connections=config.max_connections))
         self.accounts = Accounts(config)
         self.settings = config.settings(self.accounts.mechanisms)
+        self.opened: set[str] = set()  # mailboxes that a mail program has open
+        self.chaos = Chaos(config.chaos, Random(context.random.getrandbits(64)).random) if config.chaos else None
         self.greeting = Reply(220, f"{config.hostname} ESMTP netlab: mail is kept here, and goes nowhere")
         if config.tls or config.starttls:
             assert self.contexts is not None  # what is wrong with certificates shows now
@@ -44,6 +50,9 @@ class Server:
         found = [self._listener("smtp", config.listen, self._plain)]
         if config.tls:
             found.append(self._listener("smtps", config.tls_address, self._secure))
+        if config.pop3 and self.store.keeps:
+            where = Address(config.pop3_listen.host, config.pop3_listen.port if config.listen.port else 0)
+            found.append(self._listener("pop3", where, lambda: Pop3Session(self)))
         if config.web and isinstance(self.store, SqliteStore):
             found.append(self._web(self.store))
         return found
@@ -67,7 +76,23 @@ class Server:
     def _secure(self) -> asyncio.Protocol:
         from netlab.net.tls import TlsLayer
 
-        return TlsLayer(SmtpSession(self, secure=True), self.contexts, server_side=True)
+        session = SmtpSession(self, secure=True)
+        return session if session.broken_tls else TlsLayer(session, self.contexts, server_side=True)
+
+    def strikes_tls(self) -> bool:
+        """Whether a connection over TLS is to find none."""
+        rule = self.chaos.strike("tls", "", "", "", 0.0) if self.chaos is not None else None
+        return rule is not None
+
+    @cached_property
+    def pop3_settings(self) -> Settings:
+        config, settings = self.config, self.settings
+        return Settings(
+            hostname=config.hostname,
+            stls=config.starttls,
+            mechanisms=settings.mechanisms,
+            passwords=settings.auth_over_plain,
+        )
 
     @cached_property
     def contexts(self) -> ContextFor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.smtp import (
@@ -24,16 +25,16 @@ from netlab.cores.smtp import (
 from netlab.errors import NetlabError, RemoteProtocolError, StoreFailed
 from netlab.flow import Flow, Outcome
 from netlab.net.connection import Connection
-from netlab.policy.auth.sasl import Claim, Failed, Password, Proven, Script
-from servers.smtp.delivery import make_delivery
+from netlab.policy.mail_chaos import ChaosRule
+from servers.smtp.delivery import label, make_delivery, not_kept
+from servers.smtp.login import Login
+from servers.smtp.mischief import NO_TLS, struck_at_once
 from servers.smtp.record import Record
 
 if TYPE_CHECKING:
     from servers.smtp.server import Server
 
 MAIL_TAKEN, MESSAGE_TAKEN = replies.SENDER_OK.wire, replies.OK.wire
-SHOWN = 3
-"""Recipients whose addresses are in a flow's label."""
 MOST_WAITING = 64 << 10
 """Bytes that may come while an answer is waited for, before the client is not read any more."""
 
@@ -46,12 +47,15 @@ class SmtpSession(Connection):
         "_draining",
         "_express",
         "_held",
+        "_login",
         "_message",
-        "_script",
+        "_timer",
         "_waiting",
+        "broken_tls",
         "core",
         "record",
         "server",
+        "tarpit",
     )
 
     def __init__(self, server: Server, *, secure: bool) -> None:
@@ -61,8 +65,11 @@ class SmtpSession(Connection):
         self.record: Record | None = None  # where somebody will read it
         self._message: Flow | None = None  # of the transaction that is under way
         self._carrier: Flow | None = None  # the connection's own flow, once STARTTLS has begun another
-        self._script: Script | None = None  # of the authentication that is under way
+        self._login: Login | None = None  # the authentication that is under way
         self._waiting = self._draining = False
+        self.broken_tls = secure and server.strikes_tls()
+        self.tarpit = 0.0  # seconds before each answer
+        self._timer: asyncio.TimerHandle | None = None  # of an answer that is to be late
         self._express = False  # nobody keeps what is said, or decides on it: the core may answer at once
         self._held = 0  # bytes that came while waiting
 
@@ -77,24 +84,38 @@ class SmtpSession(Connection):
         assert self.flow is not None
         if self.server.store.keeps or self.flow.full:
             self.record = Record()
-        self._express = self.record is None
-        reply = core.greet(self.server.greeting)
+        self._express = self.record is None and self.server.chaos is None
+        if self.broken_tls:
+            return
+        rule = self._strike("connect")
+        if rule is None or not struck_at_once(self, rule, None):
+            self.greet(self.server.greeting)
+
+    def greet(self, greeting: Reply) -> None:
+        """The first words, or why there is no more to be said."""
+        assert self.flow is not None
+        core = self.core
+        reply = core.greet(greeting)
         if self.record is not None:
             self.record.reply(self.flow, reply, SECTIONS["connect"])
-        self.write(core.outgoing())
+        self._flush()
 
     def feed(self, data: bytes) -> None:
         core = self.core
         if self._express and (reply := core.at_once(data)) is not None:
             self._answered(reply)
             return
-        events = core.receive(data)
+        if self.broken_tls:
+            self.write(NO_TLS)
+            self.linger()
+            return
         if self._waiting:
+            core.hold(data)
             self._held += len(data)
             if self._held > MOST_WAITING:
                 self.transport.pause_reading()
             return
-        self._work(events)
+        self._work(core.receive(data))
 
     def _answered(self, reply: bytes) -> None:
         """An answer at once: all there is to do is to count a message, and to know what comes next."""
@@ -118,13 +139,17 @@ class SmtpSession(Connection):
         while events:
             event = events[0]
             if isinstance(event, Command):
-                HANDLERS.get(type(event), SmtpSession._other)(self, event)
+                if self.server.chaos is None or not self._goes_wrong(event):
+                    self.handle(event)
                 if self._waiting:
                     break
             else:
                 self._over(event)
             events = core.resume() if core.buffered else []
         self._flush()
+
+    def handle(self, event: Command) -> None:
+        HANDLERS.get(type(event), SmtpSession._other)(self, event)
 
     def _flush(self) -> None:
         core = self.core
@@ -143,8 +168,7 @@ class SmtpSession(Connection):
         if self.core.state is State.DATA:
             self.set_deadline("message", config.message_timeout)
         elif self._draining and self.core.mail is None:
-            self.core.close()
-            self._flush()
+            self.end(replies.SHUTTING_DOWN)
         else:
             self.set_deadline("command", config.command_timeout)
 
@@ -154,15 +178,18 @@ class SmtpSession(Connection):
         else:
             self.linger()
 
-    def timed_out(self, stage: str) -> None:
-        self.core.close(replies.TOO_SLOW)
+    def end(self, farewell: Reply) -> None:
+        """Say why, and close."""
+        self.core.close(farewell)
         self._flush()
+
+    def timed_out(self, stage: str) -> None:
+        self.end(replies.TOO_SLOW)
 
     def drain(self) -> None:
         self._draining = True
         if not self._waiting and self.core.mail is None and self.core.state is State.COMMAND:
-            self.core.close()
-            self._flush()
+            self.end(replies.SHUTTING_DOWN)
 
     def turn_away(self) -> None:
         self.transport.write(replies.TOO_MANY_CONNECTIONS.wire)
@@ -171,8 +198,8 @@ class SmtpSession(Connection):
     def ended(self, error: Exception | None) -> None:
         self._waiting = True  # for nothing: what is still to come is not answered
         self._end_message(Outcome.CUT, "the client left before it was complete")
-        if self._script is not None:
-            self._script.close()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def connection_lost(self, error: Exception | None) -> None:
         carrier, self._carrier = self._carrier, None
@@ -182,7 +209,7 @@ class SmtpSession(Connection):
 
     # -- events --------------------------------------------------------------------------------------------------
 
-    def _answer(self, event: Command, reply: Reply | None = None, *, user: str = "") -> Reply:
+    def answer(self, event: Command, reply: Reply | None = None, *, user: str = "") -> Reply:
         reply = self.core.answer(reply, user=user)
         flow = self._message or self.flow
         if self.record is not None and flow is not None:
@@ -196,7 +223,7 @@ class SmtpSession(Connection):
 
     def _other(self, event: Command) -> None:
         self._heard(event)
-        reply = self._answer(event)
+        reply = self.answer(event)
         if self._message is not None and self.core.mail is None:
             self._end_message(Outcome.CANCELLED, f"{event.verb} before the message was complete")
         if self.flow is not None and not self.flow.label and reply.code >= 500:
@@ -206,7 +233,7 @@ class SmtpSession(Connection):
         if event.reply.positive:
             self._begin_message(event)
         self._heard(event)
-        reply = self._answer(event)
+        reply = self.answer(event)
         if not reply.positive:
             self._end_message(Outcome.REFUSED, reply.text)
 
@@ -223,9 +250,23 @@ class SmtpSession(Connection):
             self._message = None
             flow.end(Outcome.OK, "250")
 
+    def _auth(self, event: Auth) -> None:
+        self._heard(event)
+        self._login = Login(self, event)
+
+    def _respond(self, event: AuthResponse) -> None:
+        self._heard(event)
+        if self._login is not None:
+            self._login.step(event, event.data)
+
+    def challenge(self, data: bytes) -> None:
+        reply = self.core.challenge(data)
+        if self.record is not None and self.flow is not None:
+            self.record.reply(self.flow, reply, SECTIONS["AUTH"])
+
     def _rcpt(self, event: Rcpt) -> None:
         self._heard(event)
-        self._answer(event)
+        self.answer(event)
 
     def _whole(self, event: Message) -> None:
         """A message is complete: its 250 leaves when it is kept."""
@@ -247,17 +288,17 @@ class SmtpSession(Connection):
         if kept:
             self._done(event, reply)
         else:
-            self._hold()
+            self.hold()
 
     def _kept(self, event: Message, reply: Reply, error: NetlabError | None) -> None:
         """The store has settled it; the client may have gone meanwhile."""
         if self.transport.is_closing() or not self.inside:
             return
         self._done(event, reply if error is None else not_kept(error))
-        self._go_on()
+        self.go_on()
 
     def _done(self, event: Message, reply: Reply | None) -> None:
-        said = self._answer(event, reply)
+        said = self.answer(event, reply)
         self._end_message(
             Outcome.OK if said.positive else Outcome.REFUSED, str(said.code) if said.positive else said.text
         )
@@ -269,75 +310,48 @@ class SmtpSession(Connection):
 
     # -- waiting -------------------------------------------------------------------------------------------------
 
-    def _hold(self) -> None:
+    def hold(self) -> None:
         self._waiting, self._held = True, 0
         self.set_deadline("", 0)
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """What was waited for is there; so may be what the client has said since."""
         if self._held > MOST_WAITING:
             self.transport.resume_reading()
         self._waiting = False
         self._work(self.core.resume())
 
-    # -- authentication ------------------------------------------------------------------------------------------
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do it then, and until then nothing else."""
+        self.hold()
+        self._timer = self.loop.call_later(seconds, self._due, work)
 
-    def _auth(self, event: Auth) -> None:
-        self._heard(event)
-        self._script = script = self.server.accounts.script(event.mechanism)
-        challenge = next(script)
-        if event.initial is None:
-            self._challenge(challenge)
-        elif challenge and event.mechanism == "CRAM-MD5":
-            self._answer(event, replies.NO_INITIAL)
-        else:
-            self._step(event, event.initial)
+    def _due(self, work: Callable[[], None]) -> None:
+        self._timer, self._waiting = None, False
+        work()
+        if not self._waiting and not self.transport.is_closing():
+            self.go_on()
 
-    def _respond(self, event: AuthResponse) -> None:
-        self._heard(event)
-        self._step(event, event.data)
+    # -- what goes wrong on purpose ------------------------------------------------------------------------------
 
-    def _challenge(self, data: bytes) -> None:
-        reply = self.core.challenge(data)
-        if self.record is not None and self.flow is not None:
-            self.record.reply(self.flow, reply, SECTIONS["AUTH"])
+    def _goes_wrong(self, event: Command) -> bool:
+        """Whether somebody else deals with this command, at once or later."""
+        rule = self._strike(event.stage, event) if event.reply.positive else None
+        if rule is not None and struck_at_once(self, rule, event):
+            return True
+        if self.tarpit:
+            self.later(self.tarpit, lambda: self.handle(event))
+        return bool(self.tarpit)
 
-    def _step(self, event: Command, data: bytes) -> None:
-        script = self._script
-        assert script is not None
-        try:
-            challenge = script.send(data)
-        except StopIteration as ended:
-            self._script = None
-            self._claimed(event, ended.value)
-        else:
-            self._challenge(challenge)
-
-    def _claimed(self, event: Command, claim: Claim) -> None:
-        if isinstance(claim, Password):
-            found = self.server.accounts.check(claim, self._address)
-            if isinstance(found, Awaitable):
-                self._hold()
-                self.server.tasks.start(self._wait_for(event, found), "a password")
-                return
-            claim = found
-        self._settle(event, claim)
-
-    async def _wait_for(self, event: Command, check: Awaitable[Proven | Failed]) -> None:
-        claim = await check
-        if self.inside and not self.transport.is_closing():
-            self._settle(event, claim)
-            self._go_on()
-
-    def _settle(self, event: Command, claim: Proven | Failed) -> None:
-        assert self.flow is not None
-        if isinstance(claim, Proven):
-            self.flow.note("authentication.accepted", user=claim.user)
-            self._answer(event, replies.AUTHENTICATED, user=claim.user)
-            return
-        self.flow.note("authentication.refused", user=claim.user, reason=claim.reason)
-        code, status = (501, "5.5.2") if claim.malformed else (535, "5.7.8")
-        self._answer(event, Reply(code, f"{claim.reason[0].upper()}{claim.reason[1:]} (RFC 4954 6)", enhanced=status))
+    def _strike(self, stage: str, event: Command | None = None) -> ChaosRule | None:
+        server, mail = self.server, self.core.mail
+        if server.chaos is None:
+            return None
+        sender = event.sender if isinstance(event, Mail) else mail.sender if mail is not None else ""
+        recipient = event.recipient if isinstance(event, Rcpt) else ""
+        if isinstance(event, Message) and self.core.recipients:
+            recipient = self.core.recipients[0].recipient
+        return server.chaos.strike(stage, str(self._address), sender, recipient, server.context.clock.now())
 
     # -- TLS and the end -----------------------------------------------------------------------------------------
 
@@ -353,7 +367,8 @@ class SmtpSession(Connection):
         self.tape, self.written = None, 0
         if flow.full:
             flow.wire = self.flows.tape()
-        TlsLayer(self, self.server.contexts, server_side=True, flow=flow).take_over(self.transport)
+        if not self.broken_tls:
+            TlsLayer(self, self.server.contexts, server_side=True, flow=flow).take_over(self.transport)
 
     def _secured(self) -> None:
         self.core.secured()
@@ -381,20 +396,6 @@ class SmtpSession(Connection):
         elif event.unfinished:
             self.flow.outcome = self.flow.outcome or Outcome.CUT
             self.flow.result = self.flow.result or f"the client left in the middle of {event.unfinished}"
-
-
-def label(mail: Mail, recipients: list[Rcpt]) -> str:
-    """From whom to whom, in a line."""
-    if len(recipients) == 1:
-        return f"<{mail.sender}> → {recipients[0].recipient}"
-    more = f" and {len(recipients) - SHOWN} more" if len(recipients) > SHOWN else ""
-    return f"<{mail.sender}> → {', '.join(each.recipient for each in recipients[:SHOWN])}{more}"
-
-
-def not_kept(error: NetlabError) -> Reply:
-    """The store has failed: the client may try again later (RFC 3463 3.4)."""
-    full = isinstance(error, StoreFailed) and error.full
-    return Reply(452 if full else 451, f"Not kept: {error}", enhanced="4.3.1" if full else "4.3.0")
 
 
 HANDLERS: dict[type[Command], Any] = {

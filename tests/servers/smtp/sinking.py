@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -43,3 +45,17 @@ async def sinking(state: Path | None = None, **settings: Any) -> AsyncIterator[S
     server = Server(Config(listen=ANYWHERE, **settings), context)
     async with running(server, grace=1.0) as endpoints:
         yield Sink(server, {endpoint.scheme: endpoint.port for endpoint in endpoints})
+
+
+async def talk(port: int, said: str | bytes, *, end: bool = False) -> list[int]:
+    """Say all of it at once, and read to the server's end: the codes of its replies."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(10):
+            writer.write(said.encode() if isinstance(said, str) else said)
+            if end:
+                writer.write_eof()
+            heard = await reader.read()
+    finally:
+        writer.close()
+    return [int(code) for code in re.findall(r"^(\d{3}) ", heard.decode(), re.MULTILINE)]

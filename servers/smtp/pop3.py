@@ -1,0 +1,223 @@
+"""One connection of a mail program that reads its mailbox by POP3."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from netlab.cores.pop3 import (
+    Asked,
+    Auth,
+    AuthResponse,
+    Drop,
+    Event,
+    Login,
+    Pop3Core,
+    Quit,
+    Retrieve,
+    StartTls,
+    State,
+)
+from netlab.errors import NetlabError, RemoteProtocolError
+from netlab.flow import Flow, Outcome
+from netlab.net.connection import Connection
+from netlab.policy.auth.sasl import Failed, Password, Proven, Script
+from netlab.policy.mailboxes import mailbox_of
+
+if TYPE_CHECKING:
+    from servers.smtp.server import Server
+
+MOST_WAITING = 16 << 10
+"""Bytes of commands that may come while an answer is waited for."""
+
+
+class Pop3Session(Connection):
+    """Plain; STLS puts TLS between, on a flow of its own."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.gate, server.context.flows, "pop3")
+        self.server = server
+        self.core = Pop3Core(server.pop3_settings)
+        self._carrier: Flow | None = None  # the connection's own flow, once there is TLS
+        self._script: Script | None = None
+        self._mailbox: str | None = None  # that is open here, and nowhere else (RFC 1939 3)
+        self._waiting = False
+
+    def opened(self) -> None:
+        assert self.flow is not None
+        if self.core.state is State.TLS:
+            self.core.secured()
+        else:
+            self.core.greet()
+        self.flow.label = self.flow.label or "POP3"
+        self._flush()
+
+    def feed(self, data: bytes) -> None:
+        self._work(self.core.receive(data))
+        if self._waiting and self.core.waiting_bytes > MOST_WAITING:
+            self.transport.pause_reading()
+
+    def _work(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Asked):
+                self._note(event)
+                self._handle(event)
+            elif isinstance(event, RemoteProtocolError):
+                self._violated(event)
+        self._flush()
+
+    def _note(self, asked: Asked) -> None:
+        if self.flow is not None and self.flow.full:
+            section = SECTIONS.get(asked.verb, "RFC 1939 3")
+            self.flow.note(
+                "command.received", "client", start=asked.start, end=asked.end, line=asked.line, section=section
+            )
+
+    def _handle(self, asked: Asked) -> None:
+        match asked:
+            case Login(user=user, password=password):
+                self._settle(self.server.accounts.check(Password(user, password), self._address))
+            case Auth():
+                self._authenticate(asked)
+            case AuthResponse(data=data) if self._script is not None:
+                self._step(self._script, data)
+            case Retrieve():
+                self._wait_for(self._retrieve(asked))
+            case Quit(deleted=deleted) if deleted:
+                self._wait_for(self._delete(deleted))
+            case Quit() | StartTls():
+                self.core.accept()
+
+    def _flush(self) -> None:
+        data = self.core.outgoing()
+        if data:
+            first = data.partition(b"\r\n")[0].decode("utf-8", "replace")
+            if self.flow is not None and self.flow.full:
+                self.flow.note("reply.sent", "server", text=first, octets=len(data))
+            self.write(data)
+        if self.core.closed:
+            self.linger()
+        elif self.core.state is State.TLS:
+            self._start_tls()
+        elif not self._waiting:
+            self.set_deadline("command", self.server.config.pop3_timeout)
+
+    # -- waiting -------------------------------------------------------------------------------------------------
+
+    def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        self._waiting = True
+        self.set_deadline("", 0)
+        self.server.tasks.start(self._finish(work), "a mailbox")
+
+    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except NetlabError as error:
+            self.core.refuse(f"[SYS/TEMP] {error}")
+        self._waiting = False
+        if self.inside and not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._work(self.core.resume())
+
+    async def _retrieve(self, asked: Retrieve) -> None:
+        content = await self.server.store.content(asked.uid)
+        if content is None:
+            self.core.refuse("that message is gone meanwhile")
+        else:
+            self.core.content(content)
+
+    async def _delete(self, uids: Sequence[str]) -> None:
+        await self.server.store.delete(uids)
+        self.core.accept()
+
+    # -- who it is -----------------------------------------------------------------------------------------------
+
+    def _authenticate(self, asked: Auth) -> None:
+        self._script = self.server.accounts.script(asked.mechanism)
+        challenge = next(self._script)
+        if asked.initial is None:
+            self.core.challenge(challenge)
+        else:
+            self._step(self._script, asked.initial)
+
+    def _step(self, script: Script, data: bytes) -> None:
+        found = self.server.accounts.step(script, data, self._address)
+        if isinstance(found, bytes):
+            self.core.challenge(found)
+        else:
+            self._settle(found)
+
+    def _settle(self, found: Proven | Failed | Awaitable[Proven | Failed]) -> None:
+        if isinstance(found, Failed):
+            self._turn_down(found)
+        else:
+            self._wait_for(self._let_in(found))
+
+    def _turn_down(self, failed: Failed) -> None:
+        assert self.flow is not None
+        self.flow.note("authentication.refused", user=failed.user, reason=failed.reason)
+        self.core.refuse(f"[AUTH] {failed.reason}")
+
+    async def _let_in(self, found: Proven | Awaitable[Proven | Failed]) -> None:
+        claim = found if isinstance(found, Proven) else await found
+        if isinstance(claim, Failed):
+            self._turn_down(claim)
+            return
+        mailbox, opened = mailbox_of(self.server.config.mailboxes, claim.user), self.server.opened
+        if mailbox in opened:
+            self.core.refuse("[IN-USE] this mailbox is open already (RFC 1939 3)")
+            return
+        opened.add(mailbox)
+        self._mailbox = mailbox
+        entries = await self.server.store.entries(mailbox)
+        self.core.let_in(claim.user, [Drop(entry.id, entry.size) for entry in entries])
+        if self.flow is not None:
+            self.flow.label = f"POP3 {claim.user}"
+
+    # -- TLS and the end -----------------------------------------------------------------------------------------
+
+    def _start_tls(self) -> None:
+        from netlab.net.tls import TlsLayer
+
+        carrier = self._carrier = self.flow
+        assert carrier is not None
+        flow = self.flow = self.flows.open("tcp", "pop3", carrier)
+        flow.client, flow.server, flow.label = carrier.client, carrier.server, "POP3 inside of STLS"
+        carrier.sent, self.tape, self.written = self.written, None, 0
+        if flow.full:
+            flow.wire = self.flows.tape()
+        TlsLayer(self, self.server.contexts, server_side=True, flow=flow).take_over(self.transport)
+
+    def _violated(self, error: RemoteProtocolError) -> None:
+        assert self.flow is not None
+        self.flow.note("protocol.violated", "client", rule=error.rule, reason=error.reason, section=error.section)
+        self.flow.outcome, self.flow.result = Outcome.VIOLATION, f"{error.reason} ({error.section})"
+
+    def timed_out(self, stage: str) -> None:
+        self.core.close("nothing came for too long (RFC 1939 3)")
+        self._flush()
+
+    def drain(self) -> None:
+        if not self._waiting:
+            self.core.close("[SYS/TEMP] shutting down")
+            self._flush()
+
+    def ended(self, error: Exception | None) -> None:
+        if self._mailbox is not None:
+            self.server.opened.discard(self._mailbox)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            carrier.end(Outcome.OK if error is None else Outcome.CUT)
+        super().connection_lost(error)
+
+
+SECTIONS = {
+    **dict.fromkeys(("STAT", "LIST", "RETR", "DELE", "NOOP", "RSET"), "RFC 1939 5"),
+    **dict.fromkeys(("USER", "PASS", "TOP", "UIDL"), "RFC 1939 7"),
+    "QUIT": "RFC 1939 6",
+    "CAPA": "RFC 2449 5",
+    "STLS": "RFC 2595 4",
+    "AUTH": "RFC 5034 4",
+}
