@@ -8,10 +8,9 @@ from enum import Enum, auto
 from netlab.cores import smtp_replies as replies
 from netlab.cores.smtp_chunks import ChunkReader, parse_bdat
 from netlab.cores.smtp_commands import COMMANDS
-from netlab.cores.smtp_data import ALONE, NO_END, TOO_LARGE, DotReader, remarks_on
+from netlab.cores.smtp_data import ALONE, TOO_LARGE, DotReader, remarks_on
 from netlab.cores.smtp_events import (
     AUTHENTICATING,
-    Auth,
     AuthResponse,
     Chunk,
     Closed,
@@ -238,7 +237,7 @@ class ServerCore(Session):
         taken = reader.receive(self._buffer)
         if reader.false_end >= 0:
             return self._violation(
-                FALSE_END, "data.false_end", "RFC 5321 4.1.1.4", replies.SMUGGLED, reader.start + reader.false_end
+                NO_END, "data.false_end", "RFC 5321 4.1.1.4", replies.SMUGGLED, reader.start + reader.false_end
             )
         if taken < 0:
             self.consumed += len(self._buffer)
@@ -377,8 +376,6 @@ class ServerCore(Session):
         return (
             f"<ServerCore {self.state.name.lower()}{' tls' if self.secure else ''}, {len(self.recipients)} recipients>"
         )
-
-
 
 
 READERS: dict[State, Callable[[ServerCore], Event | None]] = {
