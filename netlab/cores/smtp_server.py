@@ -8,7 +8,7 @@ from enum import Enum, auto
 from netlab.cores import smtp_replies as replies
 from netlab.cores.smtp_chunks import ChunkReader, parse_bdat
 from netlab.cores.smtp_commands import COMMANDS
-from netlab.cores.smtp_data import ALONE, TOO_LARGE, DotReader, remarks_on
+from netlab.cores.smtp_data import ALONE, NO_END, TOO_LARGE, DotReader, remarks_on
 from netlab.cores.smtp_events import (
     AUTHENTICATING,
     AuthResponse,
