@@ -33,6 +33,7 @@ class AddressInUse(NetlabError):
 
     def __init__(self, host: str, port: int, holder: str | None = None) -> None:
         self.host, self.port, self.holder = host, port, holder
+        self.instead = 0  # the port that was taken in its place, if one was
         held = f", held by {holder}" if holder else ""
         super().__init__(f"{host} port {port} is in use{held}")
 

@@ -23,8 +23,9 @@ from netlab.control_server import ControlServer
 from netlab.errors import AddressInUse, UsageError
 from netlab.flow import FlowLog, Level
 from netlab.inspect.terminal import FlowLines, Writer, lines_for
-from netlab.lab_options import Options
+from netlab.lab_options import NOTHING, Options, Ports
 from netlab.lab_reload import Reader, Reloads
+from netlab.lab_table import table
 from netlab.net.listen import Endpoint
 from netlab.net.tasks import Tasks
 from netlab.policy.faults import Faults
@@ -55,13 +56,33 @@ class Lab:
             faults.add(fault)
         self.context = Context(flows=self.flows, random=lot, seed=seed, faults=faults)
         self.endpoints: list[Endpoint] = []
+        self.taken: list[tuple[str, AddressInUse]] = []  # services, and places of theirs that others have
+        self.tries: Mapping[str, str] = NOTHING
         self.services: dict[str, Service] = {}
         self.reloads = Reloads(self.services, reader, say)
         self.stopping = asyncio.Event()
         self._running: dict[str, AbstractAsyncContextManager[list[Endpoint]]] = {}
         self._tasks = Tasks("lab")
 
-    async def start(self, name: str, service: Service, *, taken: Callable[[AddressInUse], None] | None = None) -> None:
+    async def try_to_start(self, name: str, factory: Factory, ports: Ports) -> None:
+        """Start what can be; what cannot for want of its port is `taken`, unless that is to be an error."""
+        here: list[AddressInUse] = []
+
+        def taken(error: AddressInUse) -> bool:
+            here.append(error)
+            return ports == "auto"
+
+        try:
+            await self.start(name, factory(self.context), taken=None if ports == "strict" else taken)
+        except AddressInUse:
+            if ports == "strict":
+                raise
+        for error in here:
+            if error.instead:
+                self.context.addresses.move(error.host, error.port, error.instead)
+        self.taken += [(name, error) for error in here]
+
+    async def start(self, name: str, service: Service, *, taken: Callable[[AddressInUse], bool] | None = None) -> None:
         """Bind and serve; AddressInUse and UsageError leave nothing of it behind. `taken`: see `running`."""
         life = running(service, grace=self.options.grace, taken=taken)
         self.endpoints += await life.__aenter__()
@@ -105,7 +126,8 @@ def run(
     options: Options,
     factories: Mapping[str, Factory],
     *,
-    tolerant: bool = False,
+    ports: Ports = "strict",
+    tries: Mapping[str, str] = NOTHING,
     reader: Reader | None = None,
     prepare: Callable[[Context], None] = lambda context: None,
 ) -> int:
@@ -113,6 +135,7 @@ def run(
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
         lab = Lab(name, options, reader=reader)
+        lab.tries = tries
         prepare(lab.context)
         try:
             return runner.run(
@@ -120,7 +143,7 @@ def run(
                     lab,
                     factories,
                     own_folder() / f"{os.getpid()}.sock",
-                    tolerant=tolerant,
+                    ports=ports,
                 )
             )
         except asyncio.CancelledError:
@@ -132,27 +155,17 @@ async def live(
     factories: Mapping[str, Factory],
     socket: Path,
     *,
-    tolerant: bool = False,
+    ports: Ports = "strict",
     while_up: Callable[[Lab], AbstractContextManager[None]] | None = None,
 ) -> int:
-    """Start, serve until someone says stop, drain. With `tolerant`, a taken port costs only its own service, and the
-    exit code. `while_up` spans the time when connections are welcome; usually it prints endpoints and flows.
+    """Start, serve until someone says stop, drain. What of a port that is taken: it costs only its own listener, and
+    the exit code (usual); a free one stands in (auto); nothing starts (strict). `while_up` spans the time when
+    connections are welcome; usually it prints endpoints and flows.
     """
-    missing: list[AddressInUse] = []
-
-    def taken(error: AddressInUse) -> None:
-        missing.append(error)
-        say(f"{error}; {name} goes without it ({elsewhere(name)})")
-
     with stopped_by_signals(lab.stop, lab.stopping, lab.reloads.hung_up):
         try:
             for name, factory in factories.items():
-                try:
-                    await lab.start(name, factory(lab.context), taken=taken if tolerant else None)
-                except AddressInUse:
-                    if not tolerant:
-                        raise
-                    say(f"{name} does not run")
+                await lab.try_to_start(name, factory, ports)
             if lab.endpoints:
                 async with ControlServer(socket, LabCalls(lab).table()):
                     settle_garbage()
@@ -160,15 +173,17 @@ async def live(
                     with (while_up or flows_printed)(lab):
                         await lab.stopping.wait()
                         await lab.close()
+            else:
+                say_taken(lab.taken)
         finally:
             await lab.close()
-    return 1 if missing else 0
+    return 1 if any(not error.instead for _, error in lab.taken) else 0
 
 
 @contextmanager
 def flows_printed(lab: Lab) -> Iterator[None]:
     """The endpoints at once, then a line per flow, until the end; nobody reading any more ends the lab."""
-    announce(lab.endpoints, as_json=lab.options.json)
+    announce(lab.endpoints, as_json=lab.options.json, tries=lab.tries, taken=lab.taken)
     if lab.options.quiet:
         yield
         return
@@ -201,15 +216,32 @@ def from_any_thread(stop: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-def announce(endpoints: Sequence[Endpoint], *, as_json: bool) -> None:
-    """The ready line of each endpoint: whoever reads it can connect."""
+def announce(
+    endpoints: Sequence[Endpoint],
+    *,
+    as_json: bool,
+    tries: Mapping[str, str] = NOTHING,
+    taken: Sequence[tuple[str, AddressInUse]] = (),
+) -> None:
+    """The ready line of each endpoint: whoever reads it can connect. What others have is said besides."""
     if as_json:
-        text = json.dumps({"pid": os.getpid(), "endpoints": [endpoint_record(endpoint) for endpoint in endpoints]})
+        missing = [{"service": name, "why": str(error), "instead": error.instead} for name, error in taken]
+        found = {"pid": os.getpid(), "endpoints": [endpoint_record(endpoint) for endpoint in endpoints]}
+        text = json.dumps(found | ({"taken": missing} if missing else {}))
     else:
-        width = max(len(endpoint.name) for endpoint in endpoints)
-        text = "\n".join(f"{endpoint.name:<{width}}  {endpoint.url}" for endpoint in endpoints)
+        text = table(endpoints, tries)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+    say_taken(taken)
+
+
+def say_taken(taken: Sequence[tuple[str, AddressInUse]]) -> None:
+    for name, error in taken:
+        if error.instead:
+            say(f"{error}; {name} is at port {error.instead} instead")
+        else:
+            variable = f"NETLAB_{name}_LISTEN".upper().replace("-", "_")
+            say(f"{error}; {name} goes without it (--ports auto takes a free one, {variable}=127.0.0.1:0 does for it)")
 
 
 @contextmanager
@@ -239,12 +271,6 @@ def stopped_by_signals(
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-def elsewhere(name: str) -> str:
-    """How to give a service of `netlab up` another address."""
-    variable = f"NETLAB_{name}_LISTEN".upper().replace("-", "_")
-    return f"another place for it: {variable}=127.0.0.1:0, or listen in a file's [{name}]"
 
 
 def settle_garbage() -> None:

@@ -52,6 +52,10 @@ class Options:
     """The event loop; auto is uvloop where it is installed."""
 
 
+Ports = Literal["usual", "auto", "strict"]
+"""What of a port that is taken: go without it, take a free one instead, start nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions(Options):
     """What can be set when one service runs alone."""

@@ -56,13 +56,12 @@ class Service(Protocol):
 
 @asynccontextmanager
 async def running(
-    service: Service, *, grace: float = 5.0, taken: Callable[[AddressInUse], None] | None = None
+    service: Service, *, grace: float = 5.0, taken: Callable[[AddressInUse], bool] | None = None
 ) -> AsyncIterator[list[Endpoint]]:
     """Bind, serve, drain, cancel: the life of a service, the same in tests, lab and command line.
 
     On leaving, nothing new is accepted, every connection is asked to end after what is under way, at most `grace`
-    seconds; what is left is aborted. A cancellation while draining ends it at once. With `taken`, an address in use
-    costs only its own listener, as long as there is another.
+    seconds; what is left is aborted. A cancellation while draining ends it at once. `taken`: see `listen`.
     """
     bound = await listen(service.listeners(), taken=taken)
     background = getattr(service, "background", None)

@@ -19,6 +19,9 @@ from netlab.net.udp import UdpListener, UdpSocket
 from netlab.service import Context
 from netlab.text import counted
 
+TRY = "netlab tcp {host}:{port}"
+"""What `netlab up` proposes."""
+
 EXAMPLES = (
     ("netlab serve echo", "what is sent comes back, over TCP and UDP, on 127.0.0.1:7007"),
     ("netlab serve echo --mode daytime", "the time, in a sentence"),

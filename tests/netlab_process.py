@@ -85,7 +85,7 @@ class Process:
         if not line:
             assert self.popen.stderr is not None
             raise AssertionError(f"netlab did not start: {self.popen.stderr.read()}")
-        name, url = line.split()
+        name, url, *_ = line.split()
         self.endpoints[name] = url
 
     @property

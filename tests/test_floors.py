@@ -35,6 +35,7 @@ FLOORS = {  # the longest prefix counts
     "clients": 4,
     "netlab.inspect": 5,
     "netlab.rooms": 6,
+    "netlab.doctor": 6,
     "netlab.lab": 6,
     "netlab.control": 6,
     "netlab.workers": 6,

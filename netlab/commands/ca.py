@@ -67,11 +67,10 @@ def run(config: Config) -> int:
 
 def facts(authority: Authority) -> dict[str, Any]:
     """The authority's certificate in figures, and how each tool is told to trust it."""
-    from netlab.net.certs_x509 import public_key_info, validity
+    from netlab.net.certs_x509 import validity
 
-    pem = authority.certificate_pem.encode()
-    begins, ends = validity(pem)
-    pin = base64.b64encode(hashlib.sha256(public_key_info(pem)).digest()).decode()
+    begins, ends = validity(authority.certificate_pem.encode())
+    pin = key_pin(authority.certificate_pem)
     return {
         "certificate": str(authority.certificate_path),
         "sha256": authority.fingerprint,
@@ -80,6 +79,13 @@ def facts(authority: Authority) -> dict[str, Any]:
         "spki_pin": pin,
         "trust": dict(trust(authority.certificate_path, pin)),
     }
+
+
+def key_pin(certificate_pem: str) -> str:
+    """A certificate's key as Chromium wants it named: SHA-256 of the SubjectPublicKeyInfo, in base64 (RFC 7469 2.4)."""
+    from netlab.net.certs_x509 import public_key_info
+
+    return base64.b64encode(hashlib.sha256(public_key_info(certificate_pem.encode())).digest()).decode()
 
 
 def trust(certificate: Path, pin: str) -> list[tuple[str, str]]:

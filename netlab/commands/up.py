@@ -14,7 +14,7 @@ from netlab.config_flags import CommandLine, Part, read, wants_help
 from netlab.config_help import help_text
 from netlab.config_sources import build
 from netlab.lab import Factory, run
-from netlab.lab_options import Options, Sources, service
+from netlab.lab_options import Options, Ports, Sources, service
 from netlab.lab_reload import Reader, Table
 from netlab.lab_world import LabWorld
 from netlab.service import Context, Service
@@ -28,6 +28,10 @@ class Config(Options):
     """How much of each flow is kept: counters, one record, or everything with its bytes."""
     world: Path | None = None
     """A world of your own instead of netlab's: names, servers and what they are told (see `netlab world --print`)."""
+    ports: Literal["usual", "auto"] = "usual"
+    """What of a service whose port is taken: usual goes without it, auto gives it a free one that the lab knows."""
+    strict: bool = False
+    """Start nothing if any port is taken."""
     expose: bool = False
     """Let other machines reach the services: they listen on all IPv4 addresses, unless told where."""
 
@@ -61,8 +65,10 @@ def main(arguments: Sequence[str]) -> int:
         for name, entry in entries.items()
         if name == entry.name
     ]
+    ports: Ports = "strict" if config.strict else config.ports
+    tries = {name: TRY for name, entry in entries.items() if (TRY := getattr(entry.load(), "TRY", ""))}
     reader = Reader(command=line.name, given=given, tables=tables)
-    return run("up", config, factories, tolerant=True, reader=reader, prepare=world.prepare)
+    return run("up", config, factories, ports=ports, tries=tries, reader=reader, prepare=world.prepare)
 
 
 def _entries(config: Config, world: LabWorld) -> dict[str, rooms.Entry]:

@@ -38,6 +38,12 @@ class AddressMap:
         for port, (real_address, real_port) in (ports or {}).items():
             self._ports[SocketAddress(address, port)] = SocketAddress(real_address, real_port)
 
+    def move(self, host: str, port: int, to: int) -> None:
+        """Say that what is usually served here is at another port, under whatever name and port it is asked for."""
+        usual, real = SocketAddress(host, port), SocketAddress(host, to)
+        self._ports = {asked: real if where == usual else where for asked, where in self._ports.items()}
+        self._ports[usual] = real
+
     def addresses(self, name: str) -> Sequence[str]:
         """The addresses of a name; none if the map does not know it."""
         return self._addresses.get(canonical(name), ())

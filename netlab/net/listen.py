@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -144,11 +144,12 @@ class Bound:
 
 
 async def listen(
-    listeners: Sequence[Listener | DatagramListener], *, taken: Callable[[AddressInUse], None] | None = None
+    listeners: Sequence[Listener | DatagramListener], *, taken: Callable[[AddressInUse], bool] | None = None
 ) -> Bound:
     """Bind all listeners, or none: a bind that fails releases what was bound before it.
 
-    With `taken`, an address in use is told to it and left out, as long as another one can be had.
+    With `taken`, an address in use is told to it and left out, as long as another one can be had; or, if it says True,
+    a free port is taken instead.
     """
     bound = Bound()
     missing: AddressInUse | None = None
@@ -159,8 +160,11 @@ async def listen(
             except AddressInUse as error:
                 if taken is None:
                     raise
-                missing = error
-                taken(error)
+                if taken(error):
+                    await bound.add(replace(listener, port=0))  # type: ignore[type-var]  # each kind is a dataclass
+                    error.instead = bound.endpoints[-1].port
+                else:
+                    missing = error
         if missing is not None and not bound.endpoints:
             raise missing
     except BaseException:
@@ -225,6 +229,18 @@ def explain(error: OSError, host: str, port: int, protocol: str = "tcp") -> Exce
     if error.errno == errno.EADDRNOTAVAIL:
         return UsageError(f"{host} is not an address of this machine")
     return UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}")
+
+
+def refusal(host: str, port: int) -> Exception | None:
+    """Why nothing can listen there, in words; None if it can."""
+    for family, address in addresses(host):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                return explain(error, host, port)
+    return None
 
 
 def holder(port: int, protocol: str = "tcp") -> str | None:

@@ -8,11 +8,13 @@ from netlab.http.exits import ExitSetting
 from servers.anonymizing_proxy.config import Config
 from servers.anonymizing_proxy.server import Server
 
-__all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
+__all__ = ["EXAMPLES", "IN_THE_LAB", "TRY", "Config", "Server"]
 
 IN_THE_LAB = {"exit": (ExitSetting.parse("127.0.118.0/29"),)} if sys.platform == "linux" else {}
 """In the lab, origins on loopback see a client's requests come from one of these."""
 
+TRY = "curl -x {url} http://www.shop.test/headers"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve anonymizing-proxy", "on http://127.0.0.1:8118; that address tells what each level does"),
     ("netlab serve anonymizing-proxy --level elite --intercept '*'", "like a browser, inside of https too"),

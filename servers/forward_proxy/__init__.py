@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.forward_proxy.config import Config
 from servers.forward_proxy.server import Server
 
-__all__ = ["EXAMPLES", "Config", "Server"]
+__all__ = ["EXAMPLES", "TRY", "Config", "Server"]
 
+TRY = "curl -x {url} http://www.shop.test/"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve forward-proxy", "a proxy on http://127.0.0.1:3128; that address tells how to use it"),
     ("netlab serve forward-proxy --tls", "clients may speak TLS to it as well"),

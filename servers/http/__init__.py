@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.http.config import Config
 from servers.http.server import Server
 
-__all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
+__all__ = ["EXAMPLES", "IN_THE_LAB", "TRY", "Config", "Server"]
 
+TRY = "curl -i {url}/hello"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve http", "the built-in paths on http://127.0.0.1:8080"),
     ("netlab serve http --root .", "this folder"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.l4_balancer.config import Config
 from servers.l4_balancer.server import Server
 
-__all__ = ["EXAMPLES", "Config", "Server"]
+__all__ = ["EXAMPLES", "TRY", "Config", "Server"]
 
+TRY = "curl http://{host}:{port}/hello"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve l4-balancer --to :9101 --to :9102 --balance least_connections", "two that stand in for each other"),
     ("netlab serve l4-balancer --to ':9101*3' --to :9102 --backup :9103", "shares, and one for bad times"),

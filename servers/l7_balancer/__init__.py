@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.l7_balancer.config import Config
 from servers.l7_balancer.server import Server
 
-__all__ = ["EXAMPLES", "Config", "Server"]
+__all__ = ["EXAMPLES", "TRY", "Config", "Server"]
 
+TRY = "curl -i {url}/hello"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     (
         "netlab serve l7-balancer --to 127.0.0.1:9101 --to 127.0.0.1:9102 --balance least_connections",

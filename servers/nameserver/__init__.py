@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.nameserver.config import Config
 from servers.nameserver.server import Server
 
-__all__ = ["EXAMPLES", "WORKERS", "Config", "Server"]
+__all__ = ["EXAMPLES", "TRY", "WORKERS", "Config", "Server"]
 
+TRY = "dig @{host} -p {port} test NS +norecurse"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     (
         "netlab serve nameserver",

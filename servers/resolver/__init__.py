@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.resolver.config import Config
 from servers.resolver.server import Server
 
-__all__ = ["EXAMPLES", "IN_THE_LAB", "Config", "Server"]
+__all__ = ["EXAMPLES", "IN_THE_LAB", "TRY", "Config", "Server"]
 
+TRY = "dig @{host} -p {port} www.shop.test"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve resolver", "the lab's names on 127.0.0.1:5300, from netlab's own root (netlab serve nameserver)"),
     ("netlab serve resolver --root-hints named.root --upstream-port 53", "the Internet's names, from its root"),

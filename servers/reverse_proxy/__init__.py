@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.reverse_proxy.config import Config
 from servers.reverse_proxy.server import Server
 
-__all__ = ["EXAMPLES", "Config", "Server"]
+__all__ = ["EXAMPLES", "TRY", "Config", "Server"]
 
+TRY = "curl -i {url}/hello"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve reverse-proxy --to http://127.0.0.1:9101", "everything to one upstream, on http://127.0.0.1:8081"),
     ("netlab serve reverse-proxy --to :9101 --to :9102 --retries 1", "two that stand in for each other"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 
 from netlab.lab_world import LabWorld
 from tests.world.conftest import World
 
+NETLAB = (sys.executable, "-m", "netlab")
 PROXY = ("-x", "http://127.0.0.1:3128")
 NAMES = [(host.name, host.address) for host in LabWorld.load().hosts]
 
@@ -88,3 +90,15 @@ def test_all_origins_are_used(world: World) -> None:
 def test_clients_in_other_processes_know_the_names(world: World) -> None:
     assert world.netlab("get", "http://www.shop.test/hello") == "Hello, World!"
     assert world.netlab("get", "https://api.shop.test/v2/products?limit=1").startswith("[")
+
+
+def test_a_taken_port_costs_its_listener_and_the_exit_code_or_is_moved_or_forbids(world: World) -> None:
+    """Beside the lab that has them all, there is nothing left for another."""
+    stopped = ("timeout", "--signal=INT", "--preserve-status", "3")
+    strict = world.run(*stopped, *NETLAB, "up", "http", "--strict", code=1)
+    assert strict == ""
+    usual = world.run(*stopped, *NETLAB, "up", "http", "echo", "-q", "--json", code=1)
+    assert usual == ""  # nothing of it runs
+    auto = json.loads(world.run(*stopped, *NETLAB, "up", "http", "reverse-proxy", "-q", "--json", "--ports", "auto"))
+    assert {taken["service"] for taken in auto["taken"]} == {"http", "reverse-proxy"}
+    assert all(taken["instead"] for taken in auto["taken"])

@@ -1,0 +1,51 @@
+"""`netlab doctor`: what it finds, and that it says what to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from netlab import doctor
+from netlab.commands.doctor import page
+from netlab.config import Address
+from netlab.doctor import Finding
+from tests.netlab_process import place
+
+
+def test_findings_for_programs() -> None:
+    with place() as here:
+        done = here.run("doctor", "--json")
+        findings = json.loads(done.stdout)
+        assert done.returncode == int(any(finding["state"] == "wrong" for finding in findings))
+    assert {"Python", "open files", "CA", "http --listen", "origin-1 --listen"} <= {each["what"] for each in findings}
+    for finding in findings:
+        assert finding["state"] == "fine" or finding["why"], finding
+
+
+def test_a_taken_port_is_named_with_its_holder() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        number = other.getsockname()[1]
+        found = doctor.port("http --listen", Address("127.0.0.1", number))
+    assert found.state == "missing"
+    assert f"127.0.0.1 port {number} is in use, held by " in found.found
+    assert "--ports auto" in found.remedy
+
+
+def test_an_authority_that_others_can_read_is_wrong(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETLAB_STATE", str(tmp_path))
+    assert doctor.authority().state == "fine"
+    key = doctor.state_directory() / "ca" / "ca.key"
+    key.chmod(0o644)
+    found = doctor.authority()
+    assert (found.state, found.remedy) == ("wrong", f"chmod 600 {key}")
+
+
+def test_only_what_is_not_in_order_is_shown_unless_all_is_asked_for() -> None:
+    findings = [Finding("a", "fine", "good"), Finding("b", "missing", "not there", "it matters", "do this")]
+    assert page(findings, everything=False).splitlines()[0].startswith("note  b  not there")
+    assert "do this" in page(findings, everything=False)
+    assert page(findings, everything=True).startswith("ok    a  good")
