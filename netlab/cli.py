@@ -121,6 +121,10 @@ def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
         from netlab.control import lab_addresses
 
         known["addresses"] = lab_addresses
+    if "flow" in inspect.signature(module.run).parameters:  # a client that shows what a lab has recorded
+        from netlab.control import lab_flow
+
+        known["flow"] = lab_flow
     if "services" in inspect.signature(module.run).parameters:  # a client that wants a service for a while
         from netlab.lab_alone import alone
 

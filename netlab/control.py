@@ -137,6 +137,13 @@ async def lab_addresses() -> dict[str, Any]:
     return found
 
 
+async def lab_flow(flow_id: str) -> dict[str, Any]:
+    """A flow from the record of the only lab that runs."""
+    async with connect((await choose(None)).path) as control:
+        found: dict[str, Any] = (await control.call("flow", id=flow_id))["flow"]
+    return found
+
+
 class Control:
     """A connection to a lab's control socket."""
 

@@ -28,3 +28,21 @@ def resolver(services: Mapping[str, Service], action: str, name: str, lines: Seq
         record["learnt"] = cache.load(lines, now)
     counted = answering.statistics.as_json() if action == "status" else {}
     return {"entries": len(cache), "bytes": cache.size, "ready": len(answering.ready), **counted, **record}
+
+
+def together(told: Sequence[Record]) -> Record:
+    """What several workers tell, added up; of shares and means, the mean."""
+    names = dict.fromkeys(name for record in told for name in record)
+    return {name: _sum(name, [record[name] for record in told if name in record]) for name in names}
+
+
+def _sum(name: str, values: list[Any]) -> Any:
+    known = [value for value in values if value is not None]
+    if not known or isinstance(known[0], Mapping):
+        return together(known) if known else None
+    if name in MEANS:
+        return round(sum(known) / len(known), 6)
+    return [item for value in known for item in value] if isinstance(known[0], list) else sum(known)
+
+
+MEANS = ("hits", "mean_rtt")

@@ -169,11 +169,9 @@ class WorkersCalls:
 
     async def resolver(self, **asked: Any) -> Any:
         """What the resolvers of all workers know, added up: each has a cache of its own."""
-        first, *others = await self._ask_all("resolver", **asked)
-        for other in others:
-            for name, value in other.items():
-                first[name] += value
-        return first
+        from netlab.control_resolver import together as added_up
+
+        return added_up(await self._ask_all("resolver", **asked))
 
     async def addresses(self) -> Any:
         return (await self._ask_all("addresses"))[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from netlab.config import Address, Count, Duration, Flag, Port, Size, positional
 
@@ -14,12 +14,19 @@ __all__ = ["EXAMPLES", "Config", "run"]
 Addresses = Callable[[], Awaitable[Mapping[str, Mapping[str, Mapping[str, str]]]]]
 """Gives the address map of the labs that run on this machine."""
 
+RecordedFlow = Callable[[str], Awaitable[Mapping[str, Any]]]
+"""Gives a flow that the running lab has recorded, by its id."""
+
 EXAMPLES = (
     ("netlab dig www.shop.test", "ask the lab's resolver, 127.0.0.1:5300"),
     ("netlab dig shop.test MX @127.0.53.3", "ask one of the lab's nameservers"),
     ("netlab dig -x 127.0.80.1 --short", "the name of an address, and nothing else"),
     ("netlab dig www.shop.test --trace", "from the root down: who was asked what, and what it came to"),
     ("netlab dig www.lame.broken.test --explain", "the one reason why a name does not resolve"),
+    (
+        "netlab dig --recorded 17 --html why.html",
+        "how the lab's resolver came to the answer that `netlab watch` calls 17",
+    ),
 )
 
 
@@ -49,6 +56,8 @@ class Config:
     """Look for the answer here, from the root down, and show each step as it was."""
     explain: bool = False
     """The same as --trace, with what each step means."""
+    recorded: str = ""
+    """The id of a question that the running lab's resolver has recorded in full: show how that was answered."""
     root: Address = Address("127.0.53.1", 5300)
     """A server of the root, for --trace and --explain."""
     json: bool = False
@@ -59,8 +68,11 @@ class Config:
     """Tell servers no more of the name than they need, with --trace (RFC 9156)."""
 
 
-async def run(config: Config, *, addresses: Addresses | None = None) -> int:
+async def run(config: Config, *, addresses: Addresses | None = None, flow: RecordedFlow | None = None) -> int:
     """Ask, show, and give the exit code: 0 where a server answered the question, 1 where it could not, or none did."""
-    from clients.dig.command import Command
+    from clients.dig.command import Command, show_story
+    from clients.dig.steps import Story
 
+    if config.recorded and flow is not None:
+        return show_story(config, Story.of_flow(await flow(config.recorded), config.recorded))
     return await Command(config).run(addresses)

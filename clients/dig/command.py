@@ -10,9 +10,9 @@ from time import time
 
 from clients.dig import Addresses, Config
 from clients.dig.show import as_json, dig_like, short
-from clients.dig.steps import explained, page
+from clients.dig.steps import Story, explained, page
 from netlab.clock import SystemClock
-from netlab.cores.dns_codes import PTR, SERVFAIL, A, rcode_name, type_number
+from netlab.cores.dns_codes import PTR, A, type_number
 from netlab.cores.dns_message import CD, RD, TC, Edns, Message, Question
 from netlab.cores.dns_names import from_text, reverse
 from netlab.cores.resolution import Resolved, Resolver
@@ -26,6 +26,7 @@ from netlab.net.resolve import SystemResolver, known, resolve
 from netlab.net.tasks import Tasks
 from netlab.policy.dns_cache import DnsCache
 from netlab.policy.dns_servers import ServerBook
+from netlab.text import escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +105,24 @@ class Command:
                 ask = steps.send(await asker.ask(ask))
         except StopIteration as ended:
             resolved = ended.value
-        self._show_steps(resolved)
-        return 1 if resolved.rcode == SERVFAIL else 0
+        return show_story(config, Story.of(resolved))
 
-    def _show_steps(self, resolved: Resolved) -> None:
-        trace = resolved.trace
-        assert trace is not None  # every resolution leaves one
-        if self.config.html is not None:
-            self.config.html.write_text(page(resolved), encoding="utf-8")
-        if self.config.json:
-            answer = {"rcode": rcode_name(resolved.rcode), "answer": short(resolved.answer), "error": resolved.error}
-            print(json.dumps(answer | {"trace": trace.as_json(), "queries": trace.queries()}))
-            return
-        print("\n".join(explained(trace) if self.config.explain else trace.lines()))
-        print(f"\n{rcode_name(resolved.rcode)} after {trace.queries()} queries", end="")
-        print(f": {resolved.error[1]} (extended error {resolved.error[0]})" if resolved.error else "")
-        for line in short(resolved.answer):
+
+def show_story(config: Config, story: Story) -> int:
+    """The steps to an answer, as they are wanted; the exit code."""
+    trace = story.trace
+    if config.html is not None:
+        config.html.write_text(page(story), encoding="utf-8")
+    if config.json:
+        answer = {"rcode": story.rcode, "answer": story.answer, "error": story.error}
+        print(json.dumps(answer | {"trace": trace.as_json(), "queries": trace.queries()}))
+    else:
+        print("\n".join(explained(trace) if config.explain else map(escape, trace.lines())))
+        print(f"\n{story.rcode} after {trace.queries()} queries", end="")
+        print(f": {escape(story.error[1])} (extended error {story.error[0]})" if story.error else "")
+        for line in story.answer:
             print(f"  {line}")
+    return 1 if story.rcode == "SERVFAIL" else 0
 
 
 def read_words(config: Config) -> Wish:

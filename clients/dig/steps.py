@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from html import escape as to_html
+from typing import Any
 
+from clients.dig.show import short
 from netlab.cores.dns_codes import rcode_name, type_name
 from netlab.cores.dns_names import to_text
 from netlab.cores.resolution import Resolved
 from netlab.cores.resolution_trace import Asked, Step, Trace, described
+from netlab.errors import UsageError
 from netlab.text import escape
 
 MEANINGS = {
@@ -23,6 +27,36 @@ MEANINGS = {
     "no answer in time": "it was waited for as long as its earlier answers suggest, then the next one is asked",
     "does not know EDNS": "asked again without (RFC 6891 7)",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What came of a question, and how; `error` is an Extended DNS Error."""
+
+    trace: Trace
+    rcode: str
+    answer: list[str]
+    error: tuple[int, str] | None
+
+    @classmethod
+    def of(cls, resolved: Resolved) -> Story:
+        assert resolved.trace is not None  # every resolution leaves one
+        return cls(resolved.trace, rcode_name(resolved.rcode), short(resolved.answer), resolved.error)
+
+    @classmethod
+    def of_flow(cls, flow: Mapping[str, Any], flow_id: str) -> Story:
+        """Of a flow of the resolver, as its record has it; UsageError where that has no steps."""
+        for event in flow.get("events") or ():
+            fields = event["fields"]
+            if event["name"] == "name.resolved":
+                error = (int(fields["error"][0]), str(fields["error"][1])) if fields["error"] else None
+                return cls(
+                    Trace.from_json(fields["trace"]), fields["rcode"], list(map(escape, fields["answer"])), error
+                )
+        raise UsageError(
+            f"flow {flow_id} has no steps of a resolution: it is a {flow.get('kind')} flow recorded at level"
+            f" {flow.get('level')}; `netlab serve resolver --record full` keeps the steps of every question"
+        )
 
 
 def meaning(step: Step | Asked) -> str:
@@ -61,12 +95,13 @@ ul {{ list-style: none; padding-left: 1.4em; border-left: 2px solid #8884 }}
 """
 
 
-def page(resolved: Resolved) -> str:
+def page(story: Story) -> str:
     """One page, no scripts; everything that came from afar is escaped."""
-    trace = resolved.trace
-    assert trace is not None  # every resolution leaves one
+    trace = story.trace
     title = f"{to_text(trace.question.name)} {type_name(trace.question.type)}"
-    outcome = rcode_name(resolved.rcode) + (f": {resolved.error[1]}" if resolved.error else "")
+    outcome = (
+        story.rcode + (f": {story.error[1]}" if story.error else "") + "".join(f" {each}" for each in story.answer)
+    )
     return PAGE.format(title=to_html(title), outcome=to_html(outcome), tree=_tree(trace))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from netlab.config import positional
 from netlab.control import OneLab, reach
@@ -14,7 +15,7 @@ from netlab.errors import UsageError
 from netlab.text import size
 
 EXAMPLES = (
-    ("netlab resolver", "how much it knows"),
+    ("netlab resolver", "how much it knows, what it was asked and what came of it"),
     ("netlab resolver dump", "all of it, a record a line with its rank and what is left of its time"),
     ("netlab resolver flush www.shop.test", "forget one name"),
     ("netlab resolver flush-tree test", "and all below"),
@@ -49,7 +50,21 @@ async def run(config: Config) -> int:
     else:
         done = [f"{told[what]} {what}; " for what in ("forgotten", "learnt") if what in told]
         print(f"{''.join(done)}{told['entries']} entries known, {size(told['bytes'])}")
+        if config.action == "status":
+            print("\n".join(_counted(told)))
     return 1 if told.get("forgotten", told.get("learnt", 1)) == 0 else 0
+
+
+def _counted(told: Mapping[str, Any]) -> Iterator[str]:
+    """The statistics, a line for each kind."""
+    hits, servers = told["hits"], dict(told["servers"])
+    mean = servers.pop("mean_rtt")
+    for kind in ("questions", "answers", "rcodes", "unanswered"):
+        yield f"{kind:<10}  {', '.join(f'{count} {name}' for name, count in told[kind].items())}".rstrip()
+    asked = ", ".join(f"{count} {name}" for name, count in servers.items())
+    yield f"{'servers':<10}  {asked}{'' if mean is None else f', {mean * 1000:.1f} ms on average'}"
+    if hits is not None:
+        yield f"{'hits':<10}  {hits:.1%}"
 
 
 def _lines(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from netlab.cores.resolution_trace import Trace
 from netlab.flow import Event
 from netlab.inspect.record import FlowRecord
 from netlab.tape import Side
@@ -106,7 +107,9 @@ def _event(event: Event, started: float) -> Iterator[str]:
     span = f"  bytes {event.start}-{event.end}" if event.end > event.start else ""
     yield f"+{duration(event.time - started):<8} {event.side:<6}  {escape(event.name)}{span}"
     for key, value in event.fields.items():
-        if key in ("fields", "trailers") and isinstance(value, list):
+        if key == "trace" and event.name == "name.resolved":
+            yield from (f"    {escape(line)}" for line in Trace.from_json(value).lines())
+        elif key in ("fields", "trailers") and isinstance(value, list):
             yield from (f"    {escape(name)}: {escape(text)}" for name, text in value)
         elif value not in (None, "", [], {}):
             text = value if isinstance(value, str) else json.dumps(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from random import Random
 
@@ -87,7 +88,7 @@ class Query:
         if flow.level:
             flow.label = f"{to_text(ask.question.name)} {type_name(ask.question.type)} @{ask.address}"
         loop = asyncio.get_running_loop()
-        self._began, self._case_lost = loop.time(), False
+        self._began, self._case_lost = time.monotonic(), False
         self._call: UdpCall | _Replies | None = None
         self._timer = loop.call_later(ask.timeout, self._end, Outcome.TIMEOUT, "no answer in time")
 
@@ -111,7 +112,7 @@ class Query:
             problem = rcode_name(reply.rcode)
         flow.end(outcome, problem)
         if then is not None:
-            taken = asyncio.get_running_loop().time() - self._began
+            taken = time.monotonic() - self._began  # a loop's own time may be that of the turn's beginning
             then(Result(self._asker.clock.now(), reply, taken, problem, flow.sent, self._case_lost))
 
     def _came(self, data: bytes) -> None:

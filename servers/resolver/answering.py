@@ -36,6 +36,7 @@ from netlab.cores.dns_message import (
     serialize,
 )
 from netlab.cores.dns_names import to_text
+from netlab.cores.dns_rdata import show
 from netlab.cores.resolution import Resolved
 from netlab.errors import RemoteProtocolError, UsageError
 from netlab.flow import Flow, Level, Outcome
@@ -152,7 +153,9 @@ class Answering:
         if self.config.rebinding and (why := self.local.rebinds(name.lower(), resolved.answer)):
             resolved = Resolved(REFUSED, error=(FILTERED, why), trace=resolved.trace)
         if flow.full and resolved.trace is not None:
-            flow.note("name.resolved", trace=resolved.trace.as_json())
+            answer = [show(each.type, each.rdata) for each in resolved.answer]
+            rcode, trace = rcode_name(resolved.rcode), resolved.trace.as_json()
+            flow.note("name.resolved", rcode=rcode, answer=answer, error=resolved.error, trace=trace)
         reply = self._finish(query, resolved, flow, send, udp)
         if resolved.queries or resolved.error is not None or query.question[0].type == ANY:
             return  # most names are asked for once: an answer is made ready when it is asked for again

@@ -16,6 +16,8 @@ from netlab.config import Address
 from netlab.cores.dns_codes import TYPES
 from netlab.cores.dns_names import to_text
 from netlab.errors import PeerUnreachable, UsageError
+from netlab.inspect.record import FlowRecord, to_record
+from netlab.inspect.show import page
 from tests.servers.dns.small_internet import dig, free_port, internet
 
 
@@ -100,3 +102,29 @@ async def test_from_the_root_down(tmp_path: Path, capsys: pytest.CaptureFixture[
 async def test_where_nobody_answers(tmp_path: Path) -> None:
     with pytest.raises(PeerUnreachable, match="nothing listens"):
         await run(Config(words=("www.shop.test", "@127.0.53.1"), port=free_port(), tries=1))
+
+
+async def test_how_the_resolver_came_to_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the resolver's own record of a real question: a tree, explained, JSON, a page, and on the flow's."""
+    async with internet(tmp_path) as here:
+        await here.ask("www.lame.broken.test")
+        asked = next(flow for flow in here.resolver.context.flows if flow.label == "www.lame.broken.test. A")
+        told = to_record(asked, whole=True)
+
+        async def recorded(flow_id: str) -> dict[str, Any]:
+            return json.loads(json.dumps(told)) if flow_id == "17" else {"kind": "tcp", "level": "summary"}
+
+        assert await run(Config(recorded="17"), flow=recorded) == 1
+        tree = capsys.readouterr().out
+        assert re.search(
+            r"^  127\.0\.53\.3, for lame\.broken\.test\.: .*  refused: REFUSED in [\d.]+ ms$", tree, re.MULTILINE
+        )
+        assert "(extended error 22)" in tree
+        assert tree.splitlines()[1].strip() in page(FlowRecord.from_json(told), None, [])
+        assert await run(Config(recorded="17", explain=True, html=tmp_path / "page"), flow=recorded) == 1
+        assert "the server will not or cannot answer" in capsys.readouterr().out
+        assert "127.0.53.3, for lame.broken.test." in (tmp_path / "page").read_text()
+        await run(Config(recorded="17", json=True), flow=recorded)
+        assert json.loads(capsys.readouterr().out)["trace"]["steps"][-1]["what"] == "failed"
+        with pytest.raises(UsageError, match="flow 18 has no steps"):
+            await run(Config(recorded="18"), flow=recorded)

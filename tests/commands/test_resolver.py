@@ -13,6 +13,7 @@ import dns.message
 import dns.query
 import pytest
 
+from netlab.control_resolver import together
 from netlab.errors import UsageError
 from netlab.policy.dns_cache import DnsCache
 from tests.netlab_process import Place, place
@@ -37,6 +38,10 @@ def test_what_a_resolver_knows(here: Place, tmp_path: Path) -> None:
             where = int(resolver.url.rpartition(":")[2])
             for name in ("www.own.test", "nope.own.test"):
                 dns.query.udp(dns.message.make_query(name, "A"), "127.0.0.1", port=where, timeout=10)
+            status = here.run("resolver", *lab).stdout
+            assert re.search(r"^questions   2 udp, 0 stream, 0 https$", status, re.MULTILINE)
+            assert re.search(r"^rcodes      1 NOERROR, 1 NXDOMAIN$", status, re.MULTILINE)
+            assert re.search(r"^servers     2 queries, 0 timeouts, [\d.]+ ms on average$", status, re.MULTILINE)
             dump = here.run("resolver", "dump", *lab).stdout
             assert re.search(r"^answer www\.own\.test\. \d+ IN A 192\.0\.2\.1$", dump, re.MULTILINE)
             assert re.search(r"^answer nxdomain nope\.own\.test\. TYPE0 own\.test\. \d+ IN SOA", dump, re.MULTILINE)
@@ -48,6 +53,14 @@ def test_what_a_resolver_knows(here: Place, tmp_path: Path) -> None:
             assert here.run("resolver", "flush-tree", "test", *lab).stdout.endswith("0 entries known, 0 B\n")
             kept.write_text("gossip www.own.test. 900 IN A 192.0.2.1\n")
             assert "line 1 does not begin with a rank" in here.run("resolver", "load", str(kept), *lab).stderr
+
+
+def test_what_workers_tell_is_added_up() -> None:
+    one = {"entries": 2, "hits": 0.5, "rcodes": {"NOERROR": 3}, "servers": {"queries": 2, "mean_rtt": None}}
+    other = {"entries": 1, "hits": 1.0, "rcodes": {"NXDOMAIN": 1}, "servers": {"queries": 1, "mean_rtt": 0.2}}
+    whole = {"entries": 3, "hits": 0.75, "rcodes": {"NOERROR": 3, "NXDOMAIN": 1}}
+    assert together([one, other]) == whole | {"servers": {"queries": 3, "mean_rtt": 0.2}}
+    assert together([{"lines": ["a"]}, {"lines": ["b"]}]) == {"lines": ["a", "b"]}
 
 
 def test_a_line_that_is_no_record_is_named() -> None:

@@ -15,7 +15,9 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import httpx
+import pytest
 
+from netlab.errors import UsageError
 from servers.resolver.config import Forward
 from tests.servers.dns.small_internet import SECONDS, answers, exchange, framed, internet, stream
 
@@ -136,12 +138,58 @@ async def test_private_addresses_of_public_names_are_not_passed_on(tmp_path: Pat
 async def test_a_zone_is_forwarded_and_the_rest_is_not(tmp_path: Path) -> None:
     async with internet(tmp_path) as other:
         port = other.endpoints["dns"]
-        forwarding = {"forward": (Forward(b"\4shop\4test\0", "127.0.0.1", port),)}
-        async with internet(tmp_path, **forwarding) as third:
+        rules = ("shop.test=127.0.0.1:{}", "iot.test=tcp://127.0.0.1:{}", "ws.test=localhost:9")
+        forwarding = tuple(Forward.parse(rule.format(port)) for rule in rules)
+        async with internet(tmp_path, forward=forwarding) as third:
             assert answers(await third.ask("www.shop.test")) == ["www.shop.test. A 127.0.80.1"]
-            assert answers(await third.ask("echo.ws.test")) == ["echo.ws.test. A 127.0.81.1"]
+            assert answers(await third.ask("broker.iot.test")) == ["broker.iot.test. A 127.0.82.1"]
+            assert answers(await third.ask("www.liar.broken.test")) == ["www.liar.broken.test. A 127.0.80.9"]
             asked = [flow.label for flow in third.resolver.context.flows if flow.parent is not None]
-            assert sum("@127.0.0.1" in label for label in asked) == 1
+            assert sum(f"@127.0.0.1:{port}" in label for label in asked) == 1
+            assert sum(f"@tcp://127.0.0.1:{port}" in label for label in asked) == 1
+            assert (await third.ask("echo.ws.test")).rcode() == dns.rcode.SERVFAIL  # another port: nobody is there
+
+
+@pytest.mark.parametrize(("text", "says"), [("shop.test", "no '='"), (".=dns.test:53", "is no IP address")])
+def test_what_is_no_forwarding_is_said(text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        Forward.parse(text)
+
+
+async def test_who_has_waited_gets_what_was_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 8767 5: before the servers have failed, an answer behind its time is given; and asked for they are again."""
+    monkeypatch.setattr("servers.resolver.recursion.CLIENT_PATIENCE", 0.05)
+    async with internet(tmp_path) as here:
+        fresh = await here.ask("www.slow.broken.test")  # the server takes half a second
+        here.clock.jump(400)
+        stale = await here.ask("www.slow.broken.test")
+        assert answers(stale) == answers(fresh)
+        assert stale.answer[0].ttl == 30
+        (error,) = (option for option in stale.options if isinstance(option, dns.edns.EDEOption))
+        assert error.code == 3
+        assert here.resolver.answering.statistics.as_json()["answers"]["stale"] == 1
+        while here.resolver.answering.recursion.under_way:  # it is still looked for
+            await asyncio.sleep(0)
+        renewed = await here.ask("www.slow.broken.test")
+        assert renewed.answer[0].ttl == 300
+        assert not renewed.options
+
+
+async def test_questions_are_counted(tmp_path: Path) -> None:
+    async with internet(tmp_path) as here:
+        for name in ("www.shop.test", "www.shop.test", "localhost", "nope.shop.test"):
+            await here.ask(name)
+        query = framed(dns.message.make_query("www.shop.test", "A").to_wire())
+        await stream(("127.0.0.1", here.endpoints["dns"]), query, 1)
+        await exchange(("127.0.0.1", here.endpoints["dns"]), b"\0" * 15)
+        told = here.resolver.answering.statistics.as_json()
+        assert told["questions"] == {"udp": 5, "stream": 1, "https": 0}
+        assert told["answers"] == {"ready": 0, "cached": 2, "recursive": 2, "local": 1, "joined": 0, "stale": 0}
+        assert (told["hits"], told["unanswered"]["malformed"]) == (0.6, 1)
+        assert told["rcodes"] == {"NOERROR": 4, "NXDOMAIN": 1}
+        assert told["servers"]["queries"] == sum(
+            flow.parent is not None and flow.kind == "dns" and "@" in flow.label for flow in here.resolver.context.flows
+        )
 
 
 async def test_strangers_are_refused_and_the_hasty_are_not_answered(tmp_path: Path) -> None:
