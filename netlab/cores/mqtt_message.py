@@ -18,6 +18,8 @@ class Message:
         "_topic",
         "_written",
         "expires",
+        "holders",
+        "key",
         "payload",
         "properties",
         "publisher",
@@ -45,6 +47,7 @@ class Message:
                 self.expires = now + seconds
             properties = {name: value for name, value in properties.items() if name not in NOT_FORWARDED}
         self.properties = properties
+        self.key = self.holders = 0  # of the store that keeps it, and how many deliveries it keeps it for
         self._topic = b""
         self._block: bytes | None = None
         self._written: dict[tuple[int, int, tuple[int, ...], int], tuple[bytes, bytes]] | None = None

@@ -5,11 +5,15 @@ from __future__ import annotations
 from servers.mqtt.config import Config
 from servers.mqtt.server import Server
 
-__all__ = ["EXAMPLES", "WORKERS", "Config", "Server"]
+__all__ = ["EXAMPLES", "IN_THE_LAB", "WORKERS", "Config", "Server"]
 
 EXAMPLES = (
     ("netlab serve mqtt", "a broker on 127.0.0.1:1883"),
+    ("netlab serve mqtt --store broker.db", "sessions and retained messages survive it"),
     ("mosquitto_sub -t 'home/#' -v", "listen to it"),
     ("mosquitto_pub -t home/lamp -m on -r", "and say something, to be kept for whoever comes later"),
 )
 WORKERS = False  # one broker knows all sessions
+
+IN_THE_LAB = {"store": "state"}
+"""What `netlab up` sets unless a file says otherwise."""

@@ -12,6 +12,7 @@ from netlab.cores.mqtt_packets import Publish
 from netlab.cores.mqtt_session import Delivery
 from netlab.cores.mqtt_topics import TopicTree
 from netlab.service import Context
+from netlab.stores.mqtt import Everything, MqttStore
 from servers.mqtt.client import Client
 from servers.mqtt.config import Config
 from servers.mqtt.outbox import Outbox
@@ -22,16 +23,31 @@ from servers.mqtt.statistics import Statistics
 class Broker:
     """Clients by their identifiers, the routes between them, and retained messages."""
 
-    def __init__(self, config: Config, context: Context) -> None:
+    def __init__(self, config: Config, context: Context, store: MqttStore | None = None) -> None:
         self.config, self.context = config, context
         self.now = context.clock.now
         self.clients: dict[str, Client] = {}
         self.routes = Routes()
         self.retained: TopicTree[Message] = TopicTree()
         self.statistics = Statistics(self.now())
-        self.outbox = Outbox()
+        self.store = store
+        self.outbox = Outbox(store)
         self._due: list[tuple[float, int, Client]] = []  # a heap of when to look at a client again
         self._numbers = 0
+        if store is not None:
+            self._restore(store.load())
+
+    def _restore(self, everything: Everything) -> None:
+        """Go on where the process before was; who was connected to it is away since now."""
+        now = self.now()
+        for kept in everything.sessions:
+            client = self.clients[kept.session.client_id] = Client(self, kept.session.client_id)
+            client.session, client.expiry, client.kept = kept.session, kept.expiry, self.store
+            self.routes.restore(client)
+            client.ends = kept.ends if kept.ends < math.inf else now + kept.expiry
+            self.look(client, now)
+        for message in everything.retained:
+            self.retained.put(message.topic, "", message)
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -59,7 +75,7 @@ class Broker:
             link, session = client.link, client.session
             if qos > above:
                 qos = above
-            if link is None or not link.simple or identifiers or no_local or (
+            if link is None or not link.simple or identifiers or no_local or client.kept is not None or (
                 qos and (session.queue or session.resending or session.in_flight >= session.window)
             ):  # fmt: skip
                 self._deliver(way, message)
@@ -121,13 +137,19 @@ class Broker:
     def retain(self, message: Message) -> None:
         """The topic's last word from now on; without a payload there is none any more [MQTT-3.3.1-6]."""
         if not message.payload:
-            self.retained.remove(message.topic, "")
+            self.unretain(message.topic)
             return
         most = self.config.max_retained
         if most and len(self.retained) >= most and self.retained.get(message.topic, "") is None:
             self.statistics.dropped += 1
             return
         self.retained.put(message.topic, "", message)
+        if self.store is not None:
+            self.store.retained(message)
+
+    def unretain(self, topic: str) -> None:
+        if self.retained.remove(topic, "") is not None and self.store is not None:
+            self.store.unretained(topic)
 
     def retained_for(self, pattern: str) -> Iterator[Message]:
         """The retained messages of a filter; those whose time is over are let go."""
@@ -136,7 +158,7 @@ class Broker:
             if message.expires > now:
                 yield message
             else:
-                self.retained.remove(message.topic, "")
+                self.unretain(message.topic)
 
     # -- clients ---------------------------------------------------------------------------------------------------
 
@@ -164,6 +186,8 @@ class Broker:
         if client.will is not None:
             client.will_due = now + min(client.will_delay, client.expiry)  # [MQTT-3.1.3-9]
         client.ends = now + client.expiry
+        if client.kept is not None and client.expiry:
+            client.kept.session(client.client_id, client.expiry, client.ends)
         self.look(client, now)
 
     def look(self, client: Client, now: float) -> None:
@@ -202,6 +226,8 @@ class Broker:
         if self.clients.get(client.client_id) is client:
             del self.clients[client.client_id]
         session = client.session
+        if client.kept is not None:
+            client.kept.gone(session)
         for pattern in list(session.subscriptions):
             self.routes.remove(client, pattern)
         # another member of a group gets what this one has not acknowledged, but not at QoS 2, where it may have been

@@ -11,6 +11,7 @@ from netlab.cores.mqtt_packets import Will
 from netlab.cores.mqtt_session import Delivery, Session
 
 if TYPE_CHECKING:
+    from netlab.stores.mqtt import MqttStore
     from servers.mqtt.broker import Broker
     from servers.mqtt.link import Link
 
@@ -20,13 +21,14 @@ AWAY = "away"
 class Client:
     """The session outlives the link; both ends are the broker's to decide."""
 
-    __slots__ = ("broker", "ends", "expiry", "link", "session", "user", "will", "will_due")
+    __slots__ = ("broker", "ends", "expiry", "kept", "link", "session", "user", "will", "will_due")
 
     def __init__(self, broker: Broker, client_id: str) -> None:
         self.broker = broker
         self.session = Session(client_id)
         self.link: Link | None = None
         self.user = ""
+        self.kept: MqttStore | None = None  # where what happens to the session is written down
         self.expiry = 0.0  # seconds that the session stays without a connection; inf: for ever
         self.ends = math.inf  # lab time at which it does
         self.will: Will | None = None
@@ -50,9 +52,14 @@ class Client:
         if qos:
             delivery = Delivery(message, qos, retain, identifiers, shared)
             if link is not None and not session.queue and not session.resending and session.in_flight < session.window:
-                link.transmit(session.start(delivery), delivery)
+                packet_id = session.start(delivery)
+                if self.kept is not None:
+                    self.kept.delivered(session.client_id, delivery, packet_id)
+                link.transmit(packet_id, delivery)
             elif self.room(message):
                 session.wait(delivery)
+                if self.kept is not None:
+                    self.kept.delivered(session.client_id, delivery, 0)
         elif link is not None:
             link.send_at_most_once(message, retain, identifiers)
         elif self.broker.config.queue_qos0 and self.room(message):
@@ -69,7 +76,9 @@ class Client:
         self.broker.statistics.dropped += 1
         match config.queue_full:
             case "drop-oldest":
-                session.dequeue()
+                oldest = session.dequeue()
+                if self.kept is not None and oldest.qos:
+                    self.kept.settled(session.client_id, oldest)
                 return True
             case "disconnect":
                 if self.link is not None:
@@ -84,10 +93,18 @@ class Client:
         now = self.broker.now()
         for packet_id, delivery, again in self.session.ready():
             if delivery.message.expires <= now and not again:  # [MQTT-3.3.2-5]
-                self.session.abandon(packet_id)
+                self.abandon(packet_id, delivery)
                 self.broker.statistics.expired += 1
-            else:
-                link.transmit(packet_id, delivery, again=again)
+                continue
+            if self.kept is not None and delivery.qos and not again:
+                self.kept.started(self.client_id, delivery, packet_id)
+            link.transmit(packet_id, delivery, again=again)
+
+    def abandon(self, packet_id: int, delivery: Delivery) -> None:
+        """It will not be delivered."""
+        self.session.abandon(packet_id)
+        if self.kept is not None and delivery.qos:
+            self.kept.settled(self.client_id, delivery)
 
     def __repr__(self) -> str:
         return f"<Client {self.client_id!r} {'connected' if self.link is not None else AWAY}>"

@@ -46,6 +46,12 @@ class Config:
     """Topic aliases that a client may use; 0 is none."""
     topic_levels: int = 200
     """Levels that a topic may have; 0 is no limit."""
+    store: str = "memory"
+    """Where sessions and retained messages are kept: the path of a SQLite file, state (mqtt.db in the state directory),
+    or memory.
+    """
+    durable: bool = False
+    """Keep what was acknowledged also when the power fails: each commit waits for the disk."""
     queue_messages: int = 100_000
     """Messages that wait for one client; 0 is no limit."""
     queue_bytes: Size = 64 << 20

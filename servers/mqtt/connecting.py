@@ -85,6 +85,9 @@ def take_up(link: Link, client: Client, packet: Connect) -> None:
         client.expiry = broker.kept_for(properties.get("session_expiry_interval", 0))
     else:
         client.expiry = 0.0 if packet.clean_start else broker.kept_for(None)
+    if client.expiry and broker.store is not None:
+        client.kept = broker.store
+        client.kept.session(client.client_id, client.expiry, math.inf)
     link.alias_maximum = properties.get("topic_alias_maximum", 0)
     link.simple = not link.alias_maximum and link.core.peer_packet_size >= LARGEST_PACKET
     link.keep_alive = keep_alive(packet, broker.config.max_keep_alive) * 1.5  # [MQTT-3.1.2-22]

@@ -62,6 +62,8 @@ def publish(link: Link, packet: Publish) -> None:
     elif qos:
         if reason < 0x80:
             client.session.accept(packet_id, reason)
+            if client.kept is not None:
+                client.kept.received(client.client_id, packet_id, reason)
         link.core.acknowledge(0x50, packet_id, reason)
 
 
@@ -69,39 +71,53 @@ def puback(link: Link, packet: Puback) -> None:
     client = link.client
     assert client is not None
     session = client.session
-    if session.puback(packet.packet_id) is None:
+    delivery = session.puback(packet.packet_id)
+    if delivery is None:
         unsolicited(link, "PUBACK", packet.packet_id)
-    elif session.queue or session.resending:
+        return
+    if client.kept is not None:
+        client.kept.settled(session.client_id, delivery)
+    if session.queue or session.resending:
         client.go_on()
 
 
 def pubrec(link: Link, packet: Pubrec) -> None:
-    client = here(link)
-    packet_id = packet.packet_id
-    if client.session.pubrec(packet_id, refused=packet.reason >= 0x80) is not None:
-        if packet.reason < 0x80:
-            link.core.acknowledge(0x62, packet_id)
-        else:
+    client, packet_id = here(link), packet.packet_id
+    refused = packet.reason >= 0x80
+    delivery = client.session.pubrec(packet_id, refused=refused)
+    if delivery is not None:
+        if client.kept is not None:
+            client.kept.settled(client.client_id, delivery)
+            if not refused:
+                client.kept.released(client.client_id, packet_id)
+        if refused:
             client.go_on()
+        else:
+            link.core.acknowledge(0x62, packet_id)
     elif packet_id in client.session.released:  # said twice, answered twice
         link.core.acknowledge(0x62, packet_id)
     elif packet_id in client.session.unacknowledged:
         unsolicited(link, "PUBREC", packet_id)
-    elif packet.reason < 0x80:
+    elif not refused:
         link.core.acknowledge(0x62, packet_id, Reason.PACKET_ID_NOT_FOUND)
 
 
 def pubrel(link: Link, packet: Pubrel) -> None:
-    known = here(link).session.release(packet.packet_id)
+    client = here(link)
+    known = client.session.release(packet.packet_id)
+    if known and client.kept is not None:
+        client.kept.forgotten(client.client_id, packet.packet_id)
     link.core.acknowledge(0x70, packet.packet_id, 0 if known else Reason.PACKET_ID_NOT_FOUND)
 
 
 def pubcomp(link: Link, packet: Pubcomp) -> None:
     client = here(link)
-    if client.session.pubcomp(packet.packet_id):
-        client.go_on()
-    else:
+    if not client.session.pubcomp(packet.packet_id):
         unsolicited(link, "PUBCOMP", packet.packet_id)
+        return
+    if client.kept is not None:
+        client.kept.completed(client.client_id, packet.packet_id)
+    client.go_on()
 
 
 def unsolicited(link: Link, name: str, packet_id: int) -> None:

@@ -11,7 +11,7 @@ from netlab.cores.mqtt_message import Message
 from netlab.cores.mqtt_packets import Packet
 from netlab.cores.mqtt_session import Delivery
 from netlab.cores.mqtt_wire import TWO, write_text, write_variable
-from netlab.errors import RemoteProtocolError
+from netlab.errors import RemoteProtocolError, StoreFailed
 from netlab.flow import Flow, Outcome
 from netlab.net.connection import Connection
 from servers.mqtt.handling import HANDLERS
@@ -31,11 +31,13 @@ class Link(Connection):
     __slots__ = (
         "_aliases",
         "alias_maximum",
+        "bound",
         "broker",
         "client",
         "core",
         "dirty",
         "finished",
+        "holding",
         "keep_alive",
         "most",
         "mqtt",
@@ -57,6 +59,8 @@ class Link(Connection):
         self.shadow: Core | None = None  # at level full: reads what we write, so that the flow can tell
         self.pending = 0  # bytes given and not yet written
         self.dirty = False  # in the outbox
+        self.bound = False  # something of it must not be sent before what it rests on is kept
+        self.holding = 0  # pieces that are held back for that
         self.finished = False  # nothing that came is looked at any more
         self.version5 = False
         self.simple = True  # no aliases, no bound on packets: what others get is good for this one, too
@@ -85,6 +89,7 @@ class Link(Connection):
                 break
         self.broker.statistics.packets_received += len(events)
         if self.core.out:
+            self.bound = True
             self.touch()
 
     def violated(self, error: RemoteProtocolError) -> None:
@@ -134,13 +139,14 @@ class Link(Connection):
             self.give_numbered(packet_id, head, tail)
         else:
             assert self.client is not None
-            self.client.session.abandon(packet_id)  # as if it had been delivered [MQTT-3.1.2-25]
+            self.client.abandon(packet_id, delivery)  # as if it had been delivered [MQTT-3.1.2-25]
             self.broker.statistics.dropped += 1
 
     def give_numbered(self, packet_id: int, head: bytes, tail: bytes) -> None:
         """A PUBLISH above QoS 0: what stands before and behind its packet identifier."""
         self.core.out += (head, TWO[packet_id], tail)
         self.pending += len(head) + len(tail) + 2
+        self.bound = True
         if not self.dirty:
             self.touch()
 
@@ -181,14 +187,20 @@ class Link(Connection):
 
     def flush(self) -> None:
         """Write what has gathered, in pieces that are bounded; a client that does not read keeps it waiting."""
-        self.dirty = False
+        self.dirty = self.bound = False
         out = self.core.out
-        if self.writing_paused or not out or self.transport is None:
+        if self.writing_paused or self.transport is None or self.transport.is_closing():
             return
         if self.pending <= PIECE:
             self.pending = 0
-            self.write(self.core.outgoing())
-            return
+            if out:
+                self.write(self.core.outgoing())
+        else:
+            self._write_pieces(out)
+        if self.finished and not out:
+            self.part()
+
+    def _write_pieces(self, out: list[bytes]) -> None:
         while out and not self.writing_paused:
             size = count = 0
             for part in out:
@@ -199,6 +211,28 @@ class Link(Connection):
             self.write(b"".join(out[:count]))
             del out[:count]
         self.pending = sum(map(len, out))
+
+    def take(self) -> bytes:
+        """What has gathered, to be given back with `send_held`."""
+        self.dirty = self.bound = False
+        self.pending = 0
+        return self.core.outgoing()
+
+    def send_held(self, data: bytes) -> None:
+        """What it rests on is kept now."""
+        if self.transport.is_closing():
+            return
+        if data:
+            self.write(data)
+        if self.finished and not self.holding and not self.core.out:
+            self.part()
+
+    def fail(self, error: StoreFailed) -> None:
+        """What was to be acknowledged is not kept: the client hears nothing of it, and will send it again."""
+        for flow in (self.mqtt, self.flow):
+            if flow is not None and not flow.outcome:
+                flow.outcome, flow.result = Outcome.ERROR, str(error)
+        self.abort()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -220,8 +254,11 @@ class Link(Connection):
         self.finished, self.core.stage = True, Stage.CLOSED
         self.leave(with_will=with_will)
         self.core.conclude()
-        self.flush()
-        if not self.lingering and self.transport is not None and not self.transport.is_closing():
+        self.touch()
+
+    def part(self) -> None:
+        """All is said."""
+        if not self.lingering and not self.transport.is_closing():
             self.linger()
 
     def leave(self, *, with_will: bool = True) -> None:

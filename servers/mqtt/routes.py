@@ -94,8 +94,20 @@ class Routes:
 
     def add(self, client: Client, pattern: str, subscription: Subscription) -> None:
         """A new subscription, or another one in place of an old one [MQTT-3.8.4-3]."""
+        known = client.session.subscriptions.get(pattern) == subscription
         self.count += pattern not in client.session.subscriptions
         client.session.subscriptions[pattern] = subscription
+        if client.kept is not None and not known:
+            client.kept.subscribed(client.client_id, pattern, subscription)
+        self._put(client, pattern, subscription)
+
+    def restore(self, client: Client) -> None:
+        """The subscriptions of a session that was kept."""
+        for pattern, subscription in client.session.subscriptions.items():
+            self.count += 1
+            self._put(client, pattern, subscription)
+
+    def _put(self, client: Client, pattern: str, subscription: Subscription) -> None:
         share = shared(pattern)
         if share is None:
             self._filters.put(pattern, client.client_id, Subscriber(client, subscription))
@@ -113,6 +125,8 @@ class Routes:
         if client.session.subscriptions.pop(pattern, None) is None:
             return False
         self.count -= 1
+        if client.kept is not None:
+            client.kept.unsubscribed(client.client_id, pattern)
         share = shared(pattern)
         if share is None:
             self._filters.remove(pattern, client.client_id)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from netlab.cores.mqtt import Limits
+from netlab.errors import StoreFailed, UsageError
+from netlab.net.certs import state_directory
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.sweep import Sweep
 from netlab.net.tasks import Tasks
 from netlab.service import Context
+from netlab.stores.mqtt import MqttStore
 from servers.mqtt.broker import Broker
 from servers.mqtt.config import Config
 from servers.mqtt.link import Link
@@ -26,7 +30,8 @@ class Server:
         self.config, self.context = config, context
         self.tasks = Tasks("mqtt")
         self.gate = Gate(GateLimits(connections=config.max_connections))
-        self.broker = Broker(config, context)
+        self.store = open_store(config, context)
+        self.broker = Broker(config, context, self.store)
         self.topics: dict[bytes, str] = {}
         self.limits = Limits(
             packet_size=config.max_packet_size,
@@ -63,3 +68,18 @@ class Server:
 
     def closed(self) -> None:
         self._sweep.close()
+        if self.store is not None:
+            self.store.close()
+
+
+def open_store(config: Config, context: Context) -> MqttStore | None:
+    """Where the settings say that sessions are kept; UsageError says why it cannot be."""
+    if config.store == "memory":
+        return None
+    path = Path(config.store).expanduser()
+    if config.store == "state":
+        path = (context.state or state_directory()) / "mqtt.db"
+    try:
+        return MqttStore(path, durable=config.durable)
+    except StoreFailed as error:
+        raise UsageError(f"--store: {error}") from None
