@@ -24,6 +24,9 @@ Address = IPv4Address | IPv6Address
 LABEL = "synthesized by netlab from what it read and wrote; segments, acknowledgements and handshake are made up"
 """The comment on the first packet of every conversation."""
 
+REAL_SYN = "real: the client's SYN as the kernel kept it"
+"""The comment on a packet that was not made up."""
+
 SEGMENTS_PER_ACK = 32
 """Segments of one write before the other side acknowledges, so that what is in flight stays within any window."""
 
@@ -67,6 +70,8 @@ class Conversation:
     reset: bool = False
     comments: tuple[str, ...] = ()
     """On its first packet, behind the label."""
+    syn: bytes = b""
+    """The client's SYN with its IP header as it really was, where the kernel kept it."""
 
 
 class Synthesized(NamedTuple):
@@ -166,6 +171,19 @@ def _segments(conversation: Conversation) -> Iterator[Synthesized]:
         yield from connection.close(conversation.closed_by, reset=conversation.reset)
 
 
+def _is_syn(packet: bytes, wire: _Wire) -> bool:
+    """Whether it is a SYN between these sockets, with nothing between its IP and TCP headers."""
+    address, port = wire.sockets["client"]
+    server = wire.sockets["server"]
+    if len(packet) < 40:
+        return False
+    at, source, protocol = ((packet[0] & 15) * 4, 12, packet[9]) if packet[0] >> 4 == 4 else (40, 8, packet[6])
+    ends = packet[source : source + len(address)], packet[source + len(address) : source + 2 * len(address)]
+    ports = int.from_bytes(packet[at : at + 2], "big"), int.from_bytes(packet[at + 2 : at + 4], "big")
+    is_tcp = protocol == TCP and len(packet) >= at + 20 and packet[at + 13] & (SYN | ACK) == SYN
+    return is_tcp and ends == (address, server[0]) and ports == (port, server[1])
+
+
 class _Connection:
     """Both ends of a TCP connection: what each has sent, in sequence numbers."""
 
@@ -176,6 +194,10 @@ class _Connection:
         # Initial sequence numbers differ between connections of the same sockets, and are the same in every export.
         seed = repr((conversation.client, conversation.server, conversation.started)).encode()
         self._next = {"client": crc32(b"client" + seed), "server": crc32(b"server" + seed)}
+        self._real = conversation.syn if _is_syn(conversation.syn, self.wire) else b""
+        if self._real:
+            at = (self._real[0] & 15) * 4 if self._real[0] >> 4 == 4 else 40
+            self._next["client"] = int.from_bytes(self._real[at + 4 : at + 8], "big")
         self._base = {side: number + 1 for side, number in self._next.items()}  # where the stream's offset 0 stands
 
     def _segment(
@@ -190,6 +212,9 @@ class _Connection:
 
     def syn(self) -> Synthesized:
         self.wire.now -= 2 * _HANDSHAKE_STEP
+        if self._real:
+            self._next["client"] += 1
+            return Synthesized(self.wire.now, self._real, (REAL_SYN,))
         return self._segment("client", SYN, options=self._syn_options())
 
     def _syn_options(self) -> bytes:

@@ -14,6 +14,7 @@ from netlab.config import Flag, positional
 from netlab.control import Control, OneLab, reach
 from netlab.errors import NetlabError, UsageError
 from netlab.filter import Filter, compile_filter
+from netlab.inspect.packet_names import names_by_address
 from netlab.inspect.redact import redacted
 
 EXAMPLES = (
@@ -69,7 +70,7 @@ async def run(config: Config) -> int:
     wanted = compile_filter(config.filter)
     async with reach(config) as control:
         records = await collect(control, config, wanted)
-        form = writer(config.form, by_address(await control.call("addresses")))
+        form = writer(config.form, names_by_address(await control.call("addresses")))
     if config.form != "pcapng" and not config.reveal:
         records = [redacted(record) for record in records]
     write(records, form, None if config.to_stdout else config.file)
@@ -94,15 +95,6 @@ async def _flow(control: Control, name: str) -> Mapping[str, Any] | None:
     except NetlabError:  # the ring has let go of it meanwhile
         return None
     return record
-
-
-def by_address(names: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The lab's address map the other way round: address → names."""
-    found: dict[str, list[str]] = {}
-    for name, addresses in names.items():
-        for address in addresses:
-            found.setdefault(address, []).append(name)
-    return found
 
 
 def writer(form: str, names: Mapping[str, Sequence[str]]) -> Form:

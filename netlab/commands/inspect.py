@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 from captures import applications
 from captures.blocks import Block, Packet, SimplePacket
@@ -17,12 +17,13 @@ from captures.files import blocks
 from captures.inspector import Inspector
 from captures.packet_fields import Facts
 from captures.summary import NOTES
-from netlab.config import Flag, positional
+from netlab.config import Count, Flag, Size, positional
 from netlab.errors import DamagedCapture, NetlabError, UsageError
 from netlab.inspect.packet_statistics import Statistics
 from netlab.inspect.packet_streams import Follow, Handshake, handshake_line, piece_record, piece_text
 from netlab.inspect.packet_views import heading, hexadecimal, line, masked, record, tree
-from netlab.text import escape
+from netlab.inspect.packet_writing import PacketWriting
+from netlab.text import counted, escape
 
 EXAMPLES = (
     ("netlab inspect lab.pcapng", "a line for each packet"),
@@ -33,15 +34,27 @@ EXAMPLES = (
     ("netlab inspect lab.pcapng --notes", "what is odd: retransmissions, resets, zero windows"),
     ("netlab inspect lab.pcapng --statistics", "how much, of what, between whom"),
     ("netlab export --pcapng - | netlab inspect -", "what a running lab carries"),
+    ("sudo netlab inspect lo --capture 'tcp port 8080'", "an interface, as it happens"),
+    ("sudo netlab inspect eth0 --write day.pcapng --file-size 10MB --files 5 -q", "its newest 50 MB"),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     source: Annotated[str, positional]
-    """A capture file (pcapng or pcap, compressed with gzip or not), - for standard input."""
+    """A capture file (pcapng or pcap, compressed with gzip or not), - for standard input, or an interface."""
     filter: Annotated[str, Flag("-Y", "-f")] = ""
     """Only packets that match (docs/packets.md has the grammar): `http.response.code >= 400`."""
+    capture: str = ""
+    """Of an interface only these packets, filtered in the kernel: `tcp port 8080 and host 10.0.0.1`."""
+    write: Path | None = None
+    """Write the packets that match to this file, as pcapng."""
+    file_size: Size = 0
+    """With --write: go on in another file (FILE-2, FILE-3 …) when one has so many bytes; 0 never does."""
+    files: Count = 10
+    """With --file-size: keep only so many of the newest files."""
+    quiet: Annotated[bool, Flag("-q")] = False
+    """With --write: print nothing."""
     packet: int = 0
     """Only the packet of this number, as a tree."""
     tree: bool = False
@@ -86,14 +99,21 @@ class Config:
 def run(config: Config) -> int:
     """Read to the end, or to the damage, which is a failure that says where it is."""
     wanted = compile_display_filter(config.filter)
-    view = _view(config, Inspector(config.ports))
     with ExitStack() as stack:
-        source = _open(config.source, stack)
+        source, writing = _source(config, stack), _writing(config, stack)
+        view = _view(config, Inspector(config.ports))
         try:
-            for packet in _packets(blocks(source)):
-                facts = Facts(view.inspector.add(packet), view.inspector.first)
+            for block in source:
+                if not isinstance(block, (Packet, SimplePacket)):
+                    if writing is not None:
+                        writing.beside(block)
+                    continue
+                facts = Facts(view.inspector.add(block), view.inspector.first)
                 if (not config.packet or facts.seen.number == config.packet) and wanted(facts):
-                    view.show(facts)
+                    if writing is not None:
+                        writing.packet(block)
+                    if not config.quiet:
+                        view.show(facts)
                 if facts.seen.number in (config.last, config.packet):
                     break
         except DamagedCapture as damage:
@@ -101,21 +121,42 @@ def run(config: Config) -> int:
             raise NetlabError(f"{config.source}: {damage}; what stands before it is shown") from None
         except KeyboardInterrupt:
             print(file=sys.stderr)
-    view.end()
+        view.end()
     return 0
 
 
-def _open(name: str, stack: ExitStack) -> BinaryIO:
+def _writing(config: Config, stack: ExitStack) -> PacketWriting | None:
+    if config.write is None:
+        return None
+    return stack.enter_context(closing(PacketWriting(config.write, limit=config.file_size, keep=config.files)))
+
+
+def _source(config: Config, stack: ExitStack) -> Iterator[Block]:
+    """The blocks of a file or a pipe, or an interface's packets until somebody interrupts."""
+    name = config.source
     if name == "-":
-        return sys.stdin.buffer
+        return blocks(sys.stdin.buffer)
+    if not Path(name).exists() and "/" not in name and "." not in name:
+        return _live(config, stack)
+    if config.capture:
+        raise UsageError("--capture is for interfaces; packets of a file are chosen with --filter")
     try:
-        return stack.enter_context(Path(name).open("rb"))
+        return blocks(stack.enter_context(Path(name).open("rb")))
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from None
 
 
-def _packets(read: Iterator[Block]) -> Iterator[Packet | SimplePacket]:
-    return (block for block in read if isinstance(block, (Packet, SimplePacket)))
+def _live(config: Config, stack: ExitStack) -> Iterator[Block]:
+    from captures.sniff import Sniffer
+
+    sniffer = stack.enter_context(Sniffer(config.source, config.capture))
+    stack.callback(lambda: _lost(sniffer.lost()))
+    return sniffer.packets()
+
+
+def _lost(count: int) -> None:
+    if count:
+        print(f"{counted(count, 'packet')} came too fast and found no room", file=sys.stderr)
 
 
 def _view(config: Config, inspector: Inspector) -> View:
@@ -133,7 +174,8 @@ class View:
     def __init__(self, config: Config, inspector: Inspector) -> None:
         self.config, self.inspector = config, inspector
         self.colour = sys.stdout.isatty()
-        if self.listed and not (config.tree or config.hex or config.packet or config.json):
+        self.live = config.source == "-" or not Path(config.source).exists()
+        if self.listed and not config.quiet and not (config.tree or config.hex or config.packet or config.json):
             print(heading())
 
     @classmethod
@@ -146,7 +188,7 @@ class View:
         if config.json:
             print(json.dumps(record(facts, trees=trees, reveal=config.reveal)), flush=True)
             return
-        print(line(facts, colour=self.colour))
+        print(line(facts, colour=self.colour), flush=self.live)
         if trees:
             print("\n".join(tree(facts, reveal=config.reveal)))
         if config.hex:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, BinaryIO
 
-from captures.blocks import LinkType
+from captures.blocks import Interface, LinkType
 from captures.pcapng import Writer
 from captures.synth import LABEL, Conversation, Piece, Side, synthesize_all
 from netlab import __version__
@@ -41,21 +41,32 @@ def write_pcapng(
     carriers = [flow for flow in flows if flow.wire is not None and (flow.wire or flow.client)]
     if not any(chunk.data for flow in carriers for chunk in flow.wire or ()):
         raise NetlabError(_nothing(flows))
-    notes = _notes(flows)
+    notes = notes_of(flows)
     conversations = [conversation(flow, notes[flow.id]) for flow in carriers]
     writer = Writer(out)
-    writer.section(comment=LABEL, application=f"netlab {__version__}")
-    interface = writer.interface(LinkType.RAW_IP, name="netlab", description="synthesized")
-    known = {address: its_names for address, its_names in (names or {}).items() if _is_address(address)}
-    if known:
-        writer.names(known)
-    for lines in _batches([line for flow in carriers for line in key_log(flow)]):
-        writer.secrets("".join(f"{line}\n" for line in lines).encode("ascii"))
+    interface = begin(writer, names)
+    write_secrets(writer, [line for flow in carriers for line in key_log(flow)])
     count = 0
     for packet in synthesize_all(conversations):
         writer.packet(interface, packet.time, packet.data, comments=packet.comments)
         count += 1
     return f"{counted(len(conversations), 'conversation')} in {counted(count, 'packet')}"
+
+
+def begin(writer: Writer, names: Mapping[str, Sequence[str]] | None = None) -> Interface:
+    """What every capture of flows begins with: what it is, its one interface, names."""
+    writer.section(comment=LABEL, application=f"netlab {__version__}")
+    interface = writer.interface(LinkType.RAW_IP, name="netlab", description="synthesized")
+    known = {address: its_names for address, its_names in (names or {}).items() if _is_address(address)}
+    if known:
+        writer.names(known)
+    return interface
+
+
+def write_secrets(writer: Writer, lines: Sequence[str]) -> None:
+    """Key log lines, in blocks of a bounded size; they must stand before the packets they decrypt."""
+    for batch in _batches(lines):
+        writer.secrets("".join(f"{line}\n" for line in batch).encode("ascii"))
 
 
 def _nothing(flows: Sequence[FlowRecord]) -> str:
@@ -103,15 +114,29 @@ def conversation(flow: FlowRecord, notes: Iterable[tuple[Event, str]] = ()) -> C
         pieces=_pieces(flow, notes),
         started=flow.started,
         ended=flow.ended,
-        transport="udp" if "udp" in (flow.kind, flow.details.get("transport")) else "tcp",
+        transport="udp" if is_datagrams(flow) else "tcp",
         unanswered=flow.outcome == Outcome.UNREACHABLE,
         reset=reset is not None or flow.outcome == Outcome.CUT,
         closed_by="server" if reset is not None and reset.side == "server" else "client",
         comments=tuple(comments),
+        syn=_real_syn(flow),
     )
 
 
-def _notes(flows: Sequence[FlowRecord]) -> Mapping[str, list[tuple[Event, str]]]:
+def _real_syn(flow: FlowRecord) -> bytes:
+    """The client's SYN, where somebody has asked the kernel for it."""
+    try:
+        return bytes.fromhex(str(flow.details.get("syn") or ""))
+    except ValueError:
+        return b""
+
+
+def is_datagrams(flow: FlowRecord) -> bool:
+    """Whether its pieces were datagrams; over TCP, a DNS flow has no bytes of its own."""
+    return flow.kind in ("udp", "dns") or flow.details.get("transport") == "udp"
+
+
+def notes_of(flows: Sequence[FlowRecord]) -> Mapping[str, list[tuple[Event, str]]]:
     """By connection: the events of the requests on it that have bytes, with what a comment should say of each."""
     notes: defaultdict[str, list[tuple[Event, str]]] = defaultdict(list)
     for flow in flows:
