@@ -17,8 +17,9 @@ TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckRule:
     """Written `tcp`, `tls`, `http:/path`, `https:/path`, `agent`, with `,port=N` for a port of its own; HTTP also takes
-    `,status=200-299`, `,body=TEXT` (it must hold it), `,method=HEAD`, `,host=NAME`. `command:PROGRAM ARGUMENT …` runs a
-    program, whose exit code 0 is good. `text` is what was written.
+    `,status=200-299`, `,body=TEXT` (it must hold it), `,method=HEAD`, `,host=NAME`, which in TLS is the name that the
+    certificate must have, too; `,verify=none` takes any. `command:PROGRAM ARGUMENT …` runs a program, whose exit code 0
+    is good. `text` is what was written.
     """
 
     what: Literal["tcp", "tls", "http", "https", "agent", "command"]
@@ -26,6 +27,7 @@ class CheckRule:
     path: str = "/"
     method: str = "GET"
     host: str = ""
+    insecure: bool = False
     statuses: tuple[range, ...] = (range(200, 400),)
     body: bytes = b""
     command: tuple[str, ...] = ()
@@ -45,14 +47,17 @@ class CheckRule:
         rule = replace(PLAIN[what], path=path or "/", text=text)
         for option in options:
             key, equals, value = option.partition("=")
-            if not equals or key not in READERS or (key != "port" and what not in WEB):
-                raise ValueError(f"has {option[:60]!r}, where {_known(what)} may stand")
+            if not equals or key not in _options(what):
+                raise ValueError(
+                    f"has {option[:60]!r}, where {', '.join(f'{known}=' for known in _options(what))} may stand"
+                )
             rule = replace(rule, **READERS[key](value))
         return rule
 
     @property
-    def web(self) -> bool:
-        return self.what in WEB
+    def secure(self) -> bool:
+        """Whether it speaks TLS, whatever else is spoken with the upstream."""
+        return self.what in SECURE
 
     @property
     def accepted(self) -> str:
@@ -65,6 +70,7 @@ class CheckRule:
 
 
 WEB = frozenset(("http", "https"))
+SECURE = frozenset(("tls", "https"))
 PLAIN: dict[str, CheckRule] = {
     "tcp": CheckRule(what="tcp"),
     "tls": CheckRule(what="tls"),
@@ -74,8 +80,10 @@ PLAIN: dict[str, CheckRule] = {
 }
 
 
-def _known(what: str) -> str:
-    return ", ".join(f"{key}=" for key in READERS if key == "port" or what in WEB)
+def _options(what: str) -> list[str]:
+    """What may stand behind it."""
+    of_tls = ("host", "verify") if what in SECURE else ()
+    return [key for key in READERS if key == "port" or key in of_tls or (what in WEB and key != "verify")]
 
 
 def _command(text: str) -> tuple[str, ...]:
@@ -117,12 +125,19 @@ def _token(key: str) -> Callable[[str], dict[str, Any]]:
     return read
 
 
+def _verify(value: str) -> dict[str, Any]:
+    if value != "none":
+        raise ValueError(f"has verify={value}; certificates are verified unless verify=none is said")
+    return {"insecure": True}
+
+
 READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "port": _port,
     "status": _statuses,
     "body": lambda value: {"body": value.encode()},
     "method": _token("method"),
     "host": _token("host"),
+    "verify": _verify,
 }
 CheckRule.kind = Kind(
     parse=CheckRule.parse,

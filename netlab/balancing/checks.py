@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from netlab.balancing import probe
@@ -15,6 +15,7 @@ from netlab.errors import NetlabError
 from netlab.net.dial import Dialer
 from netlab.net.secure import TlsOptions
 from netlab.net.tasks import Tasks
+from netlab.net.tls_context import client_context
 from netlab.policy.agent import AgentAnswer
 
 Turned = Callable[[Member, bool], None]
@@ -23,11 +24,28 @@ Turned = Callable[[Member, bool], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checked:
-    """Where a member is asked: its address, and how connections there are secured if they are."""
+    """Where a member is asked: its address, how connections there are secured if they are, and how a check secures its
+    own, where it speaks TLS and they do not.
+    """
 
     host: str
     port: int
     tls: TlsOptions | None = None
+    trust: Callable[[], TlsOptions] | None = None
+
+    def by(self, rule: CheckRule) -> Checked:
+        """The same, as this rule has it."""
+        tls, port = self.tls, rule.port or self.port
+        if not rule.secure:
+            return replace(self, port=port, tls=None if rule.port else tls)
+        if rule.insecure:
+            context = client_context(insecure=True, alpn=())
+            tls = TlsOptions(context=context, server_name=tls.server_name if tls is not None else "")
+        elif tls is None and self.trust is not None:
+            tls = self.trust()
+        if tls is not None and rule.host:
+            tls = replace(tls, server_name=rule.host)
+        return replace(self, port=port, tls=tls)
 
 
 class Checks:
@@ -71,7 +89,7 @@ class Ask:
 
     def __init__(self, dialer: Dialer, rule: CheckRule, where: Checked, timeout: float) -> None:
         self._dialer, self._rule, self._timeout = dialer, rule, timeout
-        self._where = Checked(host=where.host, port=rule.port or where.port, tls=where.tls)
+        self._where = where.by(rule)
         self._asking: Asking = PROBES[rule.what]
 
     async def __call__(self) -> probe.Result:

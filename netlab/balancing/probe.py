@@ -50,8 +50,6 @@ class Listening(Outgoing):
 
 async def connects(dialer: Dialer, rule: CheckRule, where: Checked) -> Result:
     """A connection comes about, and with `tls` a handshake."""
-    if rule.what == "tls" and where.tls is None:
-        return Result(False, "nothing says how TLS to this upstream is verified: give it as https://")
     began = dialer.flows.now()
     transport, _, _ = await dialer.dial(
         where.host, where.port, Listening, tls=where.tls if rule.what == "tls" else None
@@ -64,9 +62,8 @@ async def connects(dialer: Dialer, rule: CheckRule, where: Checked) -> Result:
 async def answers_http(dialer: Dialer, rule: CheckRule, where: Checked) -> Result:
     """The status is one of those that are good, and the content holds what it has to."""
     began = dialer.flows.now()
-    tls = where.tls if rule.what == "https" or (where.tls is not None and not rule.port) else None
     _, connection, _ = await dialer.dial(
-        where.host, where.port, lambda flow: ClientConnection(flow, ClientSettings(patience=3600.0)), tls=tls
+        where.host, where.port, lambda flow: ClientConnection(flow, ClientSettings(patience=3600.0)), tls=where.tls
     )
     try:
         host = f"[{where.host}]" if ":" in where.host else where.host

@@ -72,6 +72,8 @@ class HttpConnection(PacedConnection):
     def feed(self, data: bytes) -> None:
         if self.delegate is not None:
             self.delegate.feed(data)
+        elif not data and self.exchange is not None and self.exchange.endless:
+            self.abort()  # who ends a stream that has no end of its own wants no more of it
         else:
             self._turn(data)
 
@@ -330,11 +332,10 @@ class HttpConnection(PacedConnection):
         self.begin_drain()
         if self.delegate is not None:
             self.delegate.drain()
-        elif self.exchange is None:
-            if not self.lingering:
-                self.flush()
-                self.close()
-        elif not self.exchange.started:
+        elif self.exchange is None and not self.lingering:
+            self.flush()
+            self.close()
+        elif self.exchange is not None and not self.exchange.started:
             self.core.will_close()
 
     def timed_out(self, stage: str) -> None:
@@ -361,10 +362,9 @@ class HttpConnection(PacedConnection):
             self.source.cancel()
         if self.delegate is not None:
             self.delegate.ended(error)
-        exchange = self.exchange
+        exchange, self.exchange = self.exchange, None
         if exchange is None:
             return
-        self.exchange = None
         if not exchange.answered:
             exchange.flow.note("connection.lost", "client")
         exchange.lost(ConnectionLost("the client is gone"))

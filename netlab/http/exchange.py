@@ -35,6 +35,7 @@ class Exchange:
         "answered",
         "complete",
         "connection",
+        "endless",
         "flow",
         "intake",
         "kept",
@@ -53,6 +54,7 @@ class Exchange:
     complete: bool  # the request is
     started: bool  # the response's head is out
     answered: bool  # the response is complete
+    endless: bool  # it is a stream of events, for as long as the client likes
     intake: Intake | None  # of the request's content, where it has any
     sink: Sink | None  # who the exchange was given to, content and all
     status: int
@@ -66,7 +68,7 @@ class Exchange:
 
     def __init__(self, connection: HttpConnection, request: Request, flow: Flow) -> None:
         self.connection, self.request, self.flow = connection, request, flow
-        self.started = self.answered = False
+        self.started = self.answered = self.endless = False
         self.status = self.sent = 0
         self.sink = self.kept = self.task = self.user = self._amend = self._recoding = self._when_over = None
         if request.frame.has_body:

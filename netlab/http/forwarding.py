@@ -236,6 +236,7 @@ class Forwarding:
         fields, length = self.gateway.back(exchange, upstream, response, self.way), response.frame.length
         endless = length is None and (response.fields.get("content-type") or "").startswith("text/event-stream")
         if endless:
+            exchange.endless = True
             self.way.timeout = self.gateway.settings.tunnel_timeout  # events come when they come
         self.way.begun(response.status, endless=endless)
         exchange.start(response.status, fields, length=length, reason=response.reason, own=False)

@@ -96,6 +96,8 @@ class Downstream(Protocol):
 class Asker(Protocol):
     """Whose request a gateway forwards, and who is told what is answered: a client's exchange, or a cache's fetch."""
 
+    endless: bool  # the answer is a stream of events, for as long as the client likes
+
     @property
     def connection(self) -> Downstream: ...
 

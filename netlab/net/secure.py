@@ -63,6 +63,7 @@ async def secure(
         async with asyncio.timeout(seconds or None):
             return await handshake.established
     except BaseException as error:
+        handshake.established.cancel()  # nobody waits for it any more
         if raw is not None:
             raw.abort()
         if isinstance(error, TimeoutError):

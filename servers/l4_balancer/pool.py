@@ -12,8 +12,11 @@ from netlab.balancing.member import Member as Balanced
 from netlab.clock import Clock
 from netlab.config import Address
 from netlab.errors import PeerUnreachable
+from netlab.http.trust import lab_authority
 from netlab.net.addresses import SocketAddress
 from netlab.net.dial import Dialer
+from netlab.net.secure import TlsOptions
+from netlab.net.tls_context import client_context
 from netlab.policy.health import Health
 from netlab.service import Context
 from servers.l4_balancer.config import Config
@@ -55,7 +58,7 @@ class Pool:
 
     def __init__(self, name: str, config: Config, context: Context, dialer: Dialer, checks: Checks) -> None:
         self.name, self.config, self.clock = name, config, context.clock
-        self._random, self._dialer, self._checks = context.random.random, dialer, checks
+        self._random, self._dialer, self._checks, self._state = context.random.random, dialer, checks, context.state
         self.leaving: list[Member] = []
         self.started = False
         self.group = self._group(())
@@ -122,9 +125,13 @@ class Pool:
         for member in self.group.members:
             self._checks.unwatch(member)
 
+    def _trust(self) -> TlsOptions:
+        """How checks speak TLS to upstreams, whatever is spoken inside."""
+        return TlsOptions(context=client_context(authority=lab_authority(self._state), alpn=()))
+
     def _watch(self, member: Member) -> None:
         if (rule := self.config.check) is not None:
-            where = Checked(host=member.target.host, port=member.target.port)
+            where = Checked(host=member.target.host, port=member.target.port, trust=self._trust)
             self._checks.watch(member, rule, where, timeout=self.config.check_timeout)
 
     # -- reload ----------------------------------------------------------------------------------------------------

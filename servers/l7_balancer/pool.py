@@ -143,7 +143,8 @@ class Pool:
     def _watch(self, member: Member) -> None:
         rule = self.settings.check
         if rule is not None:
-            where = Checked(host=member.origin.host, port=member.origin.port, tls=member.tls)
+            origin = member.origin
+            where = Checked(host=origin.host, port=origin.port, tls=member.tls, trust=self.world.tls)
             self.world.checks.watch(member, rule, where, timeout=self.settings.check_timeout)
 
     def stop(self) -> None:

@@ -97,7 +97,10 @@ class Pools:
             cut=self._cut,
         )
         rules = {rule.name: rule for rule in config.pools()}
-        if any(one.target.scheme == "https" for rule in rules.values() for one in (*rule.to, *rule.backup)):
+        checks = [config.settings_of(rule).check for rule in rules.values()]
+        if any(written[0].target.scheme == "https" for rule in rules.values() for written in _written(rule)) or any(
+            check is not None and check.secure for check in checks
+        ):
             _ = secrets.tls  # a file that cannot be read is refused now
         new = {
             name: Pool(name, config.settings_of(rule), world) for name, rule in rules.items() if name not in self.pools

@@ -130,6 +130,13 @@ async def relaying(
             await asyncio.sleep(0)
 
 
+async def when(happened: Callable[[], bool]) -> None:
+    """Wait for what nobody tells of."""
+    async with asyncio.timeout(SECONDS):
+        while not happened():
+            await asyncio.sleep(0)
+
+
 # -- clients and far ends ----------------------------------------------------------------------------------------
 
 

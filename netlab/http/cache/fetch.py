@@ -53,6 +53,7 @@ class Fetch:
         "content_from",
         "counted",
         "deaf",
+        "endless",
         "flow",
         "forward",
         "joinable",
@@ -105,7 +106,7 @@ class Fetch:
         # of a client's own request the fields that travel on are kept with its connection
         self.line_of = connection if request is exchange.request else None
         self.onward: tuple[Fields | None, dict[Any, bytes]] = (None, {})
-        self.joinable = self.outdated = self.started = self.answered = False
+        self.joinable = self.outdated = self.started = self.answered = self.endless = False
         self.deaf = False  # the rest of the answer is for nobody
         self.again = False  # what came is of no use: all of it has to be asked for
         self.completes = False  # it asks for the part that is missing

@@ -110,13 +110,6 @@ async def balancing(
     assert [member.active for member in balanced.members.values()] == [0] * len(balanced.members)
 
 
-async def when(happened: Callable[[], bool]) -> None:
-    """Wait for what nobody tells of."""
-    async with asyncio.timeout(SECONDS):
-        while not happened():
-            await asyncio.sleep(0)
-
-
 @asynccontextmanager
 async def upstream(talk: Talk, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """A server on a free port, which runs this for each connection and then ends it."""

@@ -16,7 +16,8 @@ from servers.l4_balancer import Config
 from servers.l4_balancer.route import RouteRule
 from servers.l4_balancer.target import Target
 from tests.http.serving import Client, connected
-from tests.servers.l4_balancer.balanced import LINUX, balancing, is_reset, named, said, upstream, upstreams, when
+from tests.servers.l4_balancer.balanced import LINUX, balancing, is_reset, named, said, upstream, upstreams
+from tests.servers.proxies import when
 
 pytestmark = LINUX
 

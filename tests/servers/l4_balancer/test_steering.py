@@ -31,8 +31,8 @@ from tests.servers.l4_balancer.balanced import (
     said,
     upstream,
     upstreams,
-    when,
 )
+from tests.servers.proxies import when
 
 pytestmark = LINUX
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
 
 from netlab.flow import Flow, Level
-from tests.http.serving import SECONDS, connected
+from tests.http.serving import connected
 from tests.servers.l7_balancer.balanced import Balanced, balanced, members, origins, who
-from tests.servers.proxies import listening, program, run
+from tests.servers.proxies import listening, program, run, when
 from tests.servers.upstream_process import is_there, web
 
 
@@ -42,13 +42,6 @@ def load(proxy: Balanced, count: int, target: str, method: str = "GET") -> async
     return proxy.server.tasks.start(many(proxy, count, target, method), f"{count} clients")
 
 
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait for what nobody tells of."""
-    async with asyncio.timeout(SECONDS):
-        while not happened():
-            await asyncio.sleep(0)
-
-
 def legs(proxy: Balanced) -> list[Flow]:
     """Requests to upstreams; they have a client once they are sent."""
     return [flow for flow in proxy.of_kind("http") if flow.is_leg]
@@ -63,7 +56,7 @@ async def test_killed_in_the_middle_of_answers() -> None:
                     await client.send(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
                     await client.exactly(1 << 20)
                     gets, posts = load(proxy, 40, "/never"), load(proxy, 5, "/never", "POST")
-                    await until(lambda: len(asked := legs(proxy)) == 46 and all(leg.client for leg in asked))
+                    await when(lambda: len(asked := legs(proxy)) == 46 and all(leg.client for leg in asked))
                     await asyncio.to_thread(dying.kill)
                     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
                         await client.exactly(1 << 30)
@@ -168,7 +161,7 @@ async def test_coming_and_going() -> None:
                     assert await many(proxy, 1) == {"a": 1}  # its breaker lets one through, to see
                     assert await many(proxy, 20) == {"a": 20}
                     asked = load(proxy, 20, "/")
-                    await until(lambda: members(proxy)[0].active > 0)
+                    await when(lambda: members(proxy)[0].active > 0)
                     await asyncio.to_thread(a.kill)
                     found += await asked
                 proxy.clock.jump(100)
