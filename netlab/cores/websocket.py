@@ -1,14 +1,14 @@
 """WebSocket without I/O, both roles (RFC 6455, RFC 7692): bytes in, messages out; acts in, frames out.
 
-The opening handshake is in `websocket_handshake`; from its last byte on a `WebSocketCore` speaks. It answers pings and
-closes by itself, and ends with the right close code where the peer breaks a rule.
+The opening handshake is in `websocket_handshake`; from its last byte on a `WebSocketCore` speaks. Pings, close frames
+and violations are answered by `answer(event)`, in their turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from netlab.cores.websocket_close import NORMAL, close_payload
+from netlab.cores.websocket_close import ABNORMAL, NORMAL, close_payload
 from netlab.cores.websocket_deflate import Deflate, Deflater
 from netlab.cores.websocket_events import (
     BINARY,
@@ -169,20 +169,18 @@ class WebSocketCore(Reader):
         """Both sides have said that they close, or the peer broke a rule: the connection can end."""
         return self.close_sent is not None and (self.close_received is not None or self.failed is not None)
 
-    # -- what the reader says ------------------------------------------------------------------------------------------
-
-    def _ping_received(self, payload: bytes) -> None:
-        if self.close_sent is None:  # RFC 6455 5.5.2: unless it already received a close frame
-            self._write_control(PONG, payload)
-
-    def _close_received(self, close: Close) -> None:
-        """Answered with the code that was given (RFC 6455 5.5.1), inside of a message too."""
-        self.close_received, self.peer_began = close, self.close_sent is None
-        self.close(close.code)
-
-    def _violated(self, error: RemoteProtocolError) -> None:
-        self.failed = error
-        self.close(error.status, error.reason)
+    def answer(self, event: Event) -> None:
+        """Say what a control frame or a violation asks for: a pong, a close frame. For each event when its turn comes,
+        so that what is said stands in the order of what it answers.
+        """
+        if isinstance(event, Ping):
+            self._write_control(PONG, event.data)  # RFC 6455 5.5.2: unless a close frame was sent
+        elif isinstance(event, Close):
+            self.close_received, self.peer_began = event, self.close_sent is None
+            self.close(event.code)  # RFC 6455 5.5.1: with the code that was given, inside of a message too
+        elif isinstance(event, RemoteProtocolError) and event.status != ABNORMAL:
+            self.failed = event
+            self.close(event.status, event.reason)
 
     # -- frames out ----------------------------------------------------------------------------------------------------
 

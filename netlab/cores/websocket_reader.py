@@ -337,10 +337,8 @@ class Reader:
             close = read_close(payload, start, end)
             self.over = True
             events.append(close)
-            self._close_received(close)
         elif opcode == PING:
             events.append(Ping(payload, start, end))
-            self._ping_received(payload)
         else:
             events.append(Pong(payload, start, end))
 
@@ -355,18 +353,6 @@ class Reader:
         self.over = True
         self._pieces = []
         events.append(error)
-        self._violated(error)
-
-    # -- what a core adds ----------------------------------------------------------------------------------------------
-
-    def _ping_received(self, payload: bytes) -> None:
-        """Answer it."""
-
-    def _close_received(self, close: Close) -> None:
-        """Answer it."""
-
-    def _violated(self, error: RemoteProtocolError) -> None:
-        """Say so to the peer."""
 
 
 def read_close(payload: bytes, start: int = 0, end: int = 0) -> Close:

@@ -25,6 +25,7 @@ from servers.http.config import Config
 
 if TYPE_CHECKING:
     from netlab.http.files import Files
+    from netlab.http.websocket.paths import Paths
 
 HELLO = b"Hello, World!"
 MOST_ECHOED = 64 << 20
@@ -56,6 +57,7 @@ class Server:
         if handler == self.handle and not (self.files or self.hosts or self.log) and config.field_memo:
             self.http.take_express(self.constants)
         self.routes = built_in(context) if config.endpoints else None
+        self.conversations: Paths | None = None  # made for the first WebSocket
 
     def listeners(self) -> Sequence[Listener]:
         config, context = self.config, self.context
@@ -89,6 +91,9 @@ class Server:
         if config.trace and request.method == "TRACE":
             trace(exchange)
             return None
+        if config.endpoints and "websocket" in request.frame.upgrade:
+            self.speak(exchange)
+            return None
         files = self.files if self.hosts is None else self.hosts.find(request.authority)
         if files is not None:
             found = files.find(path, offset=request.start + len(request.method) + 1)
@@ -110,6 +115,16 @@ class Server:
             return None
         exchange.refuse(404, f"nothing is at {path[:200]}", see="/" if path != "/" else "")
         return None
+
+    def speak(self, exchange: Exchange) -> None:
+        """A WebSocket, on the paths of `netlab serve websocket`."""
+        from netlab.http.websocket.paths import Paths
+        from netlab.http.websocket.settings import WebSocketSettings
+        from netlab.http.websocket.upgrade import speak
+
+        if self.conversations is None:
+            self.conversations = Paths(self.context)
+        speak(exchange, WebSocketSettings(), self.conversations)
 
     def closed(self) -> None:
         """All connections are gone."""

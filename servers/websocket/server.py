@@ -8,8 +8,9 @@ from netlab.http.admission import admitting
 from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
 from netlab.http.listening import Listening, contexts_of
+from netlab.http.websocket.page import answer_page, wants_page
 from netlab.http.websocket.paths import Paths
-from netlab.http.websocket.upgrade import upgrade
+from netlab.http.websocket.upgrade import speak
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
@@ -29,7 +30,12 @@ class Server:
         self.settings = config.websocket_settings()
         handler = admitting(self.handle, config, context)
         self.http = HttpService(
-            "websocket", handler, config.http_settings(self.log), context.flows, self.tasks, context.faults
+            context.name or "websocket",
+            handler,
+            config.http_settings(self.log),
+            context.flows,
+            self.tasks,
+            context.faults,
         )
 
     def listeners(self) -> Sequence[Listener]:
@@ -48,11 +54,10 @@ class Server:
 
     def handle(self, exchange: Exchange) -> None:
         path = exchange.request.path.partition("?")[0]
-        make = self.paths.find(path)
-        if make is None:
-            exchange.refuse(404, f"no WebSocket is at {path[:200]}", see="/")
+        if path == "/" and wants_page(exchange):
+            answer_page(exchange)
         else:
-            upgrade(exchange, self.settings, make)
+            speak(exchange, self.settings, self.paths)
 
     def closed(self) -> None:
         """All connections are gone."""

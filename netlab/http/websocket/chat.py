@@ -65,22 +65,22 @@ class Rooms:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._rooms: dict[str, Room] = {}
+        self.open: dict[str, Room] = {}
 
     def guest(self, name: str) -> Guest:
         return Guest(self, name)
 
     def enter(self, name: str, session: Session) -> Room:
-        room = self._rooms.get(name)
+        room = self.open.get(name)
         if room is None:
-            room = self._rooms[name] = Room(name, self._now)
+            room = self.open[name] = Room(name, self._now)
         room.enter(session)
         return room
 
     def leave(self, room: Room, session: Session) -> None:
         room.leave(session)
         if not room.present:
-            self._rooms.pop(room.name, None)
+            self.open.pop(room.name, None)
 
 
 class Guest(Speaker):

@@ -43,6 +43,7 @@ class Paths:
     def __init__(self, context: Context) -> None:
         now = context.clock.now
         rooms, tickers = Rooms(now), timed.Tickers(now)
+        self.rooms = rooms.open
         self._exact: dict[str, MakeSpeaker] = {
             "/": answering.Echo,
             "/reverse": answering.Reversed,

@@ -231,6 +231,7 @@ class Session:
 
     def _told(self, event: Event) -> None:
         """What is not a message."""
+        self.core.answer(event)
         if self.core.frames is not None:
             self._note(event, "client")
         if isinstance(event, Ping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netlab.cores.websocket_handshake import Refused, accept
 from netlab.http.exchange import Exchange
+from netlab.http.websocket.paths import Paths
 from netlab.http.websocket.session import Session
 from netlab.http.websocket.settings import WebSocketSettings
 from netlab.http.websocket.speaker import MakeSpeaker
@@ -26,6 +27,16 @@ def upgrade(exchange: Exchange, settings: WebSocketSettings, make: MakeSpeaker) 
     if verdict.deflate is not None:
         flow.detail(compression=dict(verdict.fields)["Sec-WebSocket-Extensions"])
     exchange.upgrade(101, verdict.fields, Session(flow, verdict, settings, make(), path, query))
+
+
+def speak(exchange: Exchange, settings: WebSocketSettings, paths: Paths) -> None:
+    """Hand a request to who speaks on its path, if anyone does."""
+    path = exchange.request.path.partition("?")[0]
+    make = paths.find(path)
+    if make is None:
+        exchange.refuse(404, f"no WebSocket is at {path[:200]}", see="/")
+    else:
+        upgrade(exchange, settings, make)
 
 
 def refuse(exchange: Exchange, verdict: Refused) -> None:
