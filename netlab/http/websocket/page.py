@@ -55,9 +55,9 @@ $("form").onsubmit = event => { event.preventDefault(); send(); };
 for (const link of document.querySelectorAll("[data-path]"))
   link.onclick = event => { event.preventDefault(); $("path").value = link.dataset.path; connect(); };
 """
-LOOK = """#log{font:13px/1.5 ui-monospace,monospace;white-space:pre-wrap;height:18rem;overflow-y:auto;
-border:1px solid #8886;padding:.5rem}.in{color:#0a7a3d}.out{color:#2456c7}.bad{color:#c0232c}.note{opacity:.7}td{padding:.1rem 1rem .1rem 0}
-input[type=text]{font:inherit;padding:.2rem}#text{width:60%}
+LOOK = """#log{font:13px/1.5 ui-monospace,monospace;white-space:pre-wrap;height:18rem;overflow-y:auto;padding:.5rem;
+border:1px solid #8886}.in{color:#0a7a3d}.out{color:#2456c7}.bad{color:#c0232c}.note{opacity:.7}
+td{padding:.1rem 1rem .1rem 0}input[type=text]{font:inherit;padding:.2rem}#text{width:60%}
 @media(prefers-color-scheme:dark){.in{color:#5fd38d}.out{color:#8fb4ff}.bad{color:#ff8087}}"""
 
 

@@ -15,6 +15,7 @@ from servers.http import Config, Server
 from tests.inspect.test_har_chromium import chromium
 from tests.servers.websocket.serving import serving
 
+AGREED = "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
 TALK = """
 new Promise(resolve => {
   document.getElementById("path").value = "/upper";
@@ -46,7 +47,7 @@ async def test_chromium_talks_to_it(tmp_path: Path) -> None:
                 awaitPromise=True,
             )
         lines = answer["result"]["value"]
-        assert lines[1] == ["note", "open; extensions: permessage-deflate; subprotocol: none"]
+        assert lines[1] == ["note", f"open; extensions: {AGREED}; subprotocol: none"]
         assert lines[2:4] == [["out", "hello"], ["in", "HELLO"]]
         assert lines[4] == ["note", "closed: 1000 bye"]
         flow = await served.ended()

@@ -23,6 +23,13 @@ async def soon(waiting: Awaitable[Any]) -> Any:
         return await waiting
 
 
+async def talk(client: websockets.ClientConnection) -> None:
+    """Say something, and hear what comes, to the end."""
+    await client.send("x")
+    while True:
+        await soon(client.recv())
+
+
 async def test_a_room() -> None:
     async with serving() as served:
         async with websockets.connect(f"{served.url}/chat/tea?name=ann") as ann:
@@ -94,9 +101,7 @@ async def test_time_ticker_ping_flood_and_drips() -> None:
 async def test_endings(path: str, code: int | None) -> None:
     async with serving() as served, websockets.connect(served.url + path) as client:
         with pytest.raises(ConnectionClosed) as ended:
-            await client.send("x")
-            await soon(client.recv())
-            await soon(client.recv())
+            await talk(client)
         assert (None if ended.value.rcvd is None else ended.value.rcvd.code) == code
 
 
@@ -107,8 +112,7 @@ async def test_endings(path: str, code: int | None) -> None:
 async def test_what_clients_have_to_notice(path: str, code: int) -> None:
     async with serving() as served, websockets.connect(served.url + path) as client:
         with pytest.raises(ConnectionClosed) as ended:
-            await client.send("x")
-            await soon(client.recv())
+            await talk(client)
         assert ended.value.sent is not None
         assert ended.value.sent.code == code
         flow = await served.ended()
@@ -118,43 +122,45 @@ async def test_what_clients_have_to_notice(path: str, code: int) -> None:
 
 @pytest.mark.one_loop
 async def test_a_slow_reader_of_a_room_misses_messages() -> None:
-    async with serving(queue=10_000) as served, websockets.connect(f"{served.url}/chat/tea", max_size=None) as quick:
-        async with raw(served, "/chat/tea"):  # reads nothing
-            await told(quick)
-            await told(quick)
-            slow = list(served.server.paths.rooms["tea"].audience.members)[1]
-            for _ in range(200):
-                await quick.send(b"x" * 200_000)
-                await soon(quick.recv())
-                if slow.flow.details and slow.flow.details.get("missed"):
-                    break
-            assert slow.flow.details is not None
-            assert slow.flow.details["missed"] > 0
+    async with (
+        serving(queue=10_000) as served,
+        websockets.connect(f"{served.url}/chat/tea", max_size=None) as quick,
+        raw(served, "/chat/tea"),  # reads nothing
+    ):
+        await told(quick)
+        await told(quick)
+        slow = list(served.server.paths.rooms["tea"].audience.members)[1]
+        for _ in range(200):
+            await quick.send(b"x" * 200_000)
+            await soon(quick.recv())
+            if slow.flow.details and slow.flow.details.get("missed"):
+                break
+        assert slow.flow.details is not None
+        assert slow.flow.details["missed"] > 0
 
 
 @pytest.mark.one_loop
 @pytest.mark.parametrize("policy", ["close", "pause"])
 async def test_a_slow_reader_of_a_room_goes_or_holds_the_others(policy: str) -> None:
-    async with serving(queue=10_000, slow=policy) as served:
-        async with (
-            websockets.connect(f"{served.url}/chat/tea", max_size=None) as quick,
-            raw(served, "/chat/tea") as slow,
-        ):
-            await told(quick)
-            await told(quick)
-            room = served.server.paths.rooms["tea"].audience
-            first, second = list(room.members)
-            for _ in range(200):
-                await quick.send(b"x" * 200_000)
-                await soon(quick.recv())
-                if second.core.close_sent or first.connection.held:
-                    break
-            if policy == "close":
-                assert second.core.close_sent is not None
-                assert second.core.close_sent.code == 1008
-            else:
-                assert first.connection.held
-                await quick.send("held back")
-                while first.connection.held:
-                    await slow.reader.read(1 << 20)
-                assert (await told(quick))["text"] == "held back"
+    async with (
+        serving(queue=10_000, slow=policy) as served,
+        websockets.connect(f"{served.url}/chat/tea", max_size=None) as quick,
+        raw(served, "/chat/tea") as slow,
+    ):
+        await told(quick)
+        await told(quick)
+        first, second = list(served.server.paths.rooms["tea"].audience.members)
+        for _ in range(200):
+            await quick.send(b"x" * 200_000)
+            await soon(quick.recv())
+            if second.core.close_sent or first.connection.held:
+                break
+        if policy == "close":
+            assert second.core.close_sent is not None
+            assert second.core.close_sent.code == 1008
+        else:
+            assert first.connection.held
+            await quick.send("held back")
+            while first.connection.held:
+                await slow.reader.read(1 << 20)
+            assert (await told(quick))["text"] == "held back"
