@@ -31,16 +31,23 @@ class Tab:
         number = next(self._numbers)
         session = {"sessionId": self.session} if self.session else {}
         await self.socket.send(json.dumps({"id": number, "method": method, "params": parameters, **session}))
-        while True:
-            told = json.loads(await self.socket.recv())
-            if told.get("method") in ("Runtime.consoleAPICalled", "Log.entryAdded", "Runtime.exceptionThrown"):
-                self.console.append(json.dumps(told["params"]))
-            if told.get("id") == number:
-                assert "error" not in told, told
-                return told["result"]
+        while (told := await self._hear()).get("id") != number:
+            pass
+        assert "error" not in told, told
+        return told["result"]
+
+    async def _hear(self) -> Any:
+        told = json.loads(await self.socket.recv())
+        if told.get("method") in ("Runtime.consoleAPICalled", "Log.entryAdded", "Runtime.exceptionThrown"):
+            self.console.append(json.dumps(told["params"]))
+        return told
 
     async def open(self, url: str) -> None:
+        """Go there, and wait until all that the page names is loaded or refused."""
         await self.call("Page.navigate", url=url)
+        async with asyncio.timeout(SECONDS):
+            while (await self._hear()).get("method") != "Page.loadEventFired":
+                pass
 
     async def ask(self, expression: str) -> Any:
         """What an expression of JavaScript comes to in the page."""

@@ -23,8 +23,8 @@ FIELDS = [
 IMAGES = 8 << 20
 """Bytes of a message's own images that are put into its document."""
 _CID = re.compile(r"\bcid:([^\s\"'<>)]{1,255})", re.IGNORECASE)
-# What no policy keeps a browser from acting on: connecting ahead, and moving on by itself.
-_RENAMED = re.compile(r"<(?=(?:link|meta|base)\b)", re.IGNORECASE)
+# What no policy keeps a browser from: moving on, and connecting ahead, as Chromium does for frames it will not load.
+_RENAMED = re.compile(r"<(?=(?:link|meta|base|i?frame|fencedframe|portal|object|embed|applet)\b)", re.IGNORECASE)
 
 
 def document(message: Part, content: bytes) -> str:

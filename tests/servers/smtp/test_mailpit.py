@@ -1,0 +1,129 @@
+"""The API, spoken to by clients that were written for Mailpit."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import warnings
+from email.message import EmailMessage
+
+import httpx
+import pytest
+
+from tests.servers.smtp.sinking import sinking
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its libraries use what Python is to leave behind
+    from mailpit.client.api import API
+
+
+def order(number: int) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Cc"] = "Shop <shop@shop.test>", "Ada <ada@x.test>", "bob@x.test"
+    message["Subject"], message["Delivered-To"] = f"Order {number}", "ada@x.test"
+    message["Date"], message["Message-ID"] = "Mon, 23 Nov 2026 12:00:00 +0000", f"<{number}@shop.test>"
+    message.set_content(f"Order {number} is on its way.\n")
+    message.add_alternative(f"<p>Order <b>{number}</b></p><img src='cid:logo'>", subtype="html")
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="bill.pdf")
+    return message
+
+
+def send(port: int, *messages: EmailMessage) -> None:
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+        for message in messages:
+            client.send_message(message)
+
+
+def go_through(url: str) -> None:
+    client = API(url, timeout=10)
+    listed = client.get_messages(limit=2)
+    assert (listed.total, listed.unread, listed.count, len(listed.messages)) == (3, 3, 2, 2)
+    newest = listed.messages[0]
+    assert (newest.subject, newest.attachments, newest.read) == ("Order 2", 1, False)
+    assert newest.from_ is not None
+    assert (newest.from_.name, newest.from_.address) == ("Shop", "shop@shop.test")
+    whole = client.get_message(newest.id)
+    assert whole.text == "Order 2 is on its way.\n"
+    assert whole.html is not None
+    assert "<b>2</b>" in whole.html
+    assert whole.date.isoformat() == "2026-11-23T12:00:00+00:00"
+    assert [each.address for each in whole.cc or []] == ["bob@x.test"]
+    [bill] = whole.attachments
+    assert (bill.file_name, bill.content_type, bill.size) == ("bill.pdf", "application/pdf", 4)
+    assert client.get_message_attachment(newest.id, bill.part_id) == "%PDF"
+    assert client.get_message_headers(newest.id).message_id == ["<2@shop.test>"]
+    assert client.get_messages().unread == 2
+    client.put_messages([newest.id], "Read", False)
+    assert client.get_messages().unread == 3
+    client.delete_messages([newest.id])
+    assert [each.subject for each in client.get_messages(start=1).messages] == ["Order 0"]
+
+
+@pytest.mark.one_loop
+async def test_a_client_from_pypi_goes_through_the_api() -> None:
+    async with sinking() as sink:
+        await asyncio.to_thread(send, sink.port, *map(order, range(3)))
+        await asyncio.to_thread(go_through, f"http://127.0.0.1:{sink.ports['http']}")
+
+
+async def test_waiting_searching_following_and_deleting() -> None:
+    async with sinking() as sink, httpx.AsyncClient(base_url=f"http://127.0.0.1:{sink.ports['http']}") as client:
+        events: list[str] = []
+
+        async def follow() -> None:
+            async with client.stream("GET", "/api/v1/events") as response:
+                async for line in response.aiter_lines():
+                    events.append(line)
+                    if line == "event: deleted":
+                        return
+
+        following = asyncio.get_running_loop().create_task(follow())
+        waiting = client.get("/api/v1/wait", params={"query": "subject:1", "timeout": "20"})
+        found, _ = await asyncio.gather(waiting, asyncio.to_thread(send, sink.port, *map(order, range(3))))
+        assert found.json()["Subject"] == "Order 1"
+        assert (await client.get("/api/v1/wait", params={"query": "order", "timeout": "0"})).json()[
+            "ID"
+        ] > found.json()["ID"]
+        late = await client.get("/api/v1/wait", params={"query": "nothing", "timeout": "0.05"})
+        assert (late.status_code, late.text) == (404, "404 Not Found\nno message matched within 0.05 s\n")
+        searched = (await client.get("/api/v1/search", params={"query": "from:shop 2"})).json()
+        assert (searched["messages_count"], searched["total"]) == (1, 3)
+        raw = await client.get("/api/v1/message/latest/raw")
+        assert raw.content == sink.messages[-1].content
+        assert "sandbox" in raw.headers["content-security-policy"]
+        assert (await client.get("/view/latest.txt")).text.endswith("is on its way.\n")
+        explained = (await client.get("/api/v1/message/latest/explained")).json()
+        assert explained["Transcript"][-1]["section"] == "" or explained["Transcript"][0]["text"].startswith("220 ")
+        assert [part["ContentType"] for part in explained["Tree"]["Parts"]] == [
+            "multipart/alternative",
+            "application/pdf",
+        ]
+        assert (await client.delete("/api/v1/search", params={"query": "subject:0"})).text == "ok"
+        assert (await client.request("DELETE", "/api/v1/messages")).text == "ok"
+        assert (await client.get("/api/v1/messages")).json()["total"] == 0
+        async with asyncio.timeout(20):
+            await following
+    assert events.count("event: stored") == 3
+
+
+@pytest.mark.one_loop
+async def test_what_cannot_be_answered_says_why() -> None:
+    async with sinking() as sink, httpx.AsyncClient(base_url=f"http://127.0.0.1:{sink.ports['http']}") as client:
+        for method, path, status, words in (
+            ("GET", "/api/v1/search", 400, "needs ?query="),
+            ("GET", "/api/v1/search?query=is:blue", 400, "is:blue is no state"),
+            ("GET", "/api/v1/messages?limit=x", 400, "limit=x is no whole number"),
+            ("GET", "/api/v1/message/none", 404, "no message has the id none"),
+            ("GET", "/api/v1/nothing", 404, "nothing at this path"),
+            ("POST", "/api/v1/message/latest/release", 400, "no server is configured"),
+            ("DELETE", "/api/v1/search?query=", 400, "what is to be deleted?"),
+        ):
+            answer = await client.request(method, path)
+            assert (answer.status_code, words in answer.text) == (status, True), answer.text
+        for fields, status in (({"Origin": "http://evil.test"}, 403), ({"Host": "rebound.evil.com"}, 421)):
+            assert (await client.request("DELETE", "/api/v1/messages", headers=fields)).status_code == status
+        answer = await client.request("DELETE", "/api/v1/messages", content=b'{"IDs": [')
+        assert (answer.status_code, "is to be JSON" in answer.text) == (400, True)
+        imported = await client.post("/api/v1/import?to=ada@x.test&received=86400", content=bytes(order(9)))
+        summary = (await client.get("/api/v1/messages")).json()["messages"][0]
+        assert (summary["ID"], summary["Created"]) == (imported.json()["ID"], "1970-01-02T00:00:00.000Z")
