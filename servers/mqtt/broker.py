@@ -139,12 +139,13 @@ class Broker:
         if not message.payload:
             self.unretain(message.topic)
             return
+        ours = message.topic.startswith("$SYS/")  # made anew by every broker
         most = self.config.max_retained
-        if most and len(self.retained) >= most and self.retained.get(message.topic, "") is None:
+        if most and not ours and len(self.retained) >= most and self.retained.get(message.topic, "") is None:
             self.statistics.dropped += 1
             return
         self.retained.put(message.topic, "", message)
-        if self.store is not None:
+        if self.store is not None and not ours:
             self.store.retained(message)
 
     def unretain(self, topic: str) -> None:
@@ -197,6 +198,7 @@ class Broker:
         if client.will is not None and client.will_due <= now:
             self.publish_will(client)
         if client.ends <= now:
+            self.statistics.sessions_expired += client.expiry > 0
             self.end_session(client)
             return
         next_time = min(client.will_due, client.ends)

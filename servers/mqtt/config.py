@@ -46,6 +46,8 @@ class Config:
     """Topic aliases that a client may use; 0 is none."""
     topic_levels: int = 200
     """Levels that a topic may have; 0 is no limit."""
+    sys_interval: Duration = 10.0
+    """How often the counters under $SYS/broker are published, under mosquitto's names; 0 is never."""
     store: str = "memory"
     """Where sessions and retained messages are kept: the path of a SQLite file, state (mqtt.db in the state directory),
     or memory.

@@ -70,6 +70,7 @@ class Link(Connection):
     # -- in --------------------------------------------------------------------------------------------------------
 
     def opened(self) -> None:
+        self.broker.statistics.connections += 1
         self.set_deadline("connect", self.broker.config.connect_timeout)
 
     def feed(self, data: bytes) -> None:
@@ -87,8 +88,10 @@ class Link(Connection):
             HANDLERS[type(event)](self, event)
             if self.finished:
                 break
-        self.broker.statistics.packets_received += len(events)
+        statistics = self.broker.statistics
+        statistics.packets_received += len(events)
         if self.core.out:
+            statistics.others_sent += len(events)  # nearly each is answered
             self.bound = True
             self.touch()
 

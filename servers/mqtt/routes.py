@@ -140,6 +140,10 @@ class Routes:
             self._forget(share.pattern)
         return True
 
+    @property
+    def shared_count(self) -> int:
+        return sum(len(group.members) for group in self._groups.values())
+
     def group(self, pattern: str) -> Group | None:
         return self._groups.get(pattern)
 

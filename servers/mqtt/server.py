@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from netlab.stores.mqtt import MqttStore
 from servers.mqtt.broker import Broker
 from servers.mqtt.config import Config
 from servers.mqtt.link import Link
+from servers.mqtt.system_topics import SystemTopics
 
 MOST_TOPICS = 50_000
 """Topic names that are known to be good without another look."""
@@ -41,6 +43,8 @@ class Server:
             retain_available=config.retain_available,
             topic_levels=config.topic_levels,
         )
+        self._system_topics = SystemTopics(self.broker)
+        self._told = math.inf  # loop time at which the counters were published
         self._sweep = Sweep()
         self.deadline = -math.inf  # it is looked at with every sweep
 
@@ -57,12 +61,18 @@ class Server:
         ]
 
     async def background(self) -> None:
-        """Begin to look at the lab's clock."""
+        """Begin to look at the lab's clock, and to tell what is counted."""
         self._sweep.add(self)
+        if self.config.sys_interval:
+            self._told = asyncio.get_running_loop().time()
+            self._system_topics.tell(0.0)
 
     def expire(self, now: float) -> None:
         """A few times a second: what is due by the lab's clock, which may have jumped."""
         self.broker.tick()
+        if now - self._told >= self.config.sys_interval:
+            self._system_topics.tell(now - self._told)
+            self._told = now
         if len(self.topics) > MOST_TOPICS:
             self.topics.clear()
 

@@ -13,9 +13,15 @@ class Statistics:
     bytes_received: int = 0
     bytes_sent: int = 0
     packets_received: int = 0
-    packets_sent: int = 0
+    others_sent: int = 0  # packets that are not PUBLISH
     messages_received: int = 0  # PUBLISH
-    messages_sent: int = 0
+    messages_sent: int = 0  # likewise, those that wait among them
     dropped: int = 0
     expired: int = 0
     most_connected: int = 0
+    connections: int = 0
+    sessions_expired: int = 0
+
+    @property
+    def packets_sent(self) -> int:
+        return self.messages_sent + self.others_sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -293,7 +294,7 @@ async def test_a_retained_message_expires() -> None:
         await broker.jump(7)
         await client.subscribe("a")
         assert await client.all_so_far() == []
-        assert not len(broker.broker.retained)
+        assert not list(broker.broker.retained.match("#"))
 
 
 # -- properties ------------------------------------------------------------------------------------------------------
@@ -437,3 +438,26 @@ async def test_nothing_is_retained_for_a_shared_subscription() -> None:
         await client.publish("a/b", b"x", retain=True)
         await client.subscribe("$share/group/a/#")
         assert await client.all_so_far() == []
+
+
+# -- what the broker tells of itself ---------------------------------------------------------------------------------
+
+
+async def test_what_is_counted() -> None:
+    async with serving() as broker:
+        client = await broker.client("one")
+        await client.subscribe("a", "$share/group/b")
+        await client.publish("a", b"x")
+        await client.all_so_far()
+        await client.subscribe("$SYS/broker/#")
+        told_first = {
+            packet.topic: packet.payload for packet in await client.all_so_far() if isinstance(packet, Publish)
+        }
+        assert told_first["$SYS/broker/clients/connected"] == b"0"
+        broker.server._system_topics.tell(10.0)
+        values = {packet.topic: packet.payload for packet in await client.all_so_far() if isinstance(packet, Publish)}
+        expected = {"clients/connected": b"1", "subscriptions/count": b"3", "shared_subscriptions/count": b"1"}
+        assert {name: values[f"$SYS/broker/{name}"] for name in expected} == expected
+        assert values["$SYS/broker/publish/messages/received"] == b"1"
+        assert "$SYS/broker/version" not in values
+        assert float(values["$SYS/broker/load/connections/1min"]) == pytest.approx(6 * (1 - math.exp(-1 / 6)), abs=0.01)
