@@ -7,9 +7,8 @@ from typing import Protocol
 
 from netlab.balancing.checks import Checked, Checks
 from netlab.balancing.group import Group
-from netlab.balancing.member import MAINTENANCE, Mode
 from netlab.balancing.member import Member as Balanced
-from netlab.clock import Clock
+from netlab.balancing.pool import Pool as AnyPool
 from netlab.config import Address
 from netlab.errors import PeerUnreachable
 from netlab.http.trust import lab_authority
@@ -17,7 +16,6 @@ from netlab.net.addresses import SocketAddress
 from netlab.net.dial import Dialer
 from netlab.net.secure import TlsOptions
 from netlab.net.tls_context import client_context
-from netlab.policy.health import Health
 from netlab.service import Context
 from servers.l4_balancer.config import Config
 from servers.l4_balancer.target import Target
@@ -50,117 +48,50 @@ class Member(Balanced):
         self.work: set[Work] = set()
 
 
-class Pool:
-    """Upstreams under a name.
+class Pool(AnyPool[Member]):
+    """Upstreams of connections and datagrams."""
 
-    leaving   members that were removed and still have work
-    """
+    settings: Config
 
     def __init__(self, name: str, config: Config, context: Context, dialer: Dialer, checks: Checks) -> None:
-        self.name, self.config, self.clock = name, config, context.clock
-        self._random, self._dialer, self._checks, self._state = context.random.random, dialer, checks, context.state
-        self.leaving: list[Member] = []
-        self.started = False
+        super().__init__(name, context.clock, checks)
+        self.settings, self._context, self._dialer = config, context, dialer
         self.group = self._group(())
 
     def _group(self, members: Sequence[Member]) -> Group[Member]:
-        clock: Clock = self.clock
-        return Group(self.name, members, clock, self._random, self.config.group_settings())
+        return Group(self.name, members, self.clock, self._context.random.random, self.settings.group_settings())
 
-    # -- members ---------------------------------------------------------------------------------------------------
-
-    def add(self, target: Target, *, address: str = "", backup: bool = False, new: bool = False) -> Member:
-        """One more; `address` is one of its name's, `new` tells whether it came while others were at work."""
+    def make(self, target: Target, address: str, *, backup: bool) -> Member:
         where = Address(address, target.target.port) if address else target.target
-        member = Member(self._free_name(where), where, self.config, weight=target.weight, backup=backup)
-        if new:
-            member.since = self.clock.now()
-        self._place(member)
-        self.group.set_members((*self.group.members, member))
-        if self.started:
-            self._watch(member)
-        return member
-
-    def _free_name(self, where: Address) -> str:
-        """Its address; the same given again has a number behind it."""
-        taken = {member.name for member in (*self.group.members, *self.leaving)}
-        number = 1
-        while (free := str(where) if number == 1 else f"{where} {number}") in taken:
-            number += 1
-        return free
-
-    def _place(self, member: Member) -> None:
-        """Where it is, as far as no resolver has to be asked."""
-        try:
-            member.places = self._dialer.known(member.target.host, member.target.port) or ()
+        member = Member(self.free_name(str(where)), where, self.settings, weight=target.weight, backup=backup)
+        try:  # where it is, as far as no resolver has to be asked
+            member.places = self._dialer.known(where.host, where.port) or ()
         except PeerUnreachable as error:
             member.unknown = str(error)
+        return member
 
-    def remove(self, member: Member, *, ends: float) -> None:
-        """No new work from now on; what it has ends by itself, or at `ends`."""
-        self.group.set_members(other for other in self.group.members if other is not member)
-        self._checks.unwatch(member)
-        member.set_mode(Mode.DRAIN, self.clock.now(), ends=ends)
-        if member.active:
-            self.leaving.append(member)
+    def cut(self, member: Member, why: str) -> None:
+        for work in list(member.work):
+            work.cut(why)
 
-    def tidy(self, now: float) -> None:
-        """Cut what a drain has no more time for, and forget those that are done."""
-        for member in (*self.group.members, *self.leaving):
-            if member.mode is Mode.DRAIN and now >= member.drain_ends:
-                member.set_mode(MAINTENANCE, now)
-                for work in list(member.work):
-                    work.cut(f"{member.name} is drained, and had time until now")
-        self.leaving = [member for member in self.leaving if member.active]
-
-    # -- checks ----------------------------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """From now on members are checked."""
-        self.started = True
-        for member in self.group.members:
-            self._watch(member)
-
-    def stop(self) -> None:
-        for member in self.group.members:
-            self._checks.unwatch(member)
+    def asked_at(self, member: Member) -> Checked:
+        return Checked(host=member.target.host, port=member.target.port, trust=self._trust)
 
     def _trust(self) -> TlsOptions:
         """How checks speak TLS to upstreams, whatever is spoken inside."""
-        return TlsOptions(context=client_context(authority=lab_authority(self._state), alpn=()))
-
-    def _watch(self, member: Member) -> None:
-        if (rule := self.config.check) is not None:
-            where = Checked(host=member.target.host, port=member.target.port, trust=self._trust)
-            self._checks.watch(member, rule, where, timeout=self.config.check_timeout)
-
-    # -- reload ----------------------------------------------------------------------------------------------------
+        return TlsOptions(context=client_context(authority=lab_authority(self._context.state), alpn=()))
 
     def adapt(self, config: Config) -> None:
         """Other settings from now on; members keep what is known of them, and what they have to do."""
-        before, self.config = self.config, config
+        before, self.settings = self.settings, config
         for member in self.group.members:
             if config.upstream_limit != before.upstream_limit:
                 member.limit = config.upstream_limit
             member.slow_start, member.breaker.rules = config.slow_start, config.breaker_rules()
         if config.checking() != before.checking():
-            self._check_anew(config)
+            self.check_anew(config.health_rules())
         if config.group_settings() != before.group_settings():
             old, members = self.group, self.group.members
             self.group = self._group(members)
             for member in members:
                 member.off_change(old.changed)
-
-    def _check_anew(self, config: Config) -> None:
-        self.stop()
-        for member in self.group.members:
-            rules = config.health_rules()
-            if rules is None or member.health is None:
-                member.health = None if rules is None else Health(rules)
-            else:
-                member.health.rules = rules
-        if self.started:
-            self.start()
-
-    def __repr__(self) -> str:
-        return f"<Pool {self.name} {len(self.group)} upstreams>"

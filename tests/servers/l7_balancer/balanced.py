@@ -58,7 +58,7 @@ async def balanced(
     async with relaying(lambda context: Server(config, context), lambda server: server.gate, **more) as proxy:
         yield proxy
     for pool in proxy.server.pools.pools.values():
-        group = pool.upstreams
+        group = pool.group
         assert not any(member.active or member.endless for member in group.members), group.members
         assert (group.budget.live, group.budget.retrying, len(group.queue)) == (0, 0, 0)
 
@@ -71,7 +71,7 @@ async def origins(*names: str) -> AsyncIterator[list[Scripted]]:
 
 
 def members(proxy: Balanced, pool: str = "default") -> list[Member]:
-    return list(proxy.server.pools.pools[pool].upstreams.members)
+    return list(proxy.server.pools.pools[pool].group.members)
 
 
 async def answered(proxy: Balanced, count: int, **asked: str) -> Counter[str]:

@@ -20,7 +20,7 @@ from netlab.balancing import names
 from netlab.config import Address
 from netlab.net.certs import Authority
 from tests.http.upstreams import Called, named, scripted
-from tests.servers.l7_balancer.balanced import answered, balanced, members, origins
+from tests.servers.l7_balancer.balanced import answered, balanced, members, origins, settings
 from tests.servers.proxies import curl, when
 
 # -- WebSocket and event streams -------------------------------------------------------------------------------------
@@ -145,6 +145,10 @@ async def test_a_name_is_looked_up_anew_when_its_time_is_over(monkeypatch: pytes
             dns_server.addresses, asked = None, dns_server.asked
             await when(lambda: dns_server.asked > asked + 4)
             assert await answered(proxy, 2) == {"b": 2}
+            (second,) = members(proxy)
+            assert proxy.server.reload(settings(f"http://api.example:{port}*3", resolver=(resolver,)))
+            assert members(proxy) == [second]  # with what is known of it, and its other weight
+            assert second.full_weight == 3
         other.close()
         for called in calls:
             called.writer.transport.abort()
