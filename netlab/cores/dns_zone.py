@@ -154,7 +154,8 @@ class Zone:
                 self._refer(answer, node)
                 return None
             if DNAME in rrsets and node != key:
-                return self._redirect(answer, name, node, rrsets[DNAME][0])
+                moved = self._redirect(answer, name, node, rrsets[DNAME][0])
+                return None if kind in (CNAME, ANY) else moved  # the alias made here is what was asked for
         return self._at(answer, self.names[key], name, kind)
 
     def _at(self, answer: Answer, rrsets: Rrsets, name: bytes, kind: int) -> bytes | None:

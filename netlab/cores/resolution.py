@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 
 from netlab.cores.dns_codes import (
@@ -96,26 +97,41 @@ class Resolver:
         """The answer as it was known, where some of it is behind its time; None where that is not known or allowed."""
         if not self.settings.serve_stale:
             return None
-        work = Work(self, now, 0, late=True)
+        resolved = self._without_asking(Work(self, now, 0, Known.LATE), name, kind)
+        if resolved is not None:
+            resolved.error = (STALE_NXDOMAIN if resolved.rcode == NXDOMAIN else STALE_ANSWER, why)
+        return resolved
+
+    def known(self, name: bytes, kind: int, now: float) -> Resolved | None:
+        """The answer, where all of it is in the cache."""
+        return self._without_asking(Work(self, now, 0, Known.FRESH), name, kind)
+
+    def _without_asking(self, work: Work, name: bytes, kind: int) -> Resolved | None:
         try:
             next(work.answer(name, kind, Trace(Question(name, kind)), 0))
         except StopIteration as ended:
             resolved: Resolved = ended.value
-            resolved.error = (STALE_NXDOMAIN if resolved.rcode == NXDOMAIN else STALE_ANSWER, why)
             return resolved
         except Failed:
             return None
-        raise AssertionError("nothing is asked for an answer that is late")
+        raise AssertionError("nobody is asked for an answer that has to be known")
+
+
+class Known(Enum):
+    """What a resolution may use of what is known, and whether it may ask for more."""
+
+    ASKED = "fresh, and what servers say"
+    FRESH = "fresh, and nothing else"
+    LATE = "fresh or behind its time, and nothing else"
 
 
 class Work(Asking):
     """One client's question: from alias to alias, and for each from zone to zone."""
 
-    def __init__(self, resolver: Resolver, now: float, flags: int, *, late: bool = False) -> None:
-        """`late`: take what is known, be it behind its time, and ask nobody."""
+    def __init__(self, resolver: Resolver, now: float, flags: int, use: Known = Known.ASKED) -> None:
         super().__init__(resolver.settings, resolver.cache, resolver.book, resolver.chance, now, flags)
         self.under_way: list[tuple[bytes, int]] = []
-        self.late = late
+        self.use = use
 
     # -- a question, alias by alias ------------------------------------------------------------------------------
 
@@ -130,7 +146,7 @@ class Work(Asking):
                 raise Failed(OTHER, f"aliases lead in a circle, back to {to_text(key)}")
             seen.add(key)
             entry = self._known(key, kind, trace)
-            if entry is None and not self.late:
+            if entry is None and self.use is Known.ASKED:
                 entry = yield from self._learn(key, kind, trace, depth)
             if entry is None:  # an alias was learnt, or an answer that must not be kept
                 entry = self._known(key, kind, trace)
@@ -170,10 +186,10 @@ class Work(Asking):
 
     def _lookup(self, key: bytes, kind: int) -> Entry | None:
         entry = self.cache.lookup(key, kind, self.now)
-        return self.cache.stale(key, kind, self.now) if entry is None and self.late else entry
+        return self.cache.stale(key, kind, self.now) if entry is None and self.use is Known.LATE else entry
 
     def _aged(self, entry: Entry) -> list[Record]:
-        return entry.aged(self.now, stale_ttl=self.cache.limits.stale_ttl if self.late else 0)
+        return entry.aged(self.now, stale_ttl=self.cache.limits.stale_ttl if self.use is Known.LATE else 0)
 
     def _any(self, key: bytes) -> Entry | None:
         """ANY is answered with one rrset that is known (RFC 8482 4.1)."""

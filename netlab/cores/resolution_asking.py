@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from netlab.cores.dns_codes import AAAA, BADVERS, FORMERR, NS, A
+from netlab.cores.dns_codes import AAAA, BADVERS, FORMERR, NOTIMP, NS, A
 from netlab.cores.dns_message import RD, TC, Edns, Message, Question
 from netlab.cores.dns_names import ROOT, to_text
 from netlab.cores.dns_rdata import show, target
@@ -187,7 +187,9 @@ class Asking:
                 tcp = True
                 trace.asked(address, question, zone, "truncated; TCP", result.rtt)
                 continue
-            if edns is not None and (reply.rcode == BADVERS or (reply.rcode == FORMERR and reply.edns is None)):
+            if edns is not None and (
+                reply.rcode == BADVERS or (reply.rcode in (FORMERR, NOTIMP) and reply.edns is None)
+            ):
                 edns, standing.edns = None, False  # RFC 6891 7
                 trace.asked(address, question, zone, "does not know EDNS; without", result.rtt)
                 continue

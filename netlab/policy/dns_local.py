@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netlab.cores.dns_codes import AAAA, ANY, CNAME, NOERROR, NXDOMAIN, PTR, REFUSED, SOA, A
 from netlab.cores.dns_message import Record
 from netlab.cores.dns_names import ROOT, ancestors, from_text, is_below, reverse, to_text
 from netlab.cores.dns_rdata import from_text as rdata
+from netlab.cores.dns_rdata import target
 from netlab.errors import UsageError
 
 LOCAL_TTL = 60
+LONGEST_CHAIN = 16
 BLOCKED, FILTERED = 15, 17
 """RFC 8914 4.16, 4.18."""
 
@@ -25,6 +27,7 @@ class Local:
     answer: tuple[Record, ...]
     why: str
     error: tuple[int, str] | None = None
+    onward: bytes = b""  # where an alias of our own leads that we know nothing of: what is there belongs behind it
 
 
 class LocalNames:
@@ -68,14 +71,34 @@ class LocalNames:
             self._blocked.pop(name, None)
 
     def answer(self, name: bytes, kind: int) -> Local | None:
-        """The answer of our own to a question (name folded), if there is one."""
+        """The answer of our own to a question (name folded), if there is one; aliases are followed."""
+        local = self._answer(name, kind)
+        if local is None or kind in (CNAME, ANY):
+            return local
+        chain = list(local.answer)
+        while chain and chain[-1].type == CNAME and len(chain) < LONGEST_CHAIN:
+            onward = target(CNAME, chain[-1].rdata).lower()
+            more = self._answer(onward, kind)
+            if more is None:
+                return replace(local, answer=tuple(chain), onward=onward)
+            chain += more.answer
+            local = replace(local, rcode=more.rcode, answer=tuple(chain), error=more.error)
+            if not more.answer:
+                break
+        return local
+
+    def blocked(self, name: bytes, kind: int) -> Local | None:
+        """What is said of a name (folded) on a block list; None of others."""
+        found = next((each for each in ancestors(name) if each in self._blocked), None) if self._blocked else None
+        return None if found is None else self._refuse(name, kind, self._blocked[found])
+
+    def _answer(self, name: bytes, kind: int) -> Local | None:
         own = self._own(name)
         if own is not None:
             found = own.get(CNAME) or own.get(kind) or (kind == ANY and next(iter(own.values()))) or []
             return Local(NOERROR, tuple(record._replace(name=name) for record in found), "a name of our own")
-        for each in ancestors(name):
-            if each in self._blocked:
-                return self._refuse(name, kind, self._blocked[each])
+        if (refused := self.blocked(name, kind)) is not None:
+            return refused
         return special_use(name, kind) if self._special and not self._is_exempt(name) else None
 
     def _own(self, name: bytes) -> dict[int, list[Record]] | None:
@@ -113,13 +136,17 @@ class LocalNames:
 KEPT = frozenset(from_text(name) for name in ("localhost", "localhost.localdomain", "local", "broadcasthost", "."))
 """Names that lists in hosts format hold for other reasons than to block them."""
 LOCALHOST = from_text("localhost.")
-NOWHERE = tuple(from_text(name) for name in ("invalid", "onion", "local", "home.arpa", "test"))
-"""RFC 6761 6.4 and 6.2, RFC 7686 2, RFC 6762 22.1, RFC 8375 4: never asked of anyone."""
+NOWHERE = tuple(from_text(name) for name in ("invalid", "onion", "local", "home.arpa", "test", "alt", "resolver.arpa"))
+"""RFC 6761 6.4 and 6.2, RFC 7686 2, RFC 6762 22.1, RFC 8375 4, RFC 9476 2, RFC 9462 6.4: never asked of anyone."""
+_IPV4 = ("0", "10", "127", "255.255.255.255", "254.169", "168.192", "2.0.192", "100.51.198", "113.0.203")
+_SHARED = (f"{n}.{first}" for first, numbers in ((172, range(16, 32)), (100, range(64, 128))) for n in numbers)
+_IPV6 = ("d.f", "8.e.f", "9.e.f", "a.e.f", "b.e.f", "8.b.d.0.1.0.0.2", ".".join("0" * 32), ".".join("1" + "0" * 31))
 PRIVATE_REVERSE = tuple(
-    from_text(f"{each}.in-addr.arpa")
-    for each in ("0", "10", "127", "255.255.255.255", "254.169", "168.192", *(f"{n}.172" for n in range(16, 32)))
+    from_text(each) for each in (*(f"{n}.in-addr.arpa" for n in (*_IPV4, *_SHARED)), *(f"{n}.ip6.arpa" for n in _IPV6))
 )
-"""RFC 6303 4.1 and 4.2."""
+"""RFC 6303 4, RFC 7793 2."""
+THIS_MACHINE = frozenset((reverse("127.0.0.1"), reverse("::1")))
+NEVER_ASKED = frozenset((*NOWHERE, *PRIVATE_REVERSE))
 
 
 def special_use(name: bytes, kind: int) -> Local | None:
@@ -128,10 +155,10 @@ def special_use(name: bytes, kind: int) -> Local | None:
         data = {A: rdata("A", "127.0.0.1"), AAAA: rdata("AAAA", "::1")}.get(kind)
         found = () if data is None else (Record(name, kind, LOCAL_TTL, data),)
         return Local(NOERROR, found, "localhost is this machine (RFC 6761 6.3)")
-    if name == reverse("127.0.0.1") and kind in (PTR, ANY):
+    if name in THIS_MACHINE and kind in (PTR, ANY):
         return Local(NOERROR, (Record(name, PTR, LOCAL_TTL, LOCALHOST),), "this machine (RFC 6303 4.2)")
-    for zone in (*NOWHERE, *PRIVATE_REVERSE):
-        if is_below(name, zone):
+    for zone in ancestors(name):
+        if zone in NEVER_ASKED:
             why = f"{to_text(zone)} is nowhere in the DNS (RFC 6761, RFC 6303)"
             return Local(NXDOMAIN if name != zone else NOERROR, (), why)
     return None
@@ -144,7 +171,7 @@ def negative_soa(name: bytes) -> Record:
         + from_text("nobody.invalid.")
         + b"".join(number.to_bytes(4, "big") for number in (1, 3600, 1200, 604800, LOCAL_TTL))
     )
-    zone = next((each for each in ancestors(name) if each in (LOCALHOST, *NOWHERE, *PRIVATE_REVERSE)), ROOT)
+    zone = next((each for each in ancestors(name) if each == LOCALHOST or each in NEVER_ASKED), ROOT)
     return Record(name if zone == ROOT else zone, SOA, LOCAL_TTL, data)
 
 

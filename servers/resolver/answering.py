@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from netlab.cores.dns_codes import (
     ANY,
     AXFR,
     BADVERS,
+    CNAME,
     FORMERR,
     IN,
     IXFR,
@@ -29,14 +31,17 @@ from netlab.cores.dns_message import (
     PLAIN_UDP,
     QR,
     RA,
+    RD,
     Edns,
     Message,
+    Question,
+    Record,
     extended_error,
     parse,
     serialize,
 )
 from netlab.cores.dns_names import to_text
-from netlab.cores.dns_rdata import show
+from netlab.cores.dns_rdata import show, target
 from netlab.cores.resolution import Resolved
 from netlab.errors import RemoteProtocolError, UsageError
 from netlab.flow import Flow, Level, Outcome
@@ -45,11 +50,11 @@ from netlab.policy.dns_local import FILTERED, LocalNames, negative_soa
 from netlab.service import Context
 from servers.resolver.config import Config
 from servers.resolver.ready import EDNS_SIZE, Ready, ReadyAnswers
-from servers.resolver.recursion import Recursion
+from servers.resolver.recursion import Recursion, Then
 from servers.resolver.statistics import Statistics
 
 META = frozenset((OPT, AXFR, IXFR, 249, 250, 253, 254))
-NOT_SUPPORTED = 21
+PROHIBITED, NOT_AUTHORITATIVE, NOT_SUPPORTED = 18, 20, 21
 BYTES_READY = 2000
 """Bytes that a ready answer costs, roughly; a quarter of the cache is for them."""
 
@@ -108,17 +113,41 @@ class Answering:
         flow.label = f"{to_text(asked.name)} {type_name(asked.type)}"
         flow.note("query.received", "client", qname=to_text(asked.name), type=type_name(asked.type), id=query.id)
         own = self.local.answer(asked.name.lower(), asked.type)
-        if own is not None:
-            proof = [] if own.answer else [negative_soa(asked.name.lower())]
-            self.statistics.local += 1
-            flow.note("answer.local", why=own.why)
-            self._finish(query, Resolved(own.rcode, list(own.answer), proof, own.error), flow, send, udp)
+        if own is None:
+            self._look_for(asked.name, query, flow, partial(self._resolved, query, flow, send, udp), drop)
             return
-        then = partial(self._resolved, query, flow, send, udp)
-        if not self.recursion.look_for(asked.name, asked.type, query.flags & CD, flow, then):
+        self.statistics.local += 1
+        flow.note("answer.local", why=own.why)
+        if own.onward:
+            then = partial(self._resolved, query, flow, send, udp, before=own.answer)
+            self._look_for(own.onward, query, flow, then, drop)
+            return
+        proof = [] if own.answer and own.answer[-1].type != CNAME else [negative_soa(asked.name.lower())]
+        self._finish(query, Resolved(own.rcode, list(own.answer), proof, own.error), flow, send, udp)
+
+    def _look_for(self, name: bytes, query: Message, flow: Flow, then: Then, drop: Callable[[], None]) -> None:
+        """In the cache, and unless the client wants no more than that, among the servers."""
+        kind = query.question[0].type
+        if not query.flags & RD:  # RFC 1034 4.3.1: recursion is for who desires it
+            known = self.recursion.resolver.known(name, kind, self.context.clock.now())
+            then(known or Resolved(REFUSED, error=(NOT_AUTHORITATIVE, "not known here, and no recursion desired (RD)")))
+        elif not self.recursion.look_for(name, kind, query.flags & CD, flow, then):
             self.statistics.dropped += 1
             flow.end(Outcome.REFUSED, "dropped: too much is looked for already")
             drop()
+
+    def refuse(self, data: bytes, flow: Flow, send: Send, why: str, *, drop: Callable[[], None] = nothing) -> None:
+        """Tell a stranger that this is not for him."""
+        try:
+            query = parse(data)
+        except RemoteProtocolError as error:
+            self._malformed(data, error, flow, send, drop)
+            return
+        if query.flags & QR:
+            flow.end(Outcome.VIOLATION, "a reply, not a query")
+            drop()
+        else:
+            self._finish(query, Resolved(REFUSED, error=(PROHIBITED, why)), flow, send, udp=True)
 
     def _malformed(
         self, data: bytes, error: RemoteProtocolError, flow: Flow, send: Send, drop: Callable[[], None]
@@ -138,18 +167,31 @@ class Answering:
         if query.edns is not None and query.edns.version > 0:
             return Resolved(BADVERS)
         if query.opcode != QUERY:
-            return Resolved(NOTIMP)
+            return Resolved(NOTIMP, error=(NOT_SUPPORTED, "only queries are answered here"))
         if len(query.question) != 1:
-            return Resolved(FORMERR)
+            return Resolved(FORMERR, error=(NOT_SUPPORTED, f"{len(query.question)} questions; one is due"))
         if query.question[0].type in META:
             return Resolved(NOTIMP, error=(NOT_SUPPORTED, "not a question for a resolver"))
         if query.question[0].klass != IN:
             return Resolved(REFUSED, error=(NOT_SUPPORTED, "only class IN is known here"))
         return None
 
-    def _resolved(self, query: Message, flow: Flow, send: Send, udp: bool, resolved: Resolved) -> None:
-        """The answer is here, or the reason why there is none."""
+    def _resolved(
+        self,
+        query: Message,
+        flow: Flow,
+        send: Send,
+        udp: bool,
+        resolved: Resolved,
+        *,
+        before: tuple[Record, ...] = (),
+    ) -> None:
+        """The answer is here, or the reason why there is none; `before` are aliases of our own that led to it."""
         name = query.question[0].name
+        if before:
+            resolved = replace(resolved, answer=[*before, *resolved.answer])
+        if (blocked := self._blocked(resolved, query.question[0])) is not None:
+            resolved = replace(blocked, trace=resolved.trace)
         if self.config.rebinding and (why := self.local.rebinds(name.lower(), resolved.answer)):
             resolved = Resolved(REFUSED, error=(FILTERED, why), trace=resolved.trace)
         if flow.full and resolved.trace is not None:
@@ -166,6 +208,17 @@ class Answering:
             ready = Ready(reply, now, now + least, flow.label, rcode_name(reply.rcode))
             key = name.lower() + asked.type.to_bytes(2, "big") + asked.klass.to_bytes(2, "big")
             self.ready.keep(key, do, ready)
+
+    def _blocked(self, resolved: Resolved, asked: Question) -> Resolved | None:
+        """What is said where an alias leads to a name on a block list."""
+        for record in resolved.answer:
+            if record.type == CNAME:
+                refused = self.local.blocked(target(CNAME, record.rdata).lower(), asked.type)
+                if refused is not None:
+                    answer = [each._replace(name=asked.name) for each in refused.answer]
+                    proof = [] if answer else [negative_soa(asked.name.lower())]
+                    return Resolved(refused.rcode, answer, proof, refused.error)
+        return None
 
     def _finish(self, query: Message, resolved: Resolved, flow: Flow, send: Send, udp: bool) -> Message:
         """Write and send the reply; DNSSEC records only to who wants them (RFC 4035 3.2.1)."""

@@ -7,7 +7,7 @@ import binascii
 from functools import partial
 from typing import TYPE_CHECKING
 
-from netlab.cores.dns_message import parse
+from netlab.cores.dns_message import HEADER, parse
 from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
 from netlab.http.settings import HttpSettings
@@ -78,6 +78,9 @@ class Doh:
         self._ask(exchange, data)
 
     def _ask(self, exchange: Exchange, data: bytes) -> None:
+        if len(data) < HEADER.size or data[2] & 0x80:
+            exchange.refuse(400, "this is no query of DNS: a header of 12 bytes without QR, and a question")
+            return
         server, connection = self.server, exchange.connection.flow
         client = connection.client if connection is not None else None
         if not server.admits(client[0] if isinstance(client, tuple) else ""):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netlab.cores.dns_codes import REFUSED
-from netlab.cores.dns_message import HEADER, QR, Message, serialize
 from netlab.flow import Outcome
 from netlab.net.dns_stream import DnsStream
 from netlab.net.gate import Gate, GateLimits
@@ -117,8 +115,8 @@ class Server:
         flow = self.context.flows.open("dns", "resolver", connection)
         flow.client, flow.server, flow.received = connection.client, connection.server, len(data)
         if not self.admits(connection.client[0] if isinstance(connection.client, tuple) else ""):
-            flow.end(Outcome.REFUSED, "not one of --allow")
-            stream.dropped()
+            why = "this resolver is not for you: see --allow, --limit"
+            self.answering.refuse(data, flow, stream.send, why, drop=stream.dropped)
             return
         found = self.answering.at_once(data, udp=False)
         if found is None:
@@ -154,6 +152,6 @@ class Server:
             self.answering.statistics.limited += 1
             flow.end(Outcome.REFUSED, "over the limit")
             return
-        flow.end(Outcome.REFUSED, "not one of --allow")
-        if len(data) >= HEADER.size and not data[2] & 0x80:
-            sock.send(serialize(Message(int.from_bytes(data[:2], "big"), QR, data[2] >> 3 & 15, REFUSED)), peer)
+        self.answering.refuse(
+            data, flow, lambda wire: sock.send(wire, peer), "this resolver is not for you: see --allow"
+        )

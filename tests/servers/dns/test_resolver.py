@@ -13,13 +13,14 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.reversename
 import dns.rrset
 import httpx
 import pytest
 
 from netlab.errors import UsageError
 from servers.resolver.config import Forward
-from tests.servers.dns.small_internet import SECONDS, answers, exchange, framed, internet, stream
+from tests.servers.dns.small_internet import SECONDS, answers, ask, exchange, framed, internet, stream
 
 
 async def test_lessons_of_the_world_end_as_they_say(tmp_path: Path) -> None:
@@ -95,6 +96,7 @@ async def test_over_tcp_tls_and_https(tmp_path: Path) -> None:
                 assert answers(dns.message.from_wire(reply.content)) == ["www.shop.test. A 127.0.80.1"]
             assert (await client.get(url)).status_code == 400
             assert (await client.get(url, params={"dns": "!"})).status_code == 400
+            assert (await client.get(url, params={"dns": "AAAA"})).status_code == 400
             assert (await client.post(url, content=wire)).status_code == 415
             assert (await client.put(url, content=wire)).status_code == 405
 
@@ -127,6 +129,54 @@ async def test_names_of_ones_own_and_names_that_are_blocked(tmp_path: Path) -> N
         assert "ads:1" in str(error.text)
         assert answers(await here.ask("localhost")) == ["localhost. A 127.0.0.1"]
         assert (await here.ask("x.onion")).rcode() == dns.rcode.NXDOMAIN
+
+
+async def test_aliases_of_ones_own_are_followed_and_those_to_blocked_names_are_not(tmp_path: Path) -> None:
+    ads = tmp_path / "ads"
+    ads.write_text("www.shop.test\n")
+    own = ("near.own.test CNAME far.own.test", "far.own.test CNAME echo.ws.test", "dead.own.test CNAME www.own.test")
+    own += ("cloak.own.test CNAME shop.shop.test", "www.own.test 60 A 192.0.2.78")
+    async with internet(tmp_path, block=(ads,), local=own, blocked="null") as here:
+        chain = ["far.own.test. CNAME echo.ws.test.", "near.own.test. CNAME far.own.test."]
+        assert answers(await here.ask("near.own.test")) == sorted([*chain, "echo.ws.test. A 127.0.81.1"])
+        assert answers(await here.ask("near.own.test")) == sorted([*chain, "echo.ws.test. A 127.0.81.1"])
+        assert answers(await here.ask("near.own.test", "CNAME")) == chain[1:]
+        denied = await here.ask("dead.own.test", "TXT")
+        assert answers(denied) == ["dead.own.test. CNAME www.own.test."]
+        assert denied.authority
+        for name in ("shop.shop.test", "cloak.own.test"):  # in the world, shop.shop.test is an alias of www.shop.test
+            blocked = await here.ask(name)
+            assert answers(blocked) == [f"{name}. A 0.0.0.0"]
+            assert blocked.extended_errors()[0].code == 15
+
+
+async def test_without_recursion_desired_only_what_is_known_is_told(tmp_path: Path) -> None:
+    """RFC 1034 4.3.1."""
+    async with internet(tmp_path) as here:
+        where, query = ("127.0.0.1", here.endpoints["dns"]), dns.message.make_query("www.shop.test", "A", use_edns=0)
+        query.flags &= ~dns.flags.RD
+        unknown = await ask(where, query)
+        assert (unknown.rcode(), unknown.extended_errors()[0].code) == (dns.rcode.REFUSED, 20)
+        await here.ask("www.shop.test")
+        assert answers(await ask(where, query)) == ["www.shop.test. A 127.0.80.1"]
+        asked = [flow.label.lower() for flow in here.resolver.context.flows]
+        assert len([label for label in asked if label.startswith("www.shop.test. a @")]) == 1
+
+
+async def test_names_of_special_use_are_never_asked_of_anyone(tmp_path: Path) -> None:
+    async with internet(tmp_path, exempt=()) as here:
+        for name in (
+            "1.0.168.192.in-addr.arpa",
+            "1.0.64.100.in-addr.arpa",
+            "1.0.0.0.d.f.ip6.arpa",
+            "x.alt",
+            "shop.test",
+        ):
+            reply = await here.ask(name, "PTR")
+            assert (reply.rcode(), len(reply.authority)) == (dns.rcode.NXDOMAIN, 1), name
+        one = dns.reversename.from_address("::1").to_text()
+        assert answers(await here.ask(one, "PTR")) == [f"{one} PTR localhost."]
+        assert not [flow for flow in here.resolver.context.flows if "@" in flow.label]
 
 
 async def test_private_addresses_of_public_names_are_not_passed_on(tmp_path: Path) -> None:
@@ -195,7 +245,10 @@ async def test_questions_are_counted(tmp_path: Path) -> None:
 async def test_strangers_are_refused_and_the_hasty_are_not_answered(tmp_path: Path) -> None:
     async with internet(tmp_path, allow=()) as here:
         reply = await here.ask("www.shop.test")
-        assert reply.rcode() == dns.rcode.REFUSED
+        assert (reply.rcode(), reply.extended_errors()[0].code) == (dns.rcode.REFUSED, 18)
+        query = framed(dns.message.make_query("www.shop.test", "A").to_wire())
+        (wire,) = await stream(("127.0.0.1", here.endpoints["dns"]), query, 1)
+        assert dns.message.from_wire(wire).rcode() == dns.rcode.REFUSED
     async with internet(tmp_path, limit=3) as here:
         where = ("127.0.0.1", here.endpoints["dns"])
         here.clock.freeze()
