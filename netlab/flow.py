@@ -28,6 +28,11 @@ class Level(IntEnum):
         return cls[name.upper()]
 
 
+OFF, SUMMARY, FULL = Level  # a look-up in an Enum costs as much as a small function in Python 3.11
+Address = tuple[Any, ...] | str | None
+"""Of a socket: (host, port, …), or a Unix socket's path."""
+
+
 class Outcome:
     """How a conversation ended; a protocol's own refusals are kept apart from cuts, timeouts and violations."""
 
@@ -96,8 +101,8 @@ class Flow:
     level: Level
     started: float  # monotonic; `log.wall()` turns it into a date
     ended: float  # 0 while it is open
-    client: tuple[Any, ...] | str | None  # who opened it: (host, port, …), or a Unix socket's path
-    server: tuple[Any, ...] | str | None
+    client: Address  # who opened it
+    server: Address
     label: str  # what it is about: "GET /hello"
     result: str  # how it was answered: "200"
     outcome: str
@@ -262,7 +267,16 @@ class FlowLog:
         self._followers: list[Subscription] = []  # those of them that want every step, not only the end
         self._opened = 0
 
-    def open(self, kind: str, service: str = "", parent: Flow | None = None, level: Level | None = None) -> Flow:
+    def open(
+        self,
+        kind: str,
+        service: str = "",
+        parent: Flow | None = None,
+        level: Level | None = None,
+        label: str = "",
+        client: Address = None,
+        server: Address = None,
+    ) -> Flow:
         """Begin a flow. At level off it is counted and forgotten with its last reference."""
         self._opened = number = self._opened + 1
         if level is None:
@@ -270,15 +284,16 @@ class FlowLog:
         flow = _new(Flow)
         flow.log, flow.id, flow.kind, flow.service, flow.parent, flow.level = self, number, kind, service, parent, level
         flow.started, flow.ended = self.now(), 0.0
-        flow.client = flow.server = flow.details = flow.events = flow.wire = flow.plain = None
-        flow.label = flow.result = flow.outcome = ""
+        flow.label, flow.client, flow.server = label, client, server
+        flow.details = flow.events = flow.wire = flow.plain = None
+        flow.result = flow.outcome = ""
         flow.received = flow.sent = 0
-        if level:
+        if level is not OFF:
             self._ring.append(flow)
-            if level is Level.FULL:
+            if level is FULL:
                 flow.events = []
-            for subscription in self._followers:
-                subscription.put(("opened", flow))
+            if self.followed:
+                self._tell_opened(flow)
         return flow
 
     def brief(self, about: Brief, parent: Flow, now: float, begins: Begins | None) -> None:
@@ -290,9 +305,13 @@ class FlowLog:
             if self.followed:
                 self._tell(about.flow(self, number, parent, now, begins))
 
-    def _tell(self, flow: Flow) -> None:
+    def _tell_opened(self, flow: Flow) -> None:
         for subscription in self._followers:
             subscription.put(("opened", flow))
+
+    def _tell(self, flow: Flow) -> None:
+        self._tell_opened(flow)
+        for subscription in self._followers:
             for event in flow.events or ():
                 subscription.put(("noted", flow, event))
         self.finish(flow)

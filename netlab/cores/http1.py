@@ -6,7 +6,7 @@ content. The server reads request heads and writes response heads, the client th
 
 from __future__ import annotations
 
-from netlab.cores.http1_client import ClientCore
+from netlab.cores.http1_client import Asked, ClientCore
 from netlab.cores.http1_events import Closed, Data, End, Event, Frame, Informational, Request, Response
 from netlab.cores.http1_grammar import Limits
 from netlab.cores.http1_output import PHRASES, encode_fields, phrase
@@ -14,6 +14,7 @@ from netlab.cores.http1_server import ServerCore
 
 __all__ = [
     "PHRASES",
+    "Asked",
     "ClientCore",
     "Closed",
     "Data",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from netlab.cores.fields import Fields
 from netlab.cores.http1_endpoint import CONTENT, DONE, ENDED, HEAD, IDLE, Endpoint
 from netlab.cores.http1_events import Event, Frame, Informational, Response
 from netlab.cores.http1_framing import Refused, frame_response
 from netlab.cores.http1_grammar import STATUS_REST, Limits, parse_fields, unfold
-from netlab.cores.http1_output import encode_fields, request_line
+from netlab.cores.http1_output import PHRASES, encode_fields, request_line
 from netlab.cores.http1_refusals import refuse_response_head
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
@@ -27,14 +26,21 @@ Meaning = tuple[int, str, str, Fields, Frame]
 """Status, reason, version, fields and frame of a response: all that its head spells."""
 
 
-class Asked(NamedTuple):
-    """A head without content, and what of it the next one may have in common with it."""
+class Asked:
+    """A request without content, as it is written; and what of it the next one may have in common with it."""
 
-    method: str
-    block: bytes
-    target: str
-    head: bytes
-    rest: bytes  # behind the request line
+    __slots__ = ("block", "head", "method", "rest", "target")
+
+    def __init__(self, method: str, target: str, block: bytes, head: bytes) -> None:
+        self.method, self.target, self.block, self.head = method, target, block, head
+        self.rest = head[head.index(b"\r\n") + 2 :]  # behind the request line
+
+    @classmethod
+    def made(cls, method: str, target: str, block: bytes) -> Asked:
+        """For any connection, and as often as it is wanted; LocalProtocolError for what no request can be."""
+        core = ClientCore()
+        core.request(method, target, block)
+        return cls(method, target, block, core.outgoing())
 
 
 class ClientCore(Endpoint):
@@ -63,11 +69,18 @@ class ClientCore(Endpoint):
         free = self._writing is IDLE and self._reading is HEAD and not self._buffer
         if known is None or known.method != method or known.block != block or not free:
             self.request(method, target, block)
-            head = self._out[-1]
-            self._asked = Asked(method, block, target, head, head[head.index(b"\r\n") + 2 :])
+            self._asked = Asked(method, target, block, self._out[-1])
             return
         self._out.append(known.head if known.target == target else request_line(method, target, "1.1") + known.rest)
         self._method, self._informed, self._offered_upgrade = method, 0, False
+        self._writing, self.began = DONE, self._base
+
+    def ask_again(self, asked: Asked) -> None:
+        """A request that was made before, here or elsewhere."""
+        if self._writing is not IDLE or self._reading is not HEAD or self._buffer:
+            raise LocalProtocolError("the exchange before is not over")
+        self._out.append(asked.head)
+        self._method, self._informed, self._offered_upgrade = asked.method, 0, False
         self._writing, self.began = DONE, self._base
 
     def request(
@@ -119,12 +132,12 @@ class ClientCore(Endpoint):
     def repeated(self, data: bytes) -> tuple[Response, bytes] | None:
         """The response and its content, where these bytes are one whole message with the head that came last, and
         nothing is behind it: servers repeat themselves within a second. Else None, and nothing has happened; the
-        response's span is that of the first with this head.
+        response's span is that of the first with this head. Only of answers as usual: by the registered phrase.
         """
         head, size, response, method = self._known
-        if len(data) != size or not data.startswith(head) or method != self._method or response is None:
+        if len(data) != size or response is None or method != self._method or not data.startswith(head):
             return None
-        if self._reading is not HEAD or self._writing is not DONE or self._buffer or self.closing or self._ended:
+        if self._writing is not DONE or self._reading is not HEAD or self._buffer or self.closing or self._ended:
             return None
         self._base += size
         self._writing = IDLE
@@ -187,7 +200,8 @@ class ClientCore(Endpoint):
         if len(head) <= limits.memo and status != 101:
             self._memo = (head, self._method, (status, reason, version, fields, frame))
             self._known = NOTHING_KNOWN
-            if frame.keep_alive and frame.has_body and frame.length is not None:
+            usual = status != 205 and reason == PHRASES.get(status)
+            if usual and frame.keep_alive and frame.has_body and frame.length is not None:
                 self._known = (head, len(head) + frame.length, response, self._method)
         return response
 

@@ -254,6 +254,8 @@ class Endpoint:
     def outgoing(self) -> bytes:
         """What must be written now."""
         out = self._out
+        if not out:
+            return b""
         if len(out) == 1:
             return out.pop()
         data = b"".join(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netlab.cores.fields import EMPTY, Fields
 from netlab.errors import RemoteProtocolError
@@ -21,15 +21,19 @@ class Frame(NamedTuple):
 
 
 class Request:
-    """The head of a request. Without a body (`frame.has_body`) the message is complete: no End follows."""
+    """The head of a request. Without a body (`frame.has_body`) the message is complete: no End follows.
 
-    __slots__ = ("end", "fields", "frame", "method", "start", "target", "version")
+    `made` is for who passes it on: what has been made of it, for when the client repeats itself.
+    """
+
+    __slots__ = ("end", "fields", "frame", "made", "method", "start", "target", "version")
 
     def __init__(
         self, method: str, target: str, version: str, fields: Fields, frame: Frame, start: int = 0, end: int = 0
     ) -> None:
         self.method, self.target, self.version = method, target, version  # version: "1.0" or "1.1"
         self.fields, self.frame, self.start, self.end = fields, frame, start, end
+        self.made: dict[Any, Any] | None = None
 
     @property
     def form(self) -> str:
@@ -123,4 +127,4 @@ Event = Request | Response | Informational | Data | End | Closed | RemoteProtoco
 
 
 def _values(head: Request | Response) -> list[object]:
-    return [getattr(head, name) for name in type(head).__slots__]
+    return [getattr(head, name) for name in type(head).__slots__ if name != "made"]

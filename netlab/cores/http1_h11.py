@@ -89,7 +89,7 @@ class H11ServerCore(H11Endpoint):
         if self._request is not None and self._request.version != "1.0":
             self._send(h11.InformationalResponse(status_code=status, headers=pairs_of(block), reason=phrase(status)))
 
-    def respond(self, status: int, fields: Source = b"", body: bytes = b"") -> None:
+    def respond(self, status: int, fields: Source = b"", body: bytes = b"") -> bool:
         """As ServerCore.respond."""
         if self._switches(status) or status < 200 or (body and (status in EMPTY_STATUS or status == 205)):
             raise LocalProtocolError(f"{status} is not a whole response with {len(body)} bytes of content")
@@ -97,6 +97,7 @@ class H11ServerCore(H11Endpoint):
         head_only = self._request is not None and self._request.method == "HEAD"
         self._send(head, *([h11.Data(data=body)] if body and not head_only else []), h11.EndOfMessage())
         self._next_cycle()
+        return False
 
     def start(self, status: int, fields: Source = b"", *, length: int | None = None, reason: str | None = None) -> None:
         """As ServerCore.start."""

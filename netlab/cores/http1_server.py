@@ -37,14 +37,14 @@ class ServerCore(Endpoint):
     # -- requests in ---------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
-        """As for every endpoint. Clients repeat themselves: the same bytes again are the same request again."""
+        """As for every endpoint. Clients repeat themselves: the same bytes again are the same request again, the very
+        object, whose span moves on.
+        """
         if data != self._known_head or self._buffer or self._reading is not HEAD or not data:
             return super().receive(data)
-        begin, known = self._base, self._known
-        self._base = end = begin + len(data)
-        self._request = request = Request(
-            known.method, known.target, known.version, known.fields, known.frame, begin, end
-        )
+        request = self._request = self._known
+        request.start = self._base
+        request.end = self._base = request.start + len(data)
         self._reading, self._writing, self._empty_lines = HELD, DUE, 0
         return [request]
 
@@ -180,8 +180,11 @@ class ServerCore(Endpoint):
         if self._request is not None and self._request.version != "1.0":
             self._out.append(b"%b%b\r\n" % (status_line(status), block))
 
-    def respond(self, status: int, fields: bytes | Iterable[tuple[str, str]] = b"", body: bytes = b"") -> None:
-        """A whole response: head and content at once. `fields` may be a block that `encode_fields` made before."""
+    def respond(self, status: int, fields: bytes | Iterable[tuple[str, str]] = b"", body: bytes = b"") -> bool:
+        """A whole response: head and content at once. `fields` may be a block that `encode_fields` made before.
+
+        True if the connection is idle now, as it is mostly; False says nothing.
+        """
         if self._writing is not DUE:
             raise LocalProtocolError("no response is due")
         block = fields if type(fields) is bytes else encode_fields(fields)  # type: ignore[arg-type]  # not bytes
@@ -191,10 +194,11 @@ class ServerCore(Endpoint):
             self._out.append(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (block, len(body), body))
             if self._ended:
                 self._exchange_over()
-            else:  # the same, where there is nothing to ask
-                self._request, self._line_read = None, False
-                self._reading, self._writing = HEAD, IDLE
-            return
+                return False
+            # the same, where there is nothing to ask
+            self._request, self._line_read = None, False
+            self._reading, self._writing = HEAD, IDLE
+            return not self._buffer
         line = STATUS_LINES.get(status) or status_line(status)
         method = request.method if request is not None else ""
         connection = self._connection_field()
@@ -209,6 +213,7 @@ class ServerCore(Endpoint):
         else:
             self._out.append(b"%b%bContent-Length: %d\r\n%b\r\n%b" % (line, block, len(body), connection, body))
         self._message_written()
+        return False
 
     def start(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import Data, End, Request
-from netlab.errors import BodyTooLarge, ConnectionLost, NetlabError, RemoteProtocolError, Truncated
+from netlab.errors import ConnectionLost, RemoteProtocolError, Truncated
 from netlab.flow import Brief, Outcome
 from netlab.http import recording
 from netlab.http.exchange import Exchange
@@ -131,9 +131,8 @@ class HttpConnection(PacedConnection):
     def _request_received(self, request: Request, events: list[Any]) -> None:
         connection = self.flow
         assert connection is not None  # it is open since `attach`
-        flow = self.flows.open("http", self.service, connection)
-        flow.client, flow.server = connection.client, connection.server
-        flow.label = f"{request.method} {request.target}"
+        label = f"{request.method} {request.target}"
+        flow = self.flows.open("http", self.service, connection, None, label, connection.client, connection.server)
         exchange = self.exchange = Exchange(self, request, flow)
         if request.frame.has_body:
             self.stage = ""  # a deadline of its own begins
@@ -147,7 +146,7 @@ class HttpConnection(PacedConnection):
         try:
             work = self.http.handler(exchange)
         except Exception as error:  # the edge of the connection: a handler's bug becomes a 500 and an outcome
-            self._failed(exchange, error)
+            exchange.failed(error)
         else:
             if work is not None:
                 exchange.task = self.http.tasks.start(work, flow.label, self._task_ended)
@@ -170,7 +169,7 @@ class HttpConnection(PacedConnection):
         try:
             exchange.content_complete(event.trailers)
         except Exception as error:  # who collected the content failed
-            self._failed(exchange, error)
+            exchange.failed(error)
         if exchange.answered:
             self._exchange_over(exchange)
 
@@ -188,10 +187,10 @@ class HttpConnection(PacedConnection):
                 self.abort()
             return
         if exchange is None:
-            flow = self.flows.open("http", self.service, self.flow)
-            flow.client, flow.server = self.flow.client, self.flow.server  # type: ignore[union-attr]  # open since attach
+            carrier, label = self.flow, recording.label_of(error)
+            assert carrier is not None  # it is open since `attach`
+            flow = self.flows.open("http", self.service, carrier, None, label, carrier.client, carrier.server)
             exchange = self.exchange = Exchange(self, recording.UNREAD, flow)
-            flow.label = recording.label_of(error)
         exchange.complete = True
         exchange.flow.outcome = outcome
         exchange.flow.note("protocol.violated", "client", **recording.facts(error))
@@ -249,6 +248,18 @@ class HttpConnection(PacedConnection):
         if exchange.complete or self.core.closing:
             self._exchange_over(exchange)
 
+    def exchange_passed(self, exchange: Exchange, *, idle: bool) -> None:
+        """An answer from elsewhere is complete, and so is the request: nothing but `idle` may be next."""
+        if not idle or self.turning or self.writing_paused:
+            self.in_turn(self._exchange_over, exchange)
+            return
+        self.turning = True
+        try:
+            self._exchange_over(exchange)
+        finally:
+            self.turning = False
+        self._settle(True, self.http.gathering)
+
     def _exchange_over(self, exchange: Exchange) -> None:
         if self.exchange is not exchange:
             return
@@ -256,7 +267,7 @@ class HttpConnection(PacedConnection):
         if exchange.flow.events is not None:
             recording.response_ended(exchange)
         status = exchange.status
-        exchange.end(Outcome.OK if status < 400 else Outcome.REFUSED, STATUS_TEXT[status])
+        exchange.end(OK if status < 400 else REFUSED, STATUS_TEXT[status])
         if self.http.settings.on_answered is not None:
             self.http.settings.on_answered(exchange)
         if self.held:
@@ -378,23 +389,9 @@ class HttpConnection(PacedConnection):
             exchange.flow.outcome = Outcome.CANCELLED
             self.abort()
         elif (error := task.exception()) is not None:
-            self._failed(exchange, error)
+            exchange.failed(error)
         elif not exchange.handed_on:
-            self._failed(exchange, RuntimeError(f"the handler of {exchange!r} ended without an answer"))
+            exchange.failed(RuntimeError(f"the handler of {exchange!r} ended without an answer"))
 
-    def _failed(self, exchange: Exchange, error: BaseException) -> None:
-        """A handler ended with an error: what one of ours means for the client, or a 500 for a bug."""
-        if exchange.started and isinstance(error, NetlabError):
-            self.abort()
-        elif isinstance(error, BodyTooLarge):
-            exchange.unwanted()
-            exchange.refuse(413, str(error))
-        elif isinstance(error, RemoteProtocolError):
-            exchange.respond(error.status, *self.http.settings.violation_page(error, exchange.request))
-        elif not isinstance(error, ConnectionLost):
-            exchange.flow.outcome = Outcome.ERROR
-            self.loop.call_exception_handler({"message": f"handling {exchange!r} failed", "exception": error})
-            if exchange.started:
-                self.abort()
-            else:
-                exchange.refuse(500, "something went wrong here; the server's log says what")
+
+OK, REFUSED = Outcome.OK, Outcome.REFUSED

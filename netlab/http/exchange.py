@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.http1 import Request, encode_fields
-from netlab.errors import LocalProtocolError
-from netlab.flow import Flow
+from netlab.errors import BodyTooLarge, ConnectionLost, LocalProtocolError, NetlabError, RemoteProtocolError
+from netlab.flow import Flow, Outcome
 from netlab.http import recording
 from netlab.http.file_source import send_file
 from netlab.http.intake import Intake, nothing
@@ -30,7 +31,6 @@ class Exchange:
 
     __slots__ = (
         "_amend",
-        "_recoding",
         "_when_over",
         "answered",
         "complete",
@@ -39,6 +39,7 @@ class Exchange:
         "flow",
         "intake",
         "kept",
+        "recoding",
         "request",
         "sent",
         "sink",
@@ -62,15 +63,15 @@ class Exchange:
     kept: dict[str, bytes | bytearray] | None  # the beginning of each side's content, at level full
     task: asyncio.Task[Any] | None
     user: str | None  # who was authenticated
+    recoding: Recoding | None  # codes the response's content on its way
     _amend: Callable[[bytes], bytes] | None
-    _recoding: Recoding | None
     _when_over: list[Callable[[], None]] | None
 
     def __init__(self, connection: HttpConnection, request: Request, flow: Flow) -> None:
         self.connection, self.request, self.flow = connection, request, flow
         self.started = self.answered = self.endless = False
         self.status = self.sent = 0
-        self.sink = self.kept = self.task = self.user = self._amend = self._recoding = self._when_over = None
+        self.sink = self.kept = self.task = self.user = self._amend = self.recoding = self._when_over = None
         if request.frame.has_body:
             self.complete, self.intake = False, Intake(self)
         else:
@@ -133,12 +134,12 @@ class Exchange:
 
     def recode(self, recoding: Recoding) -> None:
         """Have the final response's content coded on its way, where `recoding` finds it worth it; never a file's."""
-        self._recoding = recoding
+        self.recoding = recoding
 
     @property
     def is_changed(self) -> bool:
         """Whether the response leaves otherwise than it was given."""
-        return self._amend is not None or self._recoding is not None
+        return self._amend is not None or self.recoding is not None
 
     def when_over(self, call: Callable[[], None]) -> None:
         """Call this when the exchange is over, however it ended."""
@@ -159,9 +160,9 @@ class Exchange:
             block = fields
         if self._amend is not None:
             block = self._amend(block)
-        if self._recoding is not None:
-            block, _ = self._recoding.head(status, block, len(body))
-            body = self._recoding.piece(body) + self._recoding.end()
+        if self.recoding is not None:
+            block, _ = self.recoding.head(status, block, len(body))
+            body = self.recoding.piece(body) + self.recoding.end()
         connection.core.respond(status, block, body)
         self.started = self.answered = True
         self.status = status
@@ -171,6 +172,16 @@ class Exchange:
             recording.response_sent(self, connection)
             recording.keep_content(self, "server", body)
         connection.exchange_answered(self)
+
+    def pass_back(self, status: int, fields: bytes, content: bytes) -> None:
+        """The whole response of somebody else, content and all; a turn of its own."""
+        connection = self.connection
+        if self._amend is not None or self.flow.events is not None or self.started or not self.complete:
+            connection.in_turn(partial(self.respond, status, fields, content, own=False))
+            return
+        self.started = self.answered = True
+        self.status, self.sent = status, len(content)
+        connection.exchange_passed(self, idle=connection.core.respond(status, fields, content))
 
     def start(
         self,
@@ -190,9 +201,9 @@ class Exchange:
         fields = connection.http.standing.before(fields, self.flow.started) if own else fields
         if self._amend is not None:
             fields = self._amend(fields if isinstance(fields, bytes) else encode_fields(fields))
-        if self._recoding is not None:
+        if self.recoding is not None:
             block = fields if isinstance(fields, bytes) else encode_fields(fields)
-            fields, length = self._recoding.head(status, block, length)
+            fields, length = self.recoding.head(status, block, length)
         connection.core.start(status, fields, length=length, reason=reason)
         if self.flow.events is not None:
             recording.response_sent(self, connection)
@@ -201,8 +212,8 @@ class Exchange:
         """A piece of content; what one turn of the loop sends leaves in one write. Dropped where none may follow."""
         connection = self.connection
         if connection.core.writing_content:
-            if self._recoding is not None:
-                data = self._recoding.piece(data)
+            if self.recoding is not None:
+                data = self.recoding.piece(data)
             connection.core.send(data)
             self.sent += len(data)
             connection.flush_soon()
@@ -219,8 +230,8 @@ class Exchange:
         """The response is complete."""
         connection = self.connection
         if connection.core.writing_content:
-            if self._recoding is not None:
-                last, self._recoding = self._recoding.end(), None
+            if self.recoding is not None:
+                last, self.recoding = self.recoding.end(), None
                 self.send(last)
             connection.core.finish(trailers)
         self.answered = True
@@ -308,6 +319,24 @@ class Exchange:
             self.sink.lost(error)
         if self.task is not None:
             self.task.cancel()
+
+    def failed(self, error: BaseException) -> None:
+        """Its handler ended with an error: what one of ours means for the client, or a 500 for a bug."""
+        connection = self.connection
+        if self.started and isinstance(error, NetlabError):
+            connection.abort()
+        elif isinstance(error, BodyTooLarge):
+            self.unwanted()
+            self.refuse(413, str(error))
+        elif isinstance(error, RemoteProtocolError):
+            self.respond(error.status, *connection.http.settings.violation_page(error, self.request))
+        elif not isinstance(error, ConnectionLost):
+            self.flow.outcome = Outcome.ERROR
+            connection.loop.call_exception_handler({"message": f"handling {self!r} failed", "exception": error})
+            if self.started:
+                connection.abort()
+            else:
+                self.refuse(500, "something went wrong here; the server's log says what")
 
     def end(self, outcome: str, result: str) -> None:
         """It is over: what its flow is left with, and who waits for that. An outcome noted before counts."""

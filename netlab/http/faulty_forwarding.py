@@ -61,9 +61,9 @@ class FaultyForwarding(Forwarding):
         answer(self.exchange, fault)
         self._over(None)
 
-    def _whole(self, response: Response, content: bytes) -> None:
+    def whole(self, response: Response, content: bytes) -> None:
         """The long way, that lets go of the connection in one place."""
-        self._answered([response, Data(content), End()])
+        self.answered([response, Data(content), End()])
 
     def _release(self, origin: Origin | None = None) -> None:
         link, self._link = self._link, None

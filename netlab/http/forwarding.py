@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import PHRASES, Data, End, Informational, Response, encode_fields
+from netlab.cores.http1 import Data, End, Informational, Response, encode_fields
 from netlab.errors import (
     ConnectionLost,
     DeadlineExceeded,
@@ -67,10 +67,9 @@ class Forwarding:
     def __init__(self, gateway: Gateway, exchange: Asker, way: Way) -> None:
         self.gateway, self.exchange, self.way = gateway, exchange, way
         self.upstream = self._dialing = None
-        flow = exchange.flow
-        leg = self.leg = gateway.flows.open("http", flow.service, flow)
-        request = exchange.request
-        leg.label = flow.label if way.target == request.target else f"{request.method} {way.target}"
+        flow, request = exchange.flow, exchange.request
+        label = flow.label if way.target == request.target else f"{request.method} {way.target}"
+        self.leg = gateway.flows.open("http", flow.service, flow, None, label)
         self.responding = self._held = self._ended = self._asked = self._sent_content = False
         self._fresh, self.deadline = True, NEVER
 
@@ -105,7 +104,10 @@ class Forwarding:
         upstream.waiting, upstream.reusable = self, False
         leg.client, leg.server = upstream.flow.client, upstream.flow.server
         try:
-            upstream.ask(exchange.request, way.target, way.fields, way.framing)
+            if way.asked is not None:
+                upstream.core.ask_again(way.asked)
+            else:
+                upstream.ask(exchange.request, way.target, way.fields, way.framing)
         except LocalProtocolError as error:  # nothing was written: a target or a field that a rule has made
             self._release()
             self.fail(error)
@@ -115,10 +117,7 @@ class Forwarding:
             recording.request_forwarded(leg, upstream)
         gateway = self.gateway
         gateway.sweep.add(self)
-        if exchange.complete and (patience := self._patience):
-            self.deadline = upstream.loop.time() + patience
-        else:
-            self._await_response()
+        self._await_response()
         exchange.relay(self, ready=True)
         gateway.gathering.add(upstream)
 
@@ -190,15 +189,12 @@ class Forwarding:
             exchange.connection.source = self
 
     def whole(self, response: Response, content: bytes) -> None:
-        """The response came in one read."""
-        self.exchange.connection.in_turn(self._heed, self._whole, response, content)
-
-    def _whole(self, response: Response, content: bytes) -> None:
-        """What came in one read goes on in one write."""
+        """The response came in one read, and goes on in one write."""
         exchange, upstream, leg, way, gateway = self.exchange, self.upstream, self.leg, self.way, self.gateway
         status = response.status
-        if upstream is None or status == 205 or response.reason != PHRASES.get(status):
-            self._answered([response, Data(content), End()])
+        assert upstream is not None  # it calls
+        if exchange.recoding is not None:
+            self.answered([response, Data(content), End()])
             return
         if leg.events is not None:
             recording.response_received(leg, response, upstream.core.began)
@@ -212,11 +208,11 @@ class Forwarding:
             leg.received = exchange.received
         leg.sent = len(content)
         leg.end(OK if status < 400 else REFUSED, STATUS_TEXT[status])
-        exchange.respond(status, block, content, own=False)
+        self._ended = True
+        way.ended(None, status)
+        exchange.pass_back(status, block, content)
         if len(content) > MUCH:
             exchange.connection.flush()
-        self._ended = True
-        way.ended(None)
 
     def _head(self, response: Response) -> None:
         exchange, upstream = self.exchange, self.upstream
@@ -297,7 +293,7 @@ class Forwarding:
 
     def expire(self, now: float) -> None:
         """The upstream is too slow."""
-        self.fail(DeadlineExceeded("response", self._patience))
+        self.fail(DeadlineExceeded("response", self._patience()))
 
     def fail(self, error: NetlabError) -> None:
         """There will be no (more) answer: try once more where that is safe, else say why, or cut what has begun."""
@@ -360,15 +356,14 @@ class Forwarding:
 
     def _await_response(self) -> None:
         """The upstream's time runs while it is its turn: not while the client is slow to read, or to send."""
-        exchange, upstream = self.exchange, self.upstream
-        if upstream is None or self._held or not self._patience:
+        exchange, upstream, patience = self.exchange, self.upstream, self._patience()
+        if upstream is None or self._held or not patience:
             self.deadline = NEVER
         elif exchange.complete or self.responding or upstream.writing_paused or self._awaits_continue():
-            self.deadline = upstream.loop.time() + self._patience
+            self.deadline = upstream.loop.time() + patience
         else:
             self.deadline = NEVER
 
-    @property
     def _patience(self) -> float:
         """Seconds for the upstream; 0 is for ever."""
         timeout = self.way.timeout
@@ -394,7 +389,7 @@ class Forwarding:
         """Say so once: what we cut, the client's connection says again is lost."""
         if not self._ended:
             self._ended = True
-            self.way.ended(failed)
+            self.way.ended(failed, self.exchange.status)
 
 
 OK, REFUSED = Outcome.OK, Outcome.REFUSED

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from netlab.cores.fields import Fields
-from netlab.cores.http1 import Limits, Response, encode_fields
+from netlab.cores.http1 import Asked, Limits, Response, encode_fields
 from netlab.flow import Flow, FlowLog
 from netlab.http.forwarding import Forwarding
 from netlab.http.roles import Asker
@@ -40,10 +40,11 @@ class Way:
     allow     whether an address may be called; asked again about that of a kept connection
     timeout   seconds, in place of the gateway's `response_timeout`
     adds      a block that is put behind the response's fields
+    asked     the request as it was sent on this way before, in place of target, fields and framing
     concerns  lower-case names of the fields for which `returned` is asked; empty: it has nothing to say
     """
 
-    __slots__ = ("adds", "allow", "dialer", "fields", "framing", "origin", "target", "timeout", "tls")
+    __slots__ = ("adds", "allow", "asked", "dialer", "fields", "framing", "origin", "target", "timeout", "tls")
 
     concerns: ClassVar[frozenset[str]] = frozenset()
 
@@ -61,6 +62,7 @@ class Way:
     ) -> None:
         self.origin, self.target, self.fields, self.tls = origin, target, fields, tls
         self.dialer, self.framing, self.allow, self.timeout, self.adds = dialer, framing, allow, timeout, b""
+        self.asked: Asked | None = None
 
     def trailers(self, trailers: Fields) -> Fields:
         """The request's trailers as they travel on."""
@@ -73,8 +75,8 @@ class Way:
         """The response's fields as they travel back, where one of those is among them that this way concerns."""
         return pairs
 
-    def ended(self, failed: Failure | None) -> None:
-        """The upstream's answer is over, or there is none; called once."""
+    def ended(self, failed: Failure | None, status: int) -> None:
+        """The upstream's answer is over, or there is none (its status 0); called once."""
 
     def another(self, failed: Failure) -> Way | None:
         """Where to go instead; asked where repeating the request is safe."""
@@ -196,15 +198,16 @@ class Gateway:
 
     def back(self, exchange: Asker, upstream: Upstream, response: Response, way: Way) -> bytes:
         """The response's fields as they travel back; made once for as long as the upstream repeats itself."""
-        fields, block, concerns = upstream.back
+        fields, block, concerns, has_date = upstream.back
         if fields is not response.fields or concerns is not way.concerns:
-            pairs, concerns = self.returned(response), way.concerns
-            if any(name in response.fields for name in concerns):
+            pairs, fields, concerns = self.returned(response), response.fields, way.concerns
+            has_date = "date" in fields
+            if any(name in fields for name in concerns):
                 block = encode_fields(way.returned(response, pairs))
             else:
                 block = encode_fields(pairs)
-                upstream.back = (response.fields, block, concerns)
-        if "date" not in response.fields:
+                upstream.back = (fields, block, concerns, has_date)
+        if not has_date:
             block = exchange.dated(block)
         return block + way.adds
 

@@ -93,10 +93,11 @@ class ReverseService:
     def handle(self, exchange: Exchange) -> Work:
         """The order of things, behind what `admitting` checks."""
         request = exchange.request
-        if (request.method in UNUSUAL or "via" in request.fields) and self.answers_itself(exchange):
-            return None
-        if request.target[0] not in "/*" and not is_ours(exchange):
-            return None
+        if request.made is None:  # else it was passed on before
+            if (request.method in UNUSUAL or "via" in request.fields) and self.answers_itself(exchange):
+                return None
+            if request.target[0] not in "/*" and not is_ours(exchange):
+                return None
         if self.maintenance:
             return closed(exchange)
         if self.only is not None:
@@ -124,9 +125,8 @@ class ReverseService:
         """
         if route.compress and self.compression is not None:
             self.compression.begin(exchange)
-        tells_of_the_client = exchange.connection.client_certificate()  # what upstreams say then is for it alone
-        if self.cache is None or not route.caches or tells_of_the_client:
-            self.forward(exchange, route)
+        if self.cache is None or not route.caches or exchange.connection.client_certificate():
+            self.forward(exchange, route)  # what upstreams are told of the client, they answer for it alone
         else:
             seen = client_sees(exchange, self.hop)
             uri = uri_of(seen.scheme, seen.authority, exchange.request.path)

@@ -128,6 +128,10 @@ class Asker(Protocol):
     @property
     def sent(self) -> int: ...
 
+    @property
+    def recoding(self) -> Recoding | None:
+        """Who codes the response's content on its way, if anybody does."""
+
     def for_this_client(self, block: bytes) -> None:
         """The end of the answer's fields that is nobody else's business: whoever keeps answers leaves it out."""
 
@@ -139,6 +143,9 @@ class Asker(Protocol):
     def inform(self, status: int, fields: Iterable[tuple[str, str]] = ()) -> None: ...
 
     def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"", *, own: bool = True) -> None: ...
+
+    def pass_back(self, status: int, fields: bytes, content: bytes) -> None:
+        """The whole response of an upstream, as a turn of its own."""
 
     def start(
         self,

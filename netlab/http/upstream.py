@@ -102,8 +102,9 @@ class Upstream(FarEnd):
     def __init__(self, flow: Flow, limits: Limits | None = None) -> None:
         super().__init__(flow)
         self.core = ClientCore(limits)
-        # the last response's fields, as they travel back, and the fields a Way concerns that are not among them
-        self.back: tuple[Fields | None, bytes, frozenset[str]] = (None, b"", frozenset())
+        # the last response's fields, as they travel back, the fields a Way concerns that are not among them, and
+        # whether Date is
+        self.back: tuple[Fields | None, bytes, frozenset[str], bool] = (None, b"", frozenset(), False)
         self.allowed: Check | None = None  # the check that its address has passed last
         self.reusable = False
         self.switched = False  # bytes have no meaning here any more

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from netlab.cores.http1 import Response
-from netlab.errors import ConnectionLost
+from netlab.cores.http1 import Asked, Response
+from netlab.errors import ConnectionLost, LocalProtocolError
 from netlab.http.exchange import Exchange
 from netlab.http.forwarding import Forwarding
 from netlab.http.gateway import Change, Pair, Way, arrival_of
@@ -29,6 +29,8 @@ ANYWHERE = frozenset(("client_gone", "destination_ip_prohibited", "proxy_interna
 OURS = ANYWHERE | {"connection_limit_reached"}
 """Failures that say nothing of an upstream."""
 CLOSED = State.CLOSED
+KEPT = 16
+"""Upstreams for which a request is kept as it is sent to them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +73,7 @@ class Call(Way):
     )
 
     concerns = REDIRECTING
+    dialer, framing, allow = None, None, None
 
     def __init__(self, group: Upstreams, exchange: Asker, onward: Onward, target: str, change: Change | None) -> None:
         self._group, self._exchange, self._onward = group, exchange, onward
@@ -82,7 +85,7 @@ class Call(Way):
         self.failed: Failure | None = None  # how the last of them did
         self.is_retry = False
         self.adds = b""
-        self.dialer, self.framing, self.allow, self.timeout = None, None, None, onward.timeout
+        self.timeout = onward.timeout
 
     @property
     def exchange(self) -> Asker:
@@ -135,7 +138,7 @@ class Call(Way):
 
     def to(self, member: Member) -> Way:
         """The way to one of the members, whose breaker has let the request through."""
-        group, exchange, onward, target = self._group, self._exchange, self._onward, self._target
+        group, exchange, onward = self._group, self._exchange, self._onward
         self.member = member
         self._trial: bool | None = member.breaker.state is not CLOSED
         self._began = group.gateway.flows.now() if group.times_answers else 0.0
@@ -148,13 +151,33 @@ class Call(Way):
         if (sessions := group.sessions) is not None:
             self.adds = b"" if member is self._session else sessions.bind(exchange, member)
             exchange.for_this_client(self.adds)
+        self.origin, self.tls = member.origin, member.tls
+        made = exchange.request.made
+        known = made.get(member) if made is not None and self._change is None else None
+        if known is not None and known[0] is onward:
+            _, self.target, self.fields, self.asked = known
+        else:
+            self._make(member)
+        return self
+
+    def _make(self, member: Member) -> None:
+        """The request as it is sent to this member. What a client repeats is made once more, and then kept with it."""
+        onward, target, request = self._onward, self._target, self._exchange.request
         host = member.authority
         if onward.preserve_host:
-            host = exchange.request.authority or host
-        self.origin, self.tls = member.origin, member.tls
+            host = request.authority or host
         self.target = member.path + target if member.path and target != "*" else target
-        self.fields = group.gateway.onward(exchange, host, change=self._change)
-        return self
+        self.fields = self._group.gateway.onward(self._exchange, host, change=self._change)
+        self.asked = None
+        made, frame = request.made, request.frame
+        if made is None or len(made) >= KEPT:
+            request.made = {}
+        elif self._change is None and not frame.has_body and not frame.upgrade:
+            try:
+                asked = Asked.made(request.method, self.target, self.fields)
+            except LocalProtocolError:
+                return  # a rule has made what no request can be: whoever sends it says so
+            made[member] = onward, self.target, self.fields, asked
 
     def _has_another(self) -> bool:
         """Whether it could be tried elsewhere, if this attempt took too long."""
@@ -181,18 +204,17 @@ class Call(Way):
         asked = client.authority if self._onward.preserve_host else member.authority
         return WayBack(rewrite=rewrite, upstream=member.seen, asked=asked, client=client).fields(pairs)
 
-    def ended(self, failed: Failure | None) -> None:
+    def ended(self, failed: Failure | None, status: int) -> None:
         """The attempt is over."""
-        member = self.member
-        if failed is None and self._trial is False and member.breaker.state is CLOSED and self._exchange.status < 500:
-            member.breaker.record(True)  # as it should be
-            if self._group.judges:
+        member, group = self.member, self._group
+        if failed is None and status < 500 and member.breaker.clean and self._trial is False:
+            if group.judges:  # else there is nothing to tell: all is as it was
                 self._answered(ok=True)
         else:
-            self._record(failed, self._exchange.status)
+            self._record(failed, status)
         if member.endless:
             member.endless.discard(self)
-        self._group.ended(member, self.is_retry)
+        group.ended(member, self.is_retry)
 
     def another(self, failed: Failure) -> Way | None:
         """The way to a member that was not tried, if it may be tried at all and the budget allows it."""
@@ -206,7 +228,7 @@ class Call(Way):
             self._exchange.flow.note("retry.refused", reason="there is no budget for retries")
             return None
         self.failed, self.is_retry = failed, True
-        member = self.find() if self._group.budget.allows() else None
+        member = self.find() if self._group.may_retry() else None
         return None if member is None else self.to(member)
 
     def instead(self, status: int) -> Way | None:

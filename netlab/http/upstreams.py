@@ -122,14 +122,23 @@ class Upstreams(Group[Member]):
         return Failure(503, "destination_unavailable", f"no upstream takes requests now: {told}", seconds)
 
     def counts(self) -> dict[str, int]:
-        queue, budget = self.queue, self.budget
+        queue = self.queue
         return {
-            "live": budget.live,
-            "retrying": budget.retrying,
+            "live": self.live,
+            "retrying": self.budget.retrying,
             "waiting": len(queue),
             "queue_full_total": queue.refused,
             "queue_timeouts_total": queue.timed_out,
         }
+
+    @property
+    def live(self) -> int:
+        """Requests under way at its members."""
+        return sum(member.active for member in self.members)
+
+    def may_retry(self) -> bool:
+        """Whether the budget allows one more retry now."""
+        return self.budget.allows(self.live)
 
     # -- what calls tell -------------------------------------------------------------------------------------------
 
@@ -144,7 +153,6 @@ class Upstreams(Group[Member]):
         member.total += 1
         if active == member.limit:
             member.changed()
-        self.budget.live += 1
         if retry:
             self.budget.retrying += 1
 
@@ -153,7 +161,6 @@ class Upstreams(Group[Member]):
         if member.active == member.limit:
             member.changed()
         member.active -= 1
-        self.budget.live -= 1
         if retry:
             self.budget.retrying -= 1
         queue = self.queue

@@ -49,7 +49,7 @@ class Queue:
     def take(self, call: Call) -> bool:
         """Let it wait, if it is only work that its upstreams have too much of, and there is room."""
         group, traffic, line = self._group, self._group.traffic, self._line(call)
-        worth = group.busy or (not group.budget.allows() if call.is_retry else bool(line))
+        worth = group.busy or (not group.may_retry() if call.is_retry else bool(line))
         if not worth or not traffic.waiting or not traffic.wait_timeout:
             return False
         if len(self) >= traffic.waiting:
@@ -77,7 +77,7 @@ class Queue:
         group = self._group
         for waiter in [*self.first, *self.again]:
             call = waiter.call
-            if call.is_retry and not group.budget.allows():
+            if call.is_retry and not group.may_retry():
                 return
             member = call.find()
             if member is not None:

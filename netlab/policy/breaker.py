@@ -35,13 +35,16 @@ class BreakerRules:
 
 
 class Breaker:
-    """One upstream's. Every `allow` that said yes is followed by one `record` or one `forget`."""
+    """One upstream's. Every `allow` that said yes is followed by one `record` or one `forget`.
 
-    __slots__ = ("_history", "_in_a_row", "_opened", "_pause", "_running", "_successes", "rules", "state")
+    clean   its whole window was good: to record one more success would change nothing
+    """
+
+    __slots__ = ("_history", "_in_a_row", "_opened", "_pause", "_running", "_successes", "clean", "rules", "state")
 
     def __init__(self, rules: BreakerRules | None = None) -> None:
         self.rules = rules or BreakerRules()
-        self.state = CLOSED
+        self.state, self.clean = CLOSED, False
         self._in_a_row = 0  # failures
         self._history: deque[bool] = deque(maxlen=self.rules.window)  # the last outcomes; True is a failure
         self._opened, self._pause = 0.0, self.rules.pause
@@ -63,10 +66,13 @@ class Breaker:
     def record(self, ok: bool, now: float = 0.0) -> None:
         """How a request that was allowed ended; of a success it does not matter when."""
         if self.state is CLOSED:
-            self._history.append(not ok)
+            history = self._history
+            history.append(not ok)
             if ok:
                 self._in_a_row = 0
+                self.clean = len(history) == history.maxlen and not any(history)
             else:
+                self.clean = False
                 self._failed(now)
         elif self.state is HALF_OPEN:
             self._record_trial(ok, now)

@@ -9,23 +9,23 @@ IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 class RetryBudget:
     """Retries under way are a share of the requests under way: a storm of failures must not become a storm of retries.
 
-    `least` are always allowed, unless the share is 0. Who uses it counts: requests under way, and retries among them.
+    `least` are always allowed, unless the share is 0. Who uses it counts the retries.
     """
 
-    __slots__ = ("least", "live", "retrying", "share")
+    __slots__ = ("least", "retrying", "share")
 
     def __init__(self, share: float = 0.2, *, least: int = 10) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"a budget is a share of the requests, 0 to 1, not {share}")
         self.share, self.least = share, least
-        self.live = self.retrying = 0
+        self.retrying = 0
 
-    def allows(self) -> bool:
-        """Whether one more may be tried again now."""
-        return self.share > 0 and self.retrying < max(self.least, self.share * self.live)
+    def allows(self, live: int) -> bool:
+        """Whether one more may be tried again now that so many requests are under way, retries included."""
+        return self.share > 0 and self.retrying < max(self.least, self.share * live)
 
     def __repr__(self) -> str:
-        return f"<RetryBudget {self.retrying} retries of {self.live} requests>"
+        return f"<RetryBudget {self.retrying} retries>"
 
 
 def may_retry(method: str, *, content_sent: bool, response_begun: bool) -> bool:

@@ -141,8 +141,8 @@ class Leaving(Way):
             note_changes(self._exchange, "response.anonymized", changes)
         return kept
 
-    def ended(self, failed: Failure | None) -> None:
-        refused = self._exchange.status == 407 and self._onward.whole(self._exit, self._to) is not None
+    def ended(self, failed: Failure | None, status: int) -> None:
+        refused = status == 407 and self._onward.whole(self._exit, self._to) is not None
         self._onward.exits.report(self._exit, refused if failed is None else self._blamed(failed))
 
     def another(self, failed: Failure) -> Way | None:

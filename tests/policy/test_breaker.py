@@ -70,10 +70,10 @@ def test_retries_are_a_share_of_the_requests_under_way() -> None:
     budget = RetryBudget(0.25, least=2)
     allowed = []
     for live, retrying in ((1, 0), (2, 1), (3, 2), (8, 2), (12, 2), (12, 3)):
-        budget.live, budget.retrying = live, retrying
-        allowed.append(budget.allows())
+        budget.retrying = retrying
+        allowed.append(budget.allows(live))
     assert allowed == [True, True, False, False, True, False]
-    assert not RetryBudget(0.0).allows()
+    assert not RetryBudget(0.0).allows(9)
     with pytest.raises(ValueError, match="share"):
         RetryBudget(1.5)
 

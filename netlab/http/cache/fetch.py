@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import EMPTY, Fields
@@ -14,7 +15,7 @@ from netlab.http.cache.line import Line
 from netlab.http.cache.reader import Reader
 from netlab.http.cache.stored import Key, Stored
 from netlab.http.exchange import Exchange
-from netlab.http.roles import Delegate, Sink, Source
+from netlab.http.roles import Delegate, Recoding, Sink, Source
 from netlab.http.settings import FieldSource
 from netlab.policy.http_cache.directives import RequestDirectives
 from netlab.policy.http_cache.report import Forwarded
@@ -75,6 +76,8 @@ class Fetch:
         "trailers",
         "why",
     )
+
+    recoding: Recoding | None = None  # what is kept is kept as it came
 
     def __init__(
         self,
@@ -189,6 +192,9 @@ class Fetch:
     def inform(self, status: int, fields: Iterable[tuple[str, str]] = ()) -> None:
         if self.readers and not self.readers[0].exchange.started:
             self.readers[0].exchange.inform(status, fields)
+
+    def pass_back(self, status: int, fields: bytes, content: bytes) -> None:
+        self.connection.in_turn(partial(self.respond, status, fields, content, own=False))
 
     def respond(self, status: int, fields: FieldSource = b"", body: bytes = b"", *, own: bool = True) -> None:
         """The answer came whole; one of our own says that there is none."""

@@ -60,7 +60,7 @@ async def balanced(
     for pool in proxy.server.pools.pools.values():
         group = pool.group
         assert not any(member.active or member.endless for member in group.members), group.members
-        assert (group.budget.live, group.budget.retrying, len(group.queue)) == (0, 0, 0)
+        assert (group.live, group.budget.retrying, len(group.queue)) == (0, 0, 0)
 
 
 @asynccontextmanager
