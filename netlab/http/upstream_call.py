@@ -236,7 +236,7 @@ class Call(Way):
         group, onward, member = self._group, self._onward, self.member
         if status not in onward.retry_on.statuses or len(self.tried) >= onward.retries or self._is_faithful:
             return None
-        if not group.budget.allows():
+        if not group.may_retry():
             return None
         before, self.tried = self.tried, (*self.tried, member)
         other = self.find()
