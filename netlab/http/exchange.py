@@ -31,6 +31,7 @@ class Exchange:
 
     __slots__ = (
         "_amend",
+        "_recoding",
         "_when_over",
         "answered",
         "complete",
@@ -39,7 +40,6 @@ class Exchange:
         "flow",
         "intake",
         "kept",
-        "recoding",
         "request",
         "sent",
         "sink",
@@ -63,7 +63,7 @@ class Exchange:
     kept: dict[str, bytes | bytearray] | None  # the beginning of each side's content, at level full
     task: asyncio.Task[Any] | None
     user: str | None  # who was authenticated
-    recoding: Recoding | None  # codes the response's content on its way
+    _recoding: Recoding | None
     _amend: Callable[[bytes], bytes] | None
     _when_over: list[Callable[[], None]] | None
 
@@ -71,7 +71,7 @@ class Exchange:
         self.connection, self.request, self.flow = connection, request, flow
         self.started = self.answered = self.endless = False
         self.status = self.sent = 0
-        self.sink = self.kept = self.task = self.user = self._amend = self.recoding = self._when_over = None
+        self.sink = self.kept = self.task = self.user = self._amend = self._recoding = self._when_over = None
         if request.frame.has_body:
             self.complete, self.intake = False, Intake(self)
         else:
@@ -134,12 +134,12 @@ class Exchange:
 
     def recode(self, recoding: Recoding) -> None:
         """Have the final response's content coded on its way, where `recoding` finds it worth it; never a file's."""
-        self.recoding = recoding
+        self._recoding = recoding
 
     @property
     def is_changed(self) -> bool:
         """Whether the response leaves otherwise than it was given."""
-        return self._amend is not None or self.recoding is not None
+        return self._amend is not None or self._recoding is not None
 
     def when_over(self, call: Callable[[], None]) -> None:
         """Call this when the exchange is over, however it ended."""
@@ -160,9 +160,9 @@ class Exchange:
             block = fields
         if self._amend is not None:
             block = self._amend(block)
-        if self.recoding is not None:
-            block, _ = self.recoding.head(status, block, len(body))
-            body = self.recoding.piece(body) + self.recoding.end()
+        if self._recoding is not None:
+            block, _ = self._recoding.head(status, block, len(body))
+            body = self._recoding.piece(body) + self._recoding.end()
         connection.core.respond(status, block, body)
         self.started = self.answered = True
         self.status = status
@@ -176,7 +176,7 @@ class Exchange:
     def pass_back(self, status: int, fields: bytes, content: bytes) -> None:
         """The whole response of somebody else, content and all; a turn of its own."""
         connection = self.connection
-        if self._amend is not None or self.flow.events is not None or self.started or not self.complete:
+        if self._amend is not None or self._recoding is not None or self.flow.events is not None or not self.complete:
             connection.in_turn(partial(self.respond, status, fields, content, own=False))
             return
         self.started = self.answered = True
@@ -201,9 +201,9 @@ class Exchange:
         fields = connection.http.standing.before(fields, self.flow.started) if own else fields
         if self._amend is not None:
             fields = self._amend(fields if isinstance(fields, bytes) else encode_fields(fields))
-        if self.recoding is not None:
+        if self._recoding is not None:
             block = fields if isinstance(fields, bytes) else encode_fields(fields)
-            fields, length = self.recoding.head(status, block, length)
+            fields, length = self._recoding.head(status, block, length)
         connection.core.start(status, fields, length=length, reason=reason)
         if self.flow.events is not None:
             recording.response_sent(self, connection)
@@ -212,8 +212,8 @@ class Exchange:
         """A piece of content; what one turn of the loop sends leaves in one write. Dropped where none may follow."""
         connection = self.connection
         if connection.core.writing_content:
-            if self.recoding is not None:
-                data = self.recoding.piece(data)
+            if self._recoding is not None:
+                data = self._recoding.piece(data)
             connection.core.send(data)
             self.sent += len(data)
             connection.flush_soon()
@@ -230,8 +230,8 @@ class Exchange:
         """The response is complete."""
         connection = self.connection
         if connection.core.writing_content:
-            if self.recoding is not None:
-                last, self.recoding = self.recoding.end(), None
+            if self._recoding is not None:
+                last, self._recoding = self._recoding.end(), None
                 self.send(last)
             connection.core.finish(trailers)
         self.answered = True

@@ -193,9 +193,6 @@ class Forwarding:
         exchange, upstream, leg, way, gateway = self.exchange, self.upstream, self.leg, self.way, self.gateway
         status = response.status
         assert upstream is not None  # it calls
-        if exchange.recoding is not None:
-            self.answered([response, Data(content), End()])
-            return
         if leg.events is not None:
             recording.response_received(leg, response, upstream.core.began)
         if status >= 400 and self._asked_elsewhere(status):
@@ -208,11 +205,15 @@ class Forwarding:
             leg.received = exchange.received
         leg.sent = len(content)
         leg.end(OK if status < 400 else REFUSED, STATUS_TEXT[status])
-        self._ended = True
-        way.ended(None, status)
-        exchange.pass_back(status, block, content)
+        try:
+            exchange.pass_back(status, block, content)
+        except RemoteProtocolError as error:  # the content is not in the coding that its fields promise
+            self.fail(error)
+            return
         if len(content) > MUCH:
             exchange.connection.flush()
+        self._ended = True
+        way.ended(None)
 
     def _head(self, response: Response) -> None:
         exchange, upstream = self.exchange, self.upstream
@@ -389,7 +390,7 @@ class Forwarding:
         """Say so once: what we cut, the client's connection says again is lost."""
         if not self._ended:
             self._ended = True
-            self.way.ended(failed, self.exchange.status)
+            self.way.ended(failed)
 
 
 OK, REFUSED = Outcome.OK, Outcome.REFUSED

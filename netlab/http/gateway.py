@@ -75,8 +75,8 @@ class Way:
         """The response's fields as they travel back, where one of those is among them that this way concerns."""
         return pairs
 
-    def ended(self, failed: Failure | None, status: int) -> None:
-        """The upstream's answer is over, or there is none (its status 0); called once."""
+    def ended(self, failed: Failure | None) -> None:
+        """The upstream's answer is over, or there is none; called once."""
 
     def another(self, failed: Failure) -> Way | None:
         """Where to go instead; asked where repeating the request is safe."""

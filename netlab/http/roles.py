@@ -128,10 +128,6 @@ class Asker(Protocol):
     @property
     def sent(self) -> int: ...
 
-    @property
-    def recoding(self) -> Recoding | None:
-        """Who codes the response's content on its way, if anybody does."""
-
     def for_this_client(self, block: bytes) -> None:
         """The end of the answer's fields that is nobody else's business: whoever keeps answers leaves it out."""
 

@@ -204,9 +204,9 @@ class Call(Way):
         asked = client.authority if self._onward.preserve_host else member.authority
         return WayBack(rewrite=rewrite, upstream=member.seen, asked=asked, client=client).fields(pairs)
 
-    def ended(self, failed: Failure | None, status: int) -> None:
+    def ended(self, failed: Failure | None) -> None:
         """The attempt is over."""
-        member, group = self.member, self._group
+        member, group, status = self.member, self._group, self._exchange.status
         if failed is None and status < 500 and member.breaker.clean and self._trial is False:
             if group.judges:  # else there is nothing to tell: all is as it was
                 self._answered(ok=True)

@@ -95,7 +95,7 @@ class Leaving(Way):
         self._sanitized, self._allow, self._identity = sanitized, allow, looks
         self._tried: list[Exit] = []
         self.key = f"{client} {to.host}"
-        self.tls, self.timeout, self.adds = tls, None, sanitized.signed
+        self.tls, self.timeout, self.adds, self.asked = tls, None, sanitized.signed, None
 
     def through(self, leaving: Exit) -> Way | Failure:
         """The same request by this exit, whose report follows."""
@@ -141,8 +141,8 @@ class Leaving(Way):
             note_changes(self._exchange, "response.anonymized", changes)
         return kept
 
-    def ended(self, failed: Failure | None, status: int) -> None:
-        refused = status == 407 and self._onward.whole(self._exit, self._to) is not None
+    def ended(self, failed: Failure | None) -> None:
+        refused = self._exchange.status == 407 and self._onward.whole(self._exit, self._to) is not None
         self._onward.exits.report(self._exit, refused if failed is None else self._blamed(failed))
 
     def another(self, failed: Failure) -> Way | None:

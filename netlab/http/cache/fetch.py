@@ -15,7 +15,7 @@ from netlab.http.cache.line import Line
 from netlab.http.cache.reader import Reader
 from netlab.http.cache.stored import Key, Stored
 from netlab.http.exchange import Exchange
-from netlab.http.roles import Delegate, Recoding, Sink, Source
+from netlab.http.roles import Delegate, Sink, Source
 from netlab.http.settings import FieldSource
 from netlab.policy.http_cache.directives import RequestDirectives
 from netlab.policy.http_cache.report import Forwarded
@@ -76,8 +76,6 @@ class Fetch:
         "trailers",
         "why",
     )
-
-    recoding: Recoding | None = None  # what is kept is kept as it came
 
     def __init__(
         self,
