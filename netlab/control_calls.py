@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import netlab
+from netlab.clock import LabClock
 from netlab.config_sources import nearest
 from netlab.control_balancer import steer
 from netlab.control_faults import change_faults
@@ -35,6 +36,7 @@ CALLS = (
     "watch",
     "level",
     "addresses",
+    "clock",
     "faults",
     "balancer",
     "reload",
@@ -166,6 +168,18 @@ class LabCalls:
         """The address map: name → address → {well-known port: where it really listens}."""
         return self._lab.context.addresses.as_json()
 
+    async def clock(
+        self, action: str = "show", at: float | None = None, rate: float = 1.0, seconds: float = 0.0
+    ) -> Record:
+        """The lab's time, after it was frozen (`at` a time), set going (at a rate), or moved by so many seconds."""
+        clock = self._lab.context.clock
+        if action != "show":
+            if not isinstance(clock, LabClock):
+                raise UsageError("this lab goes by the system's clock; `netlab up` has one of its own")
+            turn_clock(clock, action, at=at, rate=rate, seconds=seconds)
+        frozen = isinstance(clock, LabClock) and clock.frozen
+        return {"now": clock.now(), "frozen": frozen, "ahead": clock.now() - time.time()}
+
     async def faults(
         self, add: Sequence[str] = (), remove: Sequence[str] = (), clear: bool = False, seed: int | None = None
     ) -> Record:
@@ -197,6 +211,20 @@ class LabCalls:
         """Drain and end."""
         self._lab.stop()
         return {"stopping": True}
+
+
+def turn_clock(clock: LabClock, action: str, *, at: float | None, rate: float, seconds: float) -> None:
+    match action:
+        case "freeze":
+            clock.freeze(at)
+        case "run":
+            if rate < 0:
+                raise UsageError(f"a clock's rate is 0 or more, not {rate:g}")
+            clock.run(rate)
+        case "jump":
+            clock.jump(seconds)
+        case _:
+            raise UsageError(f"a clock can show, freeze, run and jump, not {action!r}")
 
 
 def caused(flow: Flow, by: Flow) -> bool:

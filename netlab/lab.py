@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from netlab.clock import Clock, SystemClock
 from netlab.control import own_folder
 from netlab.control_calls import LabCalls, endpoint_record
 from netlab.control_server import ControlServer
@@ -46,6 +47,7 @@ class Lab:
         prefix: str = "",
         seed: int | None = None,
         reader: Reader | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.name, self.options = name, options
         self.started = time.time()
@@ -54,7 +56,7 @@ class Lab:
         faults = Faults(random.Random, lot.getrandbits(32) if options.seed is None else options.seed)
         for fault in options.fault:
             faults.add(fault)
-        self.context = Context(flows=self.flows, random=lot, seed=seed, faults=faults)
+        self.context = Context(flows=self.flows, random=lot, seed=seed, faults=faults, clock=clock or SystemClock())
         self.endpoints: list[Endpoint] = []
         self.taken: list[tuple[str, AddressInUse]] = []  # services, and places of theirs that others have
         self.tries: Mapping[str, str] = NOTHING
@@ -130,11 +132,12 @@ def run(
     tries: Mapping[str, str] = NOTHING,
     reader: Reader | None = None,
     prepare: Callable[[Context], None] = lambda context: None,
+    clock: Clock | None = None,
 ) -> int:
     """A lab in the foreground, on a loop of its own; the result is the exit code. `prepare` is before any service."""
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
-        lab = Lab(name, options, reader=reader)
+        lab = Lab(name, options, reader=reader, clock=clock)
         lab.tries = tries
         prepare(lab.context)
         try:

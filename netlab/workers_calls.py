@@ -144,6 +144,10 @@ class WorkersCalls:
         """The recording level; with an argument, set it in every worker."""
         return (await self._ask_all("level", level=level))[0]
 
+    async def clock(self, **change: Any) -> Any:
+        """The clock, which is the system's in all of them."""
+        return (await self._ask_all("clock", **change))[0]
+
     async def faults(self, **change: Any) -> Any:
         """The faults of all workers, who each have a seed and lots of their own."""
         first, *others = await self._ask_all("faults", **change)

@@ -36,6 +36,8 @@ FLOORS = {  # the longest prefix counts
     "netlab.inspect": 5,
     "netlab.rooms": 6,
     "netlab.doctor": 6,
+    "netlab.embedded": 6,
+    "netlab.pytest_plugin": 6,
     "netlab.lab": 6,
     "netlab.control": 6,
     "netlab.workers": 6,

@@ -9,6 +9,7 @@ from random import Random
 from typing import Annotated, Any, Literal
 
 from netlab import rooms
+from netlab.clock import LabClock
 from netlab.config import Address, positional, settings
 from netlab.config_flags import CommandLine, Part, read, wants_help
 from netlab.config_help import help_text
@@ -68,7 +69,9 @@ def main(arguments: Sequence[str]) -> int:
     ports: Ports = "strict" if config.strict else config.ports
     tries = {name: TRY for name, entry in entries.items() if (TRY := getattr(entry.load(), "TRY", ""))}
     reader = Reader(command=line.name, given=given, tables=tables)
-    return run("up", config, factories, ports=ports, tries=tries, reader=reader, prepare=world.prepare)
+    return run(
+        "up", config, factories, ports=ports, tries=tries, reader=reader, prepare=world.prepare, clock=LabClock()
+    )
 
 
 def _entries(config: Config, world: LabWorld) -> dict[str, rooms.Entry]:

@@ -102,3 +102,18 @@ def test_a_taken_port_costs_its_listener_and_the_exit_code_or_is_moved_or_forbid
     auto = json.loads(world.run(*stopped, *NETLAB, "up", "http", "reverse-proxy", "-q", "--json", "--ports", "auto"))
     assert {taken["service"] for taken in auto["taken"]} == {"http", "reverse-proxy"}
     assert all(taken["instead"] for taken in auto["taken"])
+
+
+def test_the_labs_clock_makes_things_old(world: World) -> None:
+    """What the proxy's cache keeps for a minute is stale an hour later."""
+    url = "http://www.shop.test/shop/tea-mint"
+    for expected in ("fwd=uri-miss", "hit"):
+        assert expected in curl(world, *PROXY, "-D-", "-o/dev/null", url)
+    try:
+        assert "ahead of the system's" in world.netlab("clock", "jump", "1h")
+        assert "fwd=stale" in curl(world, *PROXY, "-D-", "-o/dev/null", url)
+        assert "frozen" in world.netlab("clock", "freeze")
+    finally:
+        world.netlab("clock", "run")
+        world.netlab("clock", "jump", "-1h")
+    world.netlab("clock", "jump", "soon", code=2)
