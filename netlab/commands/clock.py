@@ -16,6 +16,7 @@ from netlab.units import parse_duration, write_duration
 EXAMPLES = (
     ("netlab clock", "what time it is in the lab"),
     ("netlab clock jump 1h", "an hour later at once: see what has expired"),
+    ("netlab clock back 1h", "and back"),
     ("netlab clock freeze", "nothing expires from here on"),
     ("netlab clock run 60", "a minute each second; without a number, as usual"),
 )
@@ -23,18 +24,18 @@ EXAMPLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Config(OneLab):
-    action: Annotated[Literal["show", "freeze", "jump", "run"], positional] = "show"
+    action: Annotated[Literal["show", "freeze", "jump", "back", "run"], positional] = "show"
     """What to do with it."""
     by: Annotated[str, positional] = ""
-    """For jump: how far (90s, 1h, -5m). For run: lab seconds to the second."""
+    """For jump and back: how far (90s, 1h). For run: lab seconds to the second."""
     json: bool = False
     """Print JSON."""
 
     def change(self) -> dict[str, Any]:
         """The arguments of the call."""
         change: dict[str, Any] = {"action": self.action}
-        if self.action == "jump":
-            change["seconds"] = self._seconds()
+        if self.action in ("jump", "back"):
+            change = {"action": "jump", "seconds": self._seconds() * (1 if self.action == "jump" else -1)}
         elif self.action == "run" and self.by:
             change["rate"] = self._rate()
         elif self.by:
@@ -42,12 +43,12 @@ class Config(OneLab):
         return change
 
     def _seconds(self) -> float:
-        back = self.by.startswith("-")
         try:
-            seconds = parse_duration(self.by.removeprefix("-"))
+            return parse_duration(self.by)
         except ValueError:
-            raise UsageError(f"netlab clock jump needs a duration such as 90s, 1h or -5m, not {self.by!r}") from None
-        return -seconds if back else seconds
+            raise UsageError(
+                f"netlab clock {self.action} needs a duration such as 90s or 1h, not {self.by!r}"
+            ) from None
 
     def _rate(self) -> float:
         try:

@@ -115,5 +115,5 @@ def test_the_labs_clock_makes_things_old(world: World) -> None:
         assert "frozen" in world.netlab("clock", "freeze")
     finally:
         world.netlab("clock", "run")
-        world.netlab("clock", "jump", "-1h")
+        world.netlab("clock", "back", "1h")
     world.netlab("clock", "jump", "soon", code=2)
