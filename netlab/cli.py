@@ -8,7 +8,8 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -94,9 +95,28 @@ def run(arguments: list[str]) -> int:
             hint = f"; did you mean `netlab serve {name}`?"
         raise UsageError(f"there is no command {name!r}{hint}")
     module = entry.load()
+    if hasattr(module, "ACTIONS"):  # several commands under one name, each a module
+        return _run_action(name, module, rest)
     if hasattr(module, "main"):  # a command whose settings are not known before it has looked at its arguments
         return int(module.main(rest))
     return run_module(name, module, rest)
+
+
+def _run_action(name: str, module: ModuleType, arguments: list[str]) -> int:
+    """`netlab NAME ACTION …`: ACTIONS says which module each action is."""
+    actions: Mapping[str, str] = module.ACTIONS
+    if not arguments or arguments[0] in ("--help", "-h"):
+        width = max(map(len, actions))
+        lines = [f"  {action:<{width}}  {first_line(import_module(where))}" for action, where in actions.items()]
+        print("\n".join([f"Usage: netlab {name} ACTION [flags]      (every action has --help)", "", *lines]))
+        return FINE
+    action, *rest = arguments
+    if action not in actions:
+        from netlab.config_sources import nearest
+
+        hint = nearest(action, actions) or f"; there are: {', '.join(actions)}"
+        raise UsageError(f"netlab {name} has no action {action!r}{hint}")
+    return run_module(f"{name} {action}", import_module(actions[action]), rest)
 
 
 def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ A server core gives a command at a time and waits for its answer; a client core 
 from __future__ import annotations
 
 from netlab.cores import smtp_replies as replies
+from netlab.cores.smtp_client import ClientCore, ClientState, Replied
 from netlab.cores.smtp_events import (
     Auth,
     AuthResponse,
@@ -30,6 +31,8 @@ __all__ = [
     "Auth",
     "AuthResponse",
     "Chunk",
+    "ClientCore",
+    "ClientState",
     "Closed",
     "Command",
     "Data",
@@ -40,6 +43,7 @@ __all__ = [
     "Message",
     "Quit",
     "Rcpt",
+    "Replied",
     "Reply",
     "ServerCore",
     "ServerSettings",
