@@ -133,6 +133,7 @@ class SqliteStore:
 
     async def mark(self, ids: Sequence[str] | None, *, read: bool) -> None:
         """Note that these, or all, were read, or not."""
+        await self.digesting.caught_up()
 
         def job(connection: sqlite3.Connection) -> None:
             if ids is None:
@@ -147,6 +148,7 @@ class SqliteStore:
     async def tag(self, ids: Sequence[str], tags: Sequence[str]) -> None:
         """Give these the tags, and take away those they had."""
         text = json.dumps(sorted(set(tags)))
+        await self.digesting.caught_up()
 
         def job(connection: sqlite3.Connection) -> None:
             numbers = numbers_of(connection, ids)
