@@ -177,7 +177,7 @@ class WebSocketCore(Reader):
             self._write_control(PONG, event.data)  # RFC 6455 5.5.2: unless a close frame was sent
         elif isinstance(event, Close):
             self.close_received, self.peer_began = event, self.close_sent is None
-            self.close(event.code)  # RFC 6455 5.5.1: with the code that was given, inside of a message too
+            self.close(event.code, event.reason)  # RFC 6455 5.5.1: what was given, inside of a message too
         elif isinstance(event, RemoteProtocolError) and event.status != ABNORMAL:
             self.failed = event
             self.close(event.status, event.reason)

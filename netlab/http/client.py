@@ -262,6 +262,7 @@ class ClientConnection(Outgoing):
         chunked: bool = False,
         version: str = "1.1",
         close: bool = False,
+        upgrade: bool = False,
         url: str = "",
     ) -> ClientExchange:
         """Send a request: with `body` whole; else, where `length` or `chunked` is given, its content follows.
@@ -270,7 +271,15 @@ class ClientConnection(Outgoing):
         """
         pairs = list(fields)
         self.core.request(
-            method, target, pairs, body=body, length=length, chunked=chunked, version=version, close=close
+            method,
+            target,
+            pairs,
+            body=body,
+            length=length,
+            chunked=chunked,
+            version=version,
+            close=close,
+            upgrade=upgrade,
         )
         flow = self.flow.log.open("http", self.flow.service, self.flow)
         flow.client, flow.server, flow.label = self.flow.client, self.flow.server, f"{method} {url or target}"

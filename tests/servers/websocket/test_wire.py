@@ -73,7 +73,7 @@ async def test_violations_on_the_wire(case: Case) -> None:
 async def test_the_server_ends_the_connection() -> None:
     async with serving() as served, raw(served) as client:
         client.say(close(3000, b"enough"))
-        assert await client.rest() == encode_frame(CLOSE, (3000).to_bytes(2, "big"))
+        assert await client.rest() == encode_frame(CLOSE, (3000).to_bytes(2, "big") + b"enough")
         client.writer.close()
         flow = await served.ended()
         assert (flow.result, flow.outcome) == ("3000", Outcome.OK)

@@ -1,0 +1,192 @@
+"""`netlab ws` and its library: against websockets' server, and as a process against our own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import websockets
+from websockets.asyncio.server import ServerConnection, serve
+
+from clients.ws import connect
+from clients.ws.handshake import HandshakeRefused
+from netlab.config import Address
+from netlab.cores.websocket import Frame
+from netlab.errors import ConnectionLost, DeadlineExceeded, PeerUnreachable, RemoteProtocolError, UsageError
+from netlab.flow import FlowLog, Level, Outcome
+from netlab.net.dial import Dialer
+from netlab.service import Context, running
+from servers.forward_proxy import Config as ProxyConfig
+from servers.forward_proxy import Server as Proxy
+from tests.servers.websocket.serving import SECONDS, serving
+
+
+@asynccontextmanager
+async def theirs(**more: object) -> AsyncIterator[str]:
+    """websockets' server: an echo, with a word for whoever wants something else."""
+
+    async def handle(connection: ServerConnection) -> None:
+        async for message in connection:
+            if message == "close":
+                await connection.close(4001, "as told")
+            elif message == "fragments":
+                await connection.send(["a", "b", "c"])
+            elif message == "drop":
+                connection.transport.abort()
+            else:
+                await connection.send(message)
+
+    async with serve(handle, "127.0.0.1", 0, **more) as server:  # type: ignore[arg-type]
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_talk() -> None:
+    log, frames = FlowLog(Level.FULL), list[Frame]()
+    async with theirs(subprotocols=["v2", "v1"]) as url:
+        socket = await connect(url, subprotocols=["v1", "v2"], dialer=Dialer(log), on_frame=frames.append)
+        async with socket:
+            assert socket.subprotocol == "v2"
+            for message in ("hello", "long " * 1000, b"\x00\xff", ""):
+                await socket.send(message)
+                assert await socket.receive(SECONDS) == message
+            await socket.send("fragments")
+            assert await socket.receive(SECONDS) == "abc"
+            assert await socket.ping() >= 0
+        assert socket.closing is not None
+        assert (socket.closing.code, socket.is_open) == (1000, False)
+        with pytest.raises(ConnectionLost):
+            await socket.send("too late")
+    (talk,) = [flow for flow in log if flow.kind == "websocket"]
+    assert (talk.outcome, talk.result) == (Outcome.OK, "1000")
+    assert talk.events is not None
+    assert talk.events[0].name == "message.received"  # by the server, whoever looks on
+    assert all(frame.mask for frame in frames if frame.sent)
+    assert not any(frame.mask for frame in frames if not frame.sent)
+    assert {frame.name for frame in frames} == {"text", "binary", "continuation", "ping", "pong", "close"}
+
+
+async def test_the_server_closes_or_vanishes() -> None:
+    async with theirs() as url:
+        for said, code in (("close", 4001), ("drop", 1006)):
+            async with await connect(url) as socket:
+                await socket.send(said)
+                assert await socket.receive(SECONDS) is None
+                assert socket.closing is not None
+                assert socket.closing.code == code
+
+
+@pytest.mark.one_loop
+async def test_what_comes_in_no_time_and_what_is_too_much() -> None:
+    async with serving() as served:
+        async with await connect(f"{served.url}/") as socket:
+            with pytest.raises(DeadlineExceeded):
+                await socket.receive(0.01)
+        async with await connect(f"{served.url}/flood?size=2000", max_message=1000, compression=None) as socket:
+            assert await socket.receive(SECONDS) is None
+            assert isinstance(socket.error, RemoteProtocolError)
+            assert socket.error.status == 1009
+
+
+@pytest.mark.one_loop
+@pytest.mark.parametrize(
+    ("path", "code"), [("badutf8", 1007), ("badmask", 1002), ("garbage", 1002), ("close/999", 1002)]
+)
+async def test_what_a_server_does_wrong(path: str, code: int) -> None:
+    async with serving() as served, await connect(f"{served.url}/{path}") as socket:
+        await socket.send("x")
+        assert await socket.receive(SECONDS) is None
+        assert isinstance(socket.error, RemoteProtocolError)
+        assert socket.error.status == code
+        assert socket.core.close_sent is not None
+        assert socket.core.close_sent.code == code
+
+
+@pytest.mark.one_loop
+async def test_no_websocket() -> None:
+    async with serving() as served:
+        with pytest.raises(HandshakeRefused, match=r"404 Not Found.*no WebSocket is at /nothing"):
+            await connect(f"{served.url}/nothing")
+    with pytest.raises(PeerUnreachable):
+        await connect("ws://127.0.0.1:1/")
+    with pytest.raises(UsageError, match="ws:// or wss://"):
+        await connect("ftp://x/")
+
+
+@pytest.mark.one_loop
+async def test_through_a_proxy() -> None:
+    proxy = Proxy(ProxyConfig(listen=Address("127.0.0.1", 0)), Context())
+    async with theirs() as url, running(proxy) as endpoints:
+        through = f"http://127.0.0.1:{endpoints[0].port}"
+        async with await connect(url, proxy=through) as socket:
+            await socket.send("through")
+            assert await socket.receive(SECONDS) == "through"
+
+
+# -- the command -----------------------------------------------------------------------------------------------------
+
+
+async def netlab(*arguments: str, said: str = "") -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "netlab", "ws", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        out, error = await process.communicate(said.encode())
+    assert process.returncode is not None
+    return process.returncode, out.decode(), error.decode()
+
+
+@pytest.mark.one_loop
+async def test_the_command() -> None:
+    async with serving() as served:
+        piped, told, frames, refused, closed = await asyncio.gather(
+            netlab(f"{served.url}/reverse", "--wait", "0.2", said="abc\ndef\n"),
+            netlab("--json", "--binary", "00ff", "-n", "1", served.url),
+            netlab("-v", "--text", "hello", "-n", "1", f"{served.url}/fragment/2"),
+            netlab("--text", "x", f"{served.url}/nothing"),
+            netlab("--text", "x", f"{served.url}/close/1011"),
+        )
+    assert piped[:2] == (0, "cba\nfed\n")
+    lines = [json.loads(line) for line in told[1].splitlines()]
+    assert [line["type"] for line in lines] == ["handshake", "open", "message", "close"]
+    assert lines[2] | {"x": 1} == {
+        "type": "message",
+        "opcode": "binary",
+        "base64": "AP8=",
+        "size": 2,
+        "payload": 2,
+        "frames": 1,
+        "x": 1,
+    }
+    assert frames[:2] == (0, "hello\n")
+    assert "< continuation FIN      no mask       2 + 3 bytes" in frames[2]
+    assert "closed with 1000 normal closure, begun by us" in frames[2]
+    assert refused[0] == 1
+    assert "404" in refused[2]
+    assert closed[0] == 1
+    assert "1011 internal error" in closed[2]
+
+
+@pytest.mark.one_loop
+async def test_it_connects_again() -> None:
+    """The first server goes away, another comes at its port: --reconnect finds it."""
+
+    async def handle(connection: ServerConnection) -> None:
+        await connection.send("here")
+        if len(came) == 1:
+            await connection.close(1001)
+        came.append(connection)
+
+    came: list[ServerConnection] = [None]  # type: ignore[list-item]
+    async with websockets.serve(handle, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        code, out, error = await netlab("--reconnect", "-n", "2", "--text", "x", url)
+    assert "once more in 500 ms" in error
+    assert out.startswith("here\nhere\n")
+    assert code == 0
