@@ -167,7 +167,7 @@ def first_line(module: ModuleType) -> str:
 def overview() -> str:
     """What there is, from the folders: commands and clients with their first lines, services by name."""
     commands = {name: entry.summary for name, entry in rooms.commands().items()}
-    clients = {name: entry.summary for name, entry in rooms.clients().items()}
+    clients = {name: entry.summary for name, entry in rooms.clients().items() if name not in commands}
     width = max(map(len, (*commands, *clients)), default=0)
 
     def table(entries: dict[str, str]) -> list[str]:

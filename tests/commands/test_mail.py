@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from netlab.commands.mail import ACTIONS, main
+from netlab.cli import run as netlab
+from netlab.commands.mail import ACTIONS
 from netlab.errors import UsageError
 from netlab.stores.mail_archive import read_archive
 from tests.servers.smtp.sinking import Sink, sinking
@@ -27,7 +28,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 
     async def run(sink: Sink, *arguments: str) -> tuple[int, str]:
         api = f"http://127.0.0.1:{sink.ports['http']}"
-        code = await asyncio.to_thread(main, [arguments[0], "--api", api, *arguments[1:]])
+        code = await asyncio.to_thread(netlab, ["mail", arguments[0], "--api", api, *arguments[1:]])
         return code, capsys.readouterr().out
 
     return run
@@ -112,10 +113,10 @@ def test_an_mbox_that_python_wrote(tmp_path: Path) -> None:
 
 def test_help_and_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     for action in ACTIONS:
-        assert main([action, "--help"]) == 0
+        assert netlab(["mail", action, "--help"]) == 0
         assert f"netlab mail {action}" in capsys.readouterr().out
-    assert main([]) == 0
-    assert "netlab mail wait" in capsys.readouterr().out
+    assert netlab(["mail"]) == 0
+    assert "  wait    Wait until" in capsys.readouterr().out
     for wrong in (["lst"], ["delete"], ["import"], ["export"], ["list", "--no-such-flag"]):
         with pytest.raises(UsageError):
-            main(wrong)
+            netlab(["mail", *wrong])
