@@ -16,7 +16,7 @@ FIRST = 300
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpSource:
-    """Messages of `octets` in `sessions` at once; each session has one message, or, with `reused`, as many as it can."""
+    """Messages of `octets`, in `sessions` at once; each session brings one, or, with `reused`, as many as it can."""
 
     sessions: int = 20
     octets: int = 1024

@@ -34,7 +34,8 @@ from servers.smtp.record import Record
 if TYPE_CHECKING:
     from servers.smtp.server import Server
 
-MAIL_TAKEN, MESSAGE_TAKEN = replies.SENDER_OK.wire, replies.OK.wire
+MAIL_TAKEN, MESSAGE_TAKEN, GO_AHEAD = replies.SENDER_OK.wire, replies.OK.wire, replies.GO_AHEAD.wire
+CLOSED = State.CLOSED
 MOST_WAITING = 64 << 10
 """Bytes that may come while an answer is waited for, before the client is not read any more."""
 
@@ -49,6 +50,7 @@ class SmtpSession(Connection):
         "_held",
         "_login",
         "_message",
+        "_taken_along",
         "_timer",
         "_waiting",
         "broken_tls",
@@ -71,6 +73,7 @@ class SmtpSession(Connection):
         self.tarpit = 0.0  # seconds before each answer
         self._timer: asyncio.TimerHandle | None = None  # of an answer that is to be late
         self._express = False  # nobody keeps what is said, or decides on it: the core may answer at once
+        self._taken_along = 0  # bytes that were answered at once
         self._held = 0  # bytes that came while waiting
 
     # -- what the connection says --------------------------------------------------------------------------------
@@ -102,9 +105,6 @@ class SmtpSession(Connection):
 
     def feed(self, data: bytes) -> None:
         core = self.core
-        if self._express and (reply := core.at_once(data)) is not None:
-            self._answered(reply)
-            return
         if self.broken_tls:
             self.write(NO_TLS)
             self.linger()
@@ -117,21 +117,30 @@ class SmtpSession(Connection):
             return
         self._work(core.receive(data))
 
-    def _answered(self, reply: bytes) -> None:
-        """An answer at once: all there is to do is to count a message, and to know what comes next."""
-        core = self.core
-        if core.state is State.COMMAND:
-            self.deadline = self.loop.time() + self.server.config.command_timeout
-            if reply is MAIL_TAKEN:
-                self._begin_message(core.mail)
-            elif reply is MESSAGE_TAKEN:
-                self.stage = "command"
-                self._taken(*core.taken)
-        elif core.state is State.DATA:
-            self.set_deadline("message", self.server.config.message_timeout)
-        self.write(reply)
-        if core.state is State.CLOSED:
-            self._leave()
+    def data_received(self, data: bytes) -> None:
+        """The short way first; what is on it is on no tape."""
+        if self._express and (reply := self.core.at_once(data)) is not None:
+            self._taken_along += len(data)
+            self._move_on(reply)
+            self.written += len(reply)
+            self.transport.write(reply)
+            if self.core.state is CLOSED:
+                self._leave()
+        else:
+            super().data_received(data)
+
+    def _move_on(self, reply: bytes) -> None:
+        """After an answer at once: all there is to do is to count a message, and to know what comes next."""
+        config = self.server.config
+        if reply is GO_AHEAD:
+            self.set_deadline("message", config.message_timeout)
+            return
+        self.deadline = self.loop.time() + config.command_timeout
+        if reply is MAIL_TAKEN:
+            self._begin_message(self.core.mail)
+        elif reply is MESSAGE_TAKEN:
+            self.stage = "command"
+            self._taken(*self.core.taken)
 
     def _work(self, events: list[Event]) -> None:
         """Everything that can be answered now, and all of it in one write."""
@@ -173,6 +182,7 @@ class SmtpSession(Connection):
             self.set_deadline("command", config.command_timeout)
 
     def _leave(self) -> None:
+        self._express = False
         if self.peer_ended or self.core.left:
             self.close()
         else:
@@ -196,6 +206,8 @@ class SmtpSession(Connection):
         self.transport.close()
 
     def ended(self, error: Exception | None) -> None:
+        if self.flow is not None:
+            self.flow.received += self._taken_along
         self._waiting = True  # for nothing: what is still to come is not answered
         self._end_message(Outcome.CUT, "the client left before it was complete")
         if self._timer is not None:
