@@ -22,7 +22,7 @@ SESSIONS = Kind(
     application=0x6E6C6D71,
     layout=(
         """
-        CREATE TABLE session (client TEXT PRIMARY KEY, expiry REAL, ends REAL) WITHOUT ROWID;
+        CREATE TABLE session (client TEXT PRIMARY KEY, user TEXT, expiry REAL, ends REAL) WITHOUT ROWID;
         CREATE TABLE subscription (client TEXT, filter TEXT, qos INT, no_local INT, retain_as_published INT,
             identifier INT, PRIMARY KEY (client, filter)) WITHOUT ROWID;
         CREATE TABLE message (number INTEGER PRIMARY KEY, topic TEXT, payload BLOB, qos INT, retain INT,
@@ -45,6 +45,7 @@ class Kept:
     """One session as it was kept."""
 
     session: Session
+    user: str  # whose it is
     expiry: float  # seconds; inf: for ever
     ends: float  # lab time; inf: it was connected, or never ends
 
@@ -69,8 +70,8 @@ class MqttStore:
 
     # -- what changes ----------------------------------------------------------------------------------------------
 
-    def session(self, client: str, expiry: float, ends: float) -> None:
-        self._note("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", client, expiry, ends)
+    def session(self, client: str, user: str, expiry: float, ends: float) -> None:
+        self._note("INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?)", client, user, expiry, ends)
 
     def gone(self, session: Session) -> None:
         """Nothing of it is kept any more."""
@@ -182,8 +183,8 @@ class _Loading:
         self._sessions: dict[str, Kept] = {}
 
     def everything(self) -> Everything:
-        for client, expiry, ends in self._rows("SELECT client, expiry, ends FROM session"):
-            self._sessions[client] = Kept(Session(client), _endless(expiry), _endless(ends))
+        for client, user, expiry, ends in self._rows("SELECT * FROM session"):
+            self._sessions[client] = Kept(Session(client), user, _endless(expiry), _endless(ends))
         for number, *row in self._rows("SELECT * FROM message"):
             message = self._messages[number] = _message(row)
             message.key = number

@@ -16,18 +16,21 @@ from netlab.stores.mqtt import Everything, MqttStore
 from servers.mqtt.client import Client
 from servers.mqtt.config import Config
 from servers.mqtt.outbox import Outbox
-from servers.mqtt.routes import Group, Route, Routes, Way
+from servers.mqtt.routes import Group, Rights, Route, Routes, Way
 from servers.mqtt.statistics import Statistics
 
 
 class Broker:
     """Clients by their identifiers, the routes between them, and retained messages."""
 
-    def __init__(self, config: Config, context: Context, store: MqttStore | None = None) -> None:
+    def __init__(
+        self, config: Config, context: Context, store: MqttStore | None = None, rights: Rights | None = None
+    ) -> None:
         self.config, self.context = config, context
         self.now = context.clock.now
         self.clients: dict[str, Client] = {}
-        self.routes = Routes()
+        self.rights = rights  # None: everybody may do all
+        self.routes = Routes(rights)
         self.retained: TopicTree[Message] = TopicTree()
         self.statistics = Statistics(self.now())
         self.store = store
@@ -43,6 +46,7 @@ class Broker:
         for kept in everything.sessions:
             client = self.clients[kept.session.client_id] = Client(self, kept.session.client_id)
             client.session, client.expiry, client.kept = kept.session, kept.expiry, self.store
+            client.user = kept.user
             self.routes.restore(client)
             client.ends = kept.ends if kept.ends < math.inf else now + kept.expiry
             self.look(client, now)
@@ -125,7 +129,7 @@ class Broker:
 
     def share(self, group: Group, message: Message) -> None:
         """One member of a shared subscription gets it."""
-        picked = group.pick()
+        picked = group.pick(message.topic, self.rights)
         if picked is not None:
             client, subscription = picked
             identifiers = (subscription.identifier,) if subscription.identifier else ()
@@ -188,7 +192,7 @@ class Broker:
             client.will_due = now + min(client.will_delay, client.expiry)  # [MQTT-3.1.3-9]
         client.ends = now + client.expiry
         if client.kept is not None and client.expiry:
-            client.kept.session(client.client_id, client.expiry, client.ends)
+            client.kept.session(client.client_id, client.user, client.expiry, client.ends)
         self.look(client, now)
 
     def look(self, client: Client, now: float) -> None:
@@ -217,7 +221,7 @@ class Broker:
     def publish_will(self, client: Client) -> None:
         """Its expiry interval begins now, not when the client left it with us."""
         will, client.will, client.will_due = client.will, None, math.inf
-        if will is not None:
+        if will is not None and (self.rights is None or self.rights.may("w", client, will.topic)):
             topic, payload, qos, retain, properties = will
             now = self.now()
             self.publish(Message(topic, payload, qos, retain, properties, now=now, publisher=client.client_id))

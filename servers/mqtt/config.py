@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from netlab.config import Address, Duration, Kind, Size
 from netlab.errors import UsageError
+from netlab.http.listening import CertificateFiles
 
 
 def parse_sixteen_bits(text: str) -> int:
@@ -24,6 +26,28 @@ class Config:
 
     listen: Address = Address("127.0.0.1", 1883)
     """Where to listen; port 0 takes a free one."""
+    tls: bool = False
+    """Serve over TLS as well, with certificates of the local CA."""
+    tls_listen: Address | None = None
+    """Where to do so: port 8883 unless said; a free port when that of --listen is free."""
+    certificate: tuple[CertificateFiles, ...] = ()
+    """A certificate of your own (PEM, with chain and key), shown to who asks for a name in it."""
+    client_certificates: Literal["none", "optional", "required"] = "none"
+    """Ask clients for certificates over TLS."""
+    client_ca: Path | None = None
+    """The authorities that clients' certificates must come from (PEM); the local CA unless said."""
+    certificate_user: bool = False
+    """Take the common name of a client's certificate for its user, in place of user name and password."""
+    websocket: bool = False
+    """Serve over WebSocket as well, with subprotocol mqtt on any path."""
+    websocket_listen: Address | None = None
+    """Where to do so: port 9001 unless said; a free port when that of --listen is free."""
+    users: Path | None = None
+    """A file of users (see `netlab passwd`); only they may connect."""
+    anonymous: bool = False
+    """With --users: let in who names no user, too."""
+    acl: Path | None = None
+    """An access list in mosquitto's format: `user`, `topic` and `pattern` lines, with %u and %c."""
     expose: bool = False
     """Let other machines reach it: without this, only loopback is listened on."""
     max_connections: int = 20_000
@@ -70,5 +94,17 @@ class Config:
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this server")
+            self.tls_address.refuse_exposure("--tls-listen", "this server")
+            self.websocket_address.refuse_exposure("--websocket-listen", "this server")
+        if not self.tls and (self.certificate or self.client_certificates != "none" or self.certificate_user):
+            raise UsageError("--certificate, --client-certificates and --certificate-user need --tls")
         if self.topic_alias_maximum > 65_535:
             raise UsageError(f"--topic-alias-maximum {self.topic_alias_maximum} is more than 65535")
+
+    @property
+    def tls_address(self) -> Address:
+        return self.tls_listen or Address(self.listen.host, 8883 if self.listen.port else 0)
+
+    @property
+    def websocket_address(self) -> Address:
+        return self.websocket_listen or Address(self.listen.host, 9001 if self.listen.port else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.mqtt import Core, Limits
@@ -20,10 +21,27 @@ def connect(link: Link, packet: Connect) -> None:
     """The order in which a CONNECT is thought of."""
     begin_flow(link, packet)
     reason = objection(packet)
-    if reason is not None:
-        refuse(link, reason)
+    verdict = reason or link.server.admission.check(link, packet)
+    if verdict is None or isinstance(verdict, Reason):
+        decide(link, packet, verdict)
         return
-    admitted(link, packet)
+    link.transport.pause_reading()
+    link.server.tasks.start(wait_for(link, packet, verdict), "password")
+
+
+async def wait_for(link: Link, packet: Connect, verdict: Awaitable[Reason | None]) -> None:
+    """A password takes a while to check; its client may go meanwhile."""
+    reason = await verdict
+    if not link.finished:
+        link.transport.resume_reading()
+        decide(link, packet, reason)
+
+
+def decide(link: Link, packet: Connect, reason: Reason | None) -> None:
+    if reason is None:
+        admitted(link, packet)
+    else:
+        refuse(link, reason)
 
 
 def begin_flow(link: Link, packet: Connect) -> None:
@@ -55,17 +73,21 @@ def refuse(link: Link, reason: Reason) -> None:
 
 
 def admitted(link: Link, packet: Connect) -> None:
-    """The client may come in: it takes over from a connection it still has, and goes on with its session or anew."""
+    """The client may come in: it takes over from a connection it still has, and goes on with its session or anew.
+
+    A session is its user's: to another one it is as if there were none.
+    """
     broker = link.broker
     assigned = "" if packet.client_id else f"auto-{broker.context.random.getrandbits(64):016x}"
     client_id = packet.client_id or assigned
     before = broker.clients.get(client_id)
+    anew = packet.clean_start or (before is not None and before.user != link.server.admission.user(link, packet))
     if before is not None:
-        if packet.clean_start:
+        if anew:
             before.expiry = 0.0  # the session ends here, and a will that waits is said [MQTT-3.1.4-4]
         if before.link is not None:
             before.link.disconnect(Reason.SESSION_TAKEN_OVER)  # [MQTT-3.1.4-3]
-        if packet.clean_start and broker.clients.get(client_id) is before:
+        if anew and broker.clients.get(client_id) is before:
             broker.end_session(before)
         before = broker.clients.get(client_id)
     client = before or broker.client(client_id)
@@ -80,14 +102,14 @@ def take_up(link: Link, client: Client, packet: Connect) -> None:
     link.client, client.link = client, link
     link.version5 = packet.version == V5
     client.ends = client.will_due = math.inf
-    client.will, client.user = packet.will, packet.user or ""
+    client.will, client.user = packet.will, link.server.admission.user(link, packet)
     if packet.version == V5:
         client.expiry = broker.kept_for(properties.get("session_expiry_interval", 0))
     else:
         client.expiry = 0.0 if packet.clean_start else broker.kept_for(None)
     if client.expiry and broker.store is not None:
         client.kept = broker.store
-        client.kept.session(client.client_id, client.expiry, math.inf)
+        client.kept.session(client.client_id, client.user, client.expiry, math.inf)
     link.alias_maximum = properties.get("topic_alias_maximum", 0)
     link.simple = not link.alias_maximum and link.core.peer_packet_size >= LARGEST_PACKET
     link.keep_alive = keep_alive(packet, broker.config.max_keep_alive) * 1.5  # [MQTT-3.1.2-22]

@@ -25,6 +25,7 @@ from netlab.cores.mqtt_packets import (
     Unsubscribe,
 )
 from netlab.cores.mqtt_session import Subscription
+from netlab.cores.mqtt_topics import shared
 from netlab.errors import RemoteProtocolError, Truncated
 from servers.mqtt.connecting import connect
 
@@ -47,7 +48,7 @@ def publish(link: Link, packet: Publish) -> None:
         link.core.acknowledge(0x50, packet_id, known)
         return
     reason = 0
-    if topic.startswith("$SYS"):
+    if topic.startswith("$SYS") or (broker.rights is not None and not broker.rights.may("w", client, topic)):
         reason = Reason.NOT_AUTHORIZED
     elif as_it_came:
         broker.pass_on(packet, client.session.client_id, link.version5)
@@ -131,19 +132,25 @@ def subscribe(link: Link, packet: Subscribe) -> None:
     reasons: list[int] = []
     retained: list[tuple[Request, int]] = []
     for request in packet.requests:
+        share = shared(request.filter)
+        if broker.rights is not None and not broker.rights.may_subscribe(
+            client, request.filter if share is None else share.pattern
+        ):
+            reasons.append(Reason.NOT_AUTHORIZED if link.version5 else Reason.UNSPECIFIED)  # 0x80 is all 3.1.1 knows
+            continue
         new = request.filter not in client.session.subscriptions
         qos = min(request.qos, broker.config.max_qos)
         subscription = Subscription(qos, request.no_local, request.retain_as_published, identifier)
         broker.routes.add(client, request.filter, subscription)
         reasons.append(qos)
-        if not request.filter.startswith("$share/") and (
-            request.retain_handling == 0 or (request.retain_handling == 1 and new)
-        ):
+        if share is None and (request.retain_handling == 0 or (request.retain_handling == 1 and new)):
             retained.append((request, qos))
     link.send(Suback(packet.packet_id, tuple(reasons)))
     identifiers = (identifier,) if identifier else ()
     for request, qos in retained:
         for message in broker.retained_for(request.filter):
+            if broker.rights is not None and not broker.rights.may("r", client, message.topic):
+                continue
             client.deliver(message, min(qos, message.qos), True, identifiers)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from netlab.cores.mqtt_session import Subscription
 from netlab.cores.mqtt_topics import FilterTree, shared
@@ -24,6 +24,14 @@ class Way(NamedTuple):
     own: Way | None = None
 
 
+class Rights(Protocol):
+    """Who may get (`r`) and publish (`w`) what."""
+
+    def may(self, wish: str, client: Client, topic: str) -> bool: ...
+
+    def may_subscribe(self, client: Client, pattern: str) -> bool: ...
+
+
 class Group:
     """A shared subscription: each message goes to one of its members, in turn (4.8.2)."""
 
@@ -33,16 +41,19 @@ class Group:
         self.filter = filter  # with $share/GROUP/ before it
         self.members: dict[str, tuple[Client, Subscription]] = {}  # who was picked longest ago comes first
 
-    def pick(self) -> tuple[Client, Subscription] | None:
+    def pick(self, topic: str, rights: Rights | None = None) -> tuple[Client, Subscription] | None:
         """Whose turn it is: who is connected and has room, else who is connected, else who has a session."""
-        connected = ""
+        connected = away = ""
         for name, (client, _) in self.members.items():
+            if rights is not None and not rights.may("r", client, topic):
+                continue
+            away = away or name
             link = client.link
             if link is not None:
                 if client.session.in_flight < client.session.window and not link.writing_paused:
                     return self._picked(name)
                 connected = connected or name
-        name = connected or next(iter(self.members), "")
+        name = connected or away
         return self._picked(name) if name else None
 
     def _picked(self, name: str) -> tuple[Client, Subscription]:
@@ -67,7 +78,8 @@ class Subscriber(NamedTuple):
 class Routes:
     """The subscriptions of all clients, by topic filter, and the routes that were asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, rights: Rights | None = None) -> None:
+        self._rights = rights
         self._filters: FilterTree[Subscriber | Group] = FilterTree()
         self._known: dict[str, Route] = {}
         self._groups: dict[str, Group] = {}
@@ -88,7 +100,7 @@ class Routes:
             for key, value in values.items():
                 if isinstance(value, Group):
                     groups.append(value)
-                else:
+                elif self._rights is None or self._rights.may("r", value.client, topic):
                     found.setdefault(key, []).append(value)
         return Route(tuple(_way(subscribers) for subscribers in found.values()), tuple(groups))
 

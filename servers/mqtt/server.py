@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from netlab.config import Address
 from netlab.cores.mqtt import Limits
 from netlab.errors import StoreFailed, UsageError
+from netlab.http.listening import contexts_of
 from netlab.net.certs import state_directory
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
@@ -16,6 +18,7 @@ from netlab.net.sweep import Sweep
 from netlab.net.tasks import Tasks
 from netlab.service import Context
 from netlab.stores.mqtt import MqttStore
+from servers.mqtt.admission import Admission
 from servers.mqtt.broker import Broker
 from servers.mqtt.config import Config
 from servers.mqtt.link import Link
@@ -32,8 +35,9 @@ class Server:
         self.config, self.context = config, context
         self.tasks = Tasks("mqtt")
         self.gate = Gate(GateLimits(connections=config.max_connections))
+        self.admission = Admission(config)
         self.store = open_store(config, context)
-        self.broker = Broker(config, context, self.store)
+        self.broker = Broker(config, context, self.store, self.admission if config.acl is not None else None)
         self.topics: dict[bytes, str] = {}
         self.limits = Limits(
             packet_size=config.max_packet_size,
@@ -49,16 +53,29 @@ class Server:
         self.deadline = -math.inf  # it is looked at with every sweep
 
     def listeners(self) -> Sequence[Listener]:
-        return [
-            Listener(
-                name="mqtt",
-                scheme="mqtt",
-                host=self.config.listen.host,
-                port=self.config.listen.port,
-                factory=lambda: Link(self),
-                gate=self.gate,
-            )
-        ]
+        config = self.config
+        found = [self._listener("mqtt", config.listen, lambda: Link(self))]
+        if config.tls:
+            found.append(self._secure_listener())
+        if config.websocket:
+            from servers.mqtt.websocket import WebSockets
+
+            found.append(WebSockets(self).listener(config.websocket_address))
+        return found
+
+    def _listener(self, scheme: str, address: Address, factory: Callable[[], asyncio.Protocol]) -> Listener:
+        return Listener(
+            name="mqtt", scheme=scheme, host=address.host, port=address.port, factory=factory, gate=self.gate
+        )
+
+    def _secure_listener(self) -> Listener:
+        from netlab.net.tls import TlsLayer
+
+        config = self.config
+        contexts = contexts_of(
+            self.context.state, config.certificate, config.client_certificates, config.client_ca, alpn=("mqtt",)
+        )
+        return self._listener("mqtts", config.tls_address, lambda: TlsLayer(Link(self), contexts, server_side=True))
 
     async def background(self) -> None:
         """Begin to look at the lab's clock, and to tell what is counted."""
@@ -78,6 +95,7 @@ class Server:
 
     def closed(self) -> None:
         self._sweep.close()
+        self.admission.close()
         if self.store is not None:
             self.store.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
@@ -25,8 +26,8 @@ Kind = TypeVar("Kind", bound=Packet)
 class Broker:
     """A server that runs, its port and its clock, which stands still."""
 
-    def __init__(self, server: Server, port: int, clock: LabClock) -> None:
-        self.server, self.port, self.clock = server, port, clock
+    def __init__(self, server: Server, ports: dict[str, int], clock: LabClock) -> None:
+        self.server, self.ports, self.port, self.clock = server, ports, ports["mqtt"], clock
         self.clients: list[Client] = []
 
     @property
@@ -127,15 +128,25 @@ class Client:
         self.writer.transport.abort()
 
 
+async def run(*command: str) -> str:
+    """What a program prints that ends well."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(SECONDS):
+        out, _ = await process.communicate()
+    assert not process.returncode, command
+    return out.decode()
+
+
 @asynccontextmanager
-async def serving(*, level: Level = Level.SUMMARY, **settings: Any) -> AsyncIterator[Broker]:
+async def serving(*, level: Level = Level.SUMMARY, state: Path | None = None, **settings: Any) -> AsyncIterator[Broker]:
     clock = LabClock()
     clock.freeze(1_790_000_000)
     server = Server(
-        Config(listen=Address("127.0.0.1", 0), **settings), Context(flows=FlowLog(level), clock=clock, random=Random(7))
+        Config(listen=Address("127.0.0.1", 0), **settings),
+        Context(flows=FlowLog(level), clock=clock, random=Random(7), state=state),
     )
     async with running(server, grace=0.2) as endpoints:
-        broker = Broker(server, endpoints[0].port, clock)
+        broker = Broker(server, {endpoint.scheme: endpoint.port for endpoint in endpoints}, clock)
         try:
             yield broker
         finally:

@@ -27,9 +27,12 @@ async def serve(path: str) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    child = 0
     for line in sys.stdin:
-        if not os.fork():
+        if child:
+            os.waitpid(child, 0)  # until then it holds its store
+        child = os.fork()
+        if not child:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             asyncio.run(serve(line.strip()))
 

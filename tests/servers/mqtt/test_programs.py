@@ -9,18 +9,10 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from tests.servers.mqtt.brokering import SECONDS, serving
+from tests.servers.mqtt.brokering import SECONDS, run, serving
 
 pytestmark = [pytest.mark.one_loop]
 mosquitto = pytest.mark.skipif(not shutil.which("mosquitto_sub"), reason="needs mosquitto_sub (mosquitto-clients)")
-
-
-async def run(*command: str) -> str:
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(SECONDS):
-        out, _ = await process.communicate()
-    assert not process.returncode, command
-    return out.decode()
 
 
 @mosquitto
