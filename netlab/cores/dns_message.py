@@ -17,6 +17,7 @@ QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0
 TO_QUESTION = b"\xc0\x0c"
 """A pointer to the name behind the header (RFC 1035 4.1.4)."""
 LARGEST = 65_535
+MOST_IN_QUERY = 16
 LONGEST_TTL = 0x7FFFFFFF
 PLAIN_UDP = 512  # bytes that every client takes (RFC 1035 4.2.1)
 
@@ -96,26 +97,33 @@ def extended_error(code: int, text: str = "") -> tuple[int, bytes]:
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
+def parse_query(data: bytes) -> Message:
+    """As `parse`; a query has one question, EDNS and perhaps a signature: what has far more is refused unread."""
+    if len(data) >= HEADER.size and (counted := sum(HEADER.unpack_from(data)[2:])) > MOST_IN_QUERY:
+        raise malformed(f"a query with {counted} questions and records", 4, "query.excess", "RFC 9619 4")
+    return parse(data)
+
+
 def parse(data: bytes) -> Message:
     """The message that all these bytes are; RemoteProtocolError with offset, rule and section if they are none."""
     if len(data) < HEADER.size:
         raise malformed(f"{len(data)} bytes are no header of 12", len(data), "header.cut", "RFC 1035 4.1.1")
     number, bits, questions, answers, authorities, additionals = HEADER.unpack_from(data)
     message = Message(number, bits & 0x87B0, bits >> 11 & 15, bits & 15)
-    at = HEADER.size
+    at, seen = HEADER.size, dict[int, bytes]()
     for _ in range(questions):
-        question, at = _question(data, at)
+        question, at = _question(data, at, seen)
         message.question.append(question)
     asked = message.question[0].name if questions else b""
     for records, size in ((message.answer, answers), (message.authority, authorities)):
         for _ in range(size):
-            record, at = _record(data, at, asked)
+            record, at = _record(data, at, asked, seen)
             if record.type == OPT:
                 raise malformed("OPT outside of the additional section", at, "opt.place", "RFC 6891 6.1.1")
             records.append(record)
     for _ in range(additionals):
         start = at
-        record, at = _record(data, at, asked)
+        record, at = _record(data, at, asked, seen)
         if record.type == OPT:
             _read_edns(message, record, start)
         else:
@@ -125,16 +133,16 @@ def parse(data: bytes) -> Message:
     return message
 
 
-def _question(data: bytes, at: int) -> tuple[Question, int]:
-    name, at = read(data, at)
+def _question(data: bytes, at: int, seen: dict[int, bytes]) -> tuple[Question, int]:
+    name, at = read(data, at, seen)
     if at + 4 > len(data):
         raise malformed("a question that runs past the end", at, "question.cut", "RFC 1035 4.1.2")
     return Question(name, data[at] << 8 | data[at + 1], data[at + 2] << 8 | data[at + 3]), at + 4
 
 
-def _record(data: bytes, at: int, asked: bytes) -> tuple[Record, int]:
+def _record(data: bytes, at: int, asked: bytes, seen: dict[int, bytes]) -> tuple[Record, int]:
     """The record at an index; `asked` is the name in the question, which most records have for their owner."""
-    name, at = (asked, at + 2) if asked and data[at : at + 2] == TO_QUESTION else read(data, at)
+    name, at = (asked, at + 2) if asked and data[at : at + 2] == TO_QUESTION else read(data, at, seen)
     if at + 10 > len(data):
         raise malformed("a record that runs past the end", at, "record.cut", "RFC 1035 4.1.3")
     kind, klass, ttl, length = FIXED.unpack_from(data, at)
@@ -143,7 +151,7 @@ def _record(data: bytes, at: int, asked: bytes) -> tuple[Record, int]:
     if stop > len(data):
         reason = f"data of {length} bytes where {len(data) - at} are left"
         raise malformed(reason, at, "record.cut", "RFC 1035 4.1.3")
-    rdata = expanded(kind, data, at, stop) if kind in EXPANDED and length else data[at:stop]
+    rdata = expanded(kind, data, at, stop, seen) if kind in EXPANDED and length else data[at:stop]
     if ttl > LONGEST_TTL and kind != OPT:
         ttl = 0  # RFC 2181 8: the highest bit set is as if the TTL were zero
     return Record(name, kind, ttl, rdata, klass), stop

@@ -26,13 +26,14 @@ def malformed(reason: str, at: int, rule: str, section: str) -> RemoteProtocolEr
     return RemoteProtocolError(reason, offset=at, rule=rule, section=section, status=FORMERR)
 
 
-def read(message: bytes, at: int) -> tuple[bytes, int]:
+def read(message: bytes, at: int, seen: dict[int, bytes] | None = None) -> tuple[bytes, int]:
     """The name at an index of a message, and the index behind it; RemoteProtocolError if none is there.
 
-    Pointers have to lead strictly backwards, so that none can lead in a circle (RFC 1035 4.1.4).
+    Pointers have to lead strictly backwards, so that none can lead in a circle (RFC 1035 4.1.4). `seen` keeps what the
+    pointers of a message lead to, so that thousands of them to one long name cost no more than that name.
     """
     labels: list[bytes] = []
-    size, behind, before = 1, 0, at
+    size, behind, before, pointed, kept = 1, 0, at, 0, 0
     try:
         while length := message[at]:
             if length < 64:
@@ -44,16 +45,24 @@ def read(message: bytes, at: int) -> tuple[bytes, int]:
                 at = stop
             elif length >= 192:
                 target = (length & 63) << 8 | message[at + 1]
-                behind = behind or at + 2
                 if target >= before:
                     reason = "a compression pointer that does not lead backwards"
                     raise malformed(reason, at, "name.pointer", "RFC 1035 4.1.4")
+                if not behind:
+                    behind, pointed, kept = at + 2, target, len(labels)
+                    known = None if seen is None else seen.get(target)
+                    if known is not None:
+                        if size + len(known) - 1 > LONGEST_NAME:
+                            raise malformed("a name longer than 255 bytes", at, "name.long", "RFC 1035 2.3.4")
+                        return b"".join(labels) + known, behind
                 at = before = target
             else:
                 reason = f"a label of type {length >> 6:02b}, which is not in use"
                 raise malformed(reason, at, "name.label", "RFC 6891 5")
     except IndexError:
         raise malformed("a name that runs past the end", at, "name.cut", "RFC 1035 3.1") from None
+    if seen is not None and behind:
+        seen[pointed] = b"".join(labels[kept:]) + ROOT
     return b"".join(labels) + ROOT, behind or at + 1
 
 

@@ -38,13 +38,16 @@ EXPANDED = COMPRESSIBLE | {TYPES[name] for name in ["RP", "AFSDB", "RT", "SRV", 
 """Types whose names are read even so (RFC 3597 4)."""
 
 
-def expanded(kind: int, message: bytes, at: int, stop: int) -> bytes:
-    """The data between two indexes of a message with its names written out; RemoteProtocolError if it is not right."""
+def expanded(kind: int, message: bytes, at: int, stop: int, seen: dict[int, bytes] | None = None) -> bytes:
+    """The data between two indexes of a message with its names written out; RemoteProtocolError if it is not right.
+
+    `seen` is as `dns_names.read` has it.
+    """
     pieces: list[bytes] = []
     start = at
     for part in LAYOUTS[kind]:
         if part == "name":
-            name, at = read(message, at)
+            name, at = read(message, at, seen)
             pieces.append(name)
         else:
             behind = PARTS[part].end(message[:stop], at)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from netlab.cores.dns_authority import Authority
 from netlab.cores.dns_codes import AXFR, FORMERR, IXFR, REFUSED, rcode_name, type_name
-from netlab.cores.dns_message import AA, HEADER, PLAIN_UDP, QR, Message, Record, parse, serialize
+from netlab.cores.dns_message import AA, HEADER, PLAIN_UDP, QR, Message, Record, parse_query, serialize
 from netlab.cores.dns_names import from_text, to_text
 from netlab.cores.dns_rdata import from_text as rdata
 from netlab.cores.dns_zone import Zone
@@ -131,7 +131,7 @@ class Site:
     def _reply(self, data: bytes, flow: Flow, *, udp: bool, stream: DnsStream | None = None) -> bytes | None:
         """The reply in wire form; None where none may be sent."""
         try:
-            query = parse(data)
+            query = parse_query(data)
         except RemoteProtocolError as error:
             return self._malformed(data, error, flow)
         if query.flags & QR:  # two servers that answered answers would never stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from netlab.cores.dns_codes import SOA
@@ -16,15 +16,17 @@ class ZoneFiles:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = tuple(paths)
-        self._seen: tuple[int, ...] = ()
+        self._files: set[Path] = set()  # and those that they include
+        self._seen: dict[Path, int] = {}
 
     def read(self) -> list[Zone]:
         """All zones; UsageError for the first that cannot be served."""
+        self._files = set(self._paths)
         self._seen = self._stamps()
         zones: dict[bytes, Path] = {}
         read = []
         for path in self._paths:
-            zone = read_zone(path)
+            zone = read_zone(path, self._included)
             if zone.origin in zones:
                 raise UsageError(f"{path} and {zones[zone.origin]} are files of the same zone")
             zones[zone.origin] = path
@@ -35,14 +37,23 @@ class ZoneFiles:
         """Whether a file was written since they were read."""
         return self._stamps() != self._seen
 
-    def _stamps(self) -> tuple[int, ...]:
-        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in self._paths)
+    def _included(self, path: Path) -> None:
+        self._files.add(path)
+        self._seen[path] = _stamp(path)
+
+    def _stamps(self) -> dict[Path, int]:
+        return {path: _stamp(path) for path in self._files}
 
 
-def read_zone(path: Path) -> Zone:
-    """The zone of a master file: that of its SOA record."""
+def _stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def read_zone(path: Path, included: Callable[[Path], None] = lambda path: None) -> Zone:
+    """The zone of a master file: that of its SOA record; `included` is told of every file that it includes."""
 
     def load(name: str) -> str:
+        included(path.parent / name)
         return text_of(path.parent / name)
 
     records = read_master(text_of(path), name=str(path), load=load)

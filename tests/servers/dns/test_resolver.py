@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
+import shutil
 import ssl
 from pathlib import Path
 
@@ -99,6 +100,25 @@ async def test_over_tcp_tls_and_https(tmp_path: Path) -> None:
             assert (await client.get(url, params={"dns": "AAAA"})).status_code == 400
             assert (await client.post(url, content=wire)).status_code == 415
             assert (await client.put(url, content=wire)).status_code == 405
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing: apt install curl")
+async def test_curl_finds_a_host_by_https(tmp_path: Path) -> None:
+    """Its DoH: to a server that listens at the address that www.shop.test has in the world."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nshop")
+        await writer.drain()
+        writer.close()
+
+    async with internet(tmp_path, https=True) as here, await asyncio.start_server(serve, "127.0.80.1", 0) as shop:
+        url = f"https://127.0.0.1:{here.endpoints['https']}/dns-query"
+        site = f"http://www.shop.test:{shop.sockets[0].getsockname()[1]}/"
+        command = ("curl", "-sS", "--noproxy", "*", "--doh-insecure", "--doh-url", url, "-m", "10", site)
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        assert (await process.communicate())[0] == b"shop"
+        assert any(flow.label == "www.shop.test. A" for flow in here.resolver.context.flows)
 
 
 async def test_slow_and_quick_questions_of_one_connection_are_answered_as_they_are_ready(tmp_path: Path) -> None:
