@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -29,6 +25,7 @@ from netlab.cores.mqtt_packets import (
     Subscribe,
 )
 from netlab.errors import UsageError
+from tests.mortal import born, zygote
 from tests.servers.mqtt.brokering import SECONDS, Client, serving
 
 pytestmark = pytest.mark.one_loop
@@ -104,28 +101,6 @@ class Subscriber:
         return []
 
 
-@asynccontextmanager
-async def zygote() -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.servers.mqtt.mortal", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        await process.wait()
-
-
-async def born(parent: Process, path: Path) -> tuple[int, int]:
-    """A broker on that store: its process id and port."""
-    assert parent.stdin is not None
-    assert parent.stdout is not None
-    parent.stdin.write(f"{path}\n".encode())
-    async with asyncio.timeout(SECONDS):
-        pid, port = (await parent.stdout.readline()).split()
-    return int(pid), int(port)
-
-
 async def dial(port: int, name: str, *, first: bool) -> Client:
     client = Client(*await asyncio.open_connection("127.0.0.1", port))
     connack = await client.connect(name, clean=False, session_expiry_interval=NEVER)
@@ -160,7 +135,7 @@ async def test_a_broker_that_is_killed_loses_nothing_and_repeats_nothing(tmp_pat
     random = Random(9)
     subscriber, publishers = Subscriber(), [Publisher(1), Publisher(2)]
     sides: list[Publisher | Subscriber] = [subscriber, *publishers]
-    async with zygote() as parent:
+    async with zygote("servers.mqtt") as parent:
         for life in range(KILLS):
             pid, port = await born(parent, tmp_path / "mqtt.db")
             clients = [await dial(port, f"client {number}", first=life == 0) for number in range(3)]
