@@ -121,7 +121,8 @@ class ClientCore(Endpoint):
         self._out.append(b"%b%b%b\r\n%b" % (line, block, framing, body or b""))
         self._method, self._informed, self._offered_upgrade = method, 0, upgrade
         self.began = self._base
-        self.closing = close or version == "1.0"
+        if close or version == "1.0":
+            self.closing, self._known = True, NOTHING_KNOWN
         if body is not None or not (length or chunked):
             self._message_written()
         else:
@@ -137,7 +138,7 @@ class ClientCore(Endpoint):
         head, size, response, method = self._known
         if len(data) != size or response is None or method != self._method or not data.startswith(head):
             return None
-        if self._writing is not DONE or self._reading is not HEAD or self._buffer or self.closing or self._ended:
+        if self._writing is not DONE or self._reading is not HEAD or self._buffer:
             return None
         self._base += size
         self._writing = IDLE

@@ -250,7 +250,9 @@ class HttpConnection(PacedConnection):
 
     def exchange_passed(self, exchange: Exchange, *, idle: bool) -> None:
         """An answer from elsewhere is complete, and so is the request: nothing but `idle` may be next."""
-        if not idle or self.turning or self.writing_paused:
+        gathering = self.http.gathering
+        leaving = self.draining or self.peer_ended
+        if not idle or leaving or self.turning or self.writing_paused or gathering is None:
             self.in_turn(self._exchange_over, exchange)
             return
         self.turning = True
@@ -258,7 +260,8 @@ class HttpConnection(PacedConnection):
             self._exchange_over(exchange)
         finally:
             self.turning = False
-        self._settle(True, self.http.gathering)
+        gathering.add(self)
+        self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
 
     def _exchange_over(self, exchange: Exchange) -> None:
         if self.exchange is not exchange:

@@ -48,6 +48,7 @@ class Forwarding:
         "exchange",
         "gateway",
         "leg",
+        "patience",
         "responding",
         "upstream",
         "way",
@@ -57,6 +58,7 @@ class Forwarding:
     upstream: Upstream | None
     responding: bool  # the upstream's final response has begun
     deadline: float
+    patience: float  # seconds for the upstream; 0: for ever
     _dialing: asyncio.Task[Any] | None
     _fresh: bool  # the connection was made for this request
     _held: bool  # the upstream waits for the client to read
@@ -72,6 +74,7 @@ class Forwarding:
         self.leg = gateway.flows.open("http", flow.service, flow, None, label)
         self.responding = self._held = self._ended = self._asked = self._sent_content = False
         self._fresh, self.deadline = True, NEVER
+        self.patience = gateway.settings.response_timeout if way.timeout is None else way.timeout
 
     # -- towards the upstream ------------------------------------------------------------------------------------
 
@@ -117,7 +120,10 @@ class Forwarding:
             recording.request_forwarded(leg, upstream)
         gateway = self.gateway
         gateway.sweep.add(self)
-        self._await_response()
+        if exchange.complete and self.patience:
+            self.deadline = upstream.loop.time() + self.patience
+        else:
+            self._await_response()
         exchange.relay(self, ready=True)
         gateway.gathering.add(upstream)
 
@@ -201,7 +207,7 @@ class Forwarding:
         gateway.sweep.items.discard(self)
         block = gateway.back(exchange, upstream, response, way)
         gateway.pool.release(way.origin, upstream)
-        if exchange.request.frame.has_body:
+        if self._sent_content:
             leg.received = exchange.received
         leg.sent = len(content)
         leg.end(OK if status < 400 else REFUSED, STATUS_TEXT[status])
@@ -234,7 +240,7 @@ class Forwarding:
         endless = length is None and (response.fields.get("content-type") or "").startswith("text/event-stream")
         if endless:
             exchange.endless = True
-            self.way.timeout = self.gateway.settings.tunnel_timeout  # events come when they come
+            self.patience = self.gateway.settings.tunnel_timeout  # events come when they come
         self.way.begun(response.status, endless=endless)
         exchange.start(response.status, fields, length=length, reason=response.reason, own=False)
         if not response.frame.has_body:
@@ -294,7 +300,7 @@ class Forwarding:
 
     def expire(self, now: float) -> None:
         """The upstream is too slow."""
-        self.fail(DeadlineExceeded("response", self._patience()))
+        self.fail(DeadlineExceeded("response", self.patience))
 
     def fail(self, error: NetlabError) -> None:
         """There will be no (more) answer: try once more where that is safe, else say why, or cut what has begun."""
@@ -357,18 +363,13 @@ class Forwarding:
 
     def _await_response(self) -> None:
         """The upstream's time runs while it is its turn: not while the client is slow to read, or to send."""
-        exchange, upstream, patience = self.exchange, self.upstream, self._patience()
+        exchange, upstream, patience = self.exchange, self.upstream, self.patience
         if upstream is None or self._held or not patience:
             self.deadline = NEVER
         elif exchange.complete or self.responding or upstream.writing_paused or self._awaits_continue():
             self.deadline = upstream.loop.time() + patience
         else:
             self.deadline = NEVER
-
-    def _patience(self) -> float:
-        """Seconds for the upstream; 0 is for ever."""
-        timeout = self.way.timeout
-        return self.gateway.settings.response_timeout if timeout is None else timeout
 
     def _awaits_continue(self) -> bool:
         return self.exchange.request.frame.expects_continue and not self.exchange.content_begun

@@ -74,8 +74,13 @@ class ReverseService:
         self.http.settings = config.http_settings(log, pages)
         self.gateway.settings = config.gateway_settings()
         self.set_cache(config)
+        self.straight = self.only if self.only is not None and self._is_straight(self.only) else None
         if before is not None:
             before.close()
+
+    def _is_straight(self, route: Route) -> bool:
+        """Whether a request that takes this route is nothing but passed on, as it is."""
+        return not (self.maintenance or route.compress or route.rewrites or self.cache)
 
     def set_cache(self, config: ReverseSettings) -> None:
         """What is kept stays kept, even while routes have no use for it."""
@@ -93,7 +98,11 @@ class ReverseService:
     def handle(self, exchange: Exchange) -> Work:
         """The order of things, behind what `admitting` checks."""
         request = exchange.request
-        if request.made is None:  # else it was passed on before
+        if request.made is not None:  # it was passed on before, and nothing said against it
+            if (route := self.straight) is not None:
+                route.upstreams.forward(exchange, route.onward, request.target)  # type: ignore[union-attr]  # not in maintenance
+                return None
+        else:
             if (request.method in UNUSUAL or "via" in request.fields) and self.answers_itself(exchange):
                 return None
             if request.target[0] not in "/*" and not is_ours(exchange):

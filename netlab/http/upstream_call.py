@@ -153,7 +153,7 @@ class Call(Way):
             exchange.for_this_client(self.adds)
         self.origin, self.tls = member.origin, member.tls
         made = exchange.request.made
-        known = made.get(member) if made is not None and self._change is None else None
+        known = made.get(member) if made is not None else None
         if known is not None and known[0] is onward:
             _, self.target, self.fields, self.asked = known
         else:
@@ -170,9 +170,11 @@ class Call(Way):
         self.fields = self._group.gateway.onward(self._exchange, host, change=self._change)
         self.asked = None
         made, frame = request.made, request.frame
+        if self._change is not None or target[0] != "/" or frame.has_body or frame.upgrade:
+            return
         if made is None or len(made) >= KEPT:
             request.made = {}
-        elif self._change is None and not frame.has_body and not frame.upgrade:
+        else:
             try:
                 asked = Asked.made(request.method, self.target, self.fields)
             except LocalProtocolError:
@@ -209,7 +211,8 @@ class Call(Way):
         member, group, status = self.member, self._group, self._exchange.status
         if failed is None and status < 500 and member.breaker.clean and self._trial is False:
             if group.judges:  # else there is nothing to tell: all is as it was
-                self._answered(ok=True)
+                seconds = self._seconds
+                group.answered(member, True, group.gateway.flows.now() - self._began if seconds < 0 else seconds)
         else:
             self._record(failed, status)
         if member.endless:
