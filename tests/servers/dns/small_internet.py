@@ -67,9 +67,9 @@ async def internet(tmp_path: Path, **settings: Any) -> AsyncIterator[Internet]:
             yield Internet(port, server, {each.scheme: each.port for each in endpoints}, clock)
 
 
-def free_port() -> int:
+def free_port(own: str = ROOT) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((ROOT, 0))
+        sock.bind((own, 0))
         return int(sock.getsockname()[1])
 
 
