@@ -219,6 +219,23 @@ def _taken(answered: list[ExtensionHeader], wanted: Compression | None) -> Defla
     return _agreed(_offer(wanted).process_response_params(answered[0][1], ()), wanted)
 
 
+def agreed_in(extensions: str | None) -> Deflate | None:
+    """What a server's answer says of compression, seen from the server, for who looks on; None: there is none."""
+    try:
+        found = dict(parse_extension(extensions or "")).get(PerMessageDeflate.name)
+    except InvalidHandshake:
+        return None
+    if found is None:
+        return None
+    told = dict(found)
+    return Deflate(
+        our_bits=int(told.get("server_max_window_bits") or 15),
+        their_bits=int(told.get("client_max_window_bits") or 15),
+        we_forget="server_no_context_takeover" in told,
+        they_forget="client_no_context_takeover" in told,
+    )
+
+
 def _listed(fields: Fields, name: str, parse: Callable[[str], Sequence[T]]) -> list[T]:
     """The members of all lines of a field."""
     return [member for value in fields.all(name) for member in parse(value)]

@@ -10,7 +10,7 @@ from netlab.flow import Flow
 from netlab.http.destination import Destination
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway
-from netlab.http.tunnel import Tunnel
+from netlab.http.tunnel import Tunnel, recognised
 from netlab.http.upstream import FarEnd
 from netlab.net.dial import Check
 from netlab.net.splice import Pipes
@@ -78,6 +78,7 @@ class Tunnels:
 
             strike_far_end(self.gateway.faults, far, asked, to.host)
         tunnel = Tunnel(far, far.flow, idle=self.idle, pipes=self.pipes)
+        tunnel.recognise = lambda said: recognised(asked, said)
         if self.interception is None or not self.interception.wants(to.host):
             if self.remark:
                 asked.note("tunnel.unopened", reason=self.remark)

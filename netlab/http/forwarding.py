@@ -21,7 +21,7 @@ from netlab.flow import Flow, Outcome
 from netlab.http import recording
 from netlab.http.roles import Asker
 from netlab.http.settings import STATUS_TEXT
-from netlab.http.tunnel import Tunnel
+from netlab.http.tunnel import Tunnel, watched
 from netlab.http.upstream import NO_CONTENT, Upstream
 from netlab.net.connection import NEVER
 from netlab.net.gathering import MUCH
@@ -254,6 +254,8 @@ class Forwarding:
         idle = self.gateway.settings.tunnel_timeout
         self.way.begun(response.status, endless=True)
         tunnel = Tunnel(upstream, self.leg, idle=idle, on_end=lambda: self._over(None))
+        if response.fields.tokens("upgrade") == ["websocket"]:
+            tunnel.watch = watched(self.exchange.flow, self.exchange.request, response)
         fields = self.way.returned(response, self.gateway.returned(response))
         switching = [("Connection", "upgrade"), ("Upgrade", response.fields.get("upgrade") or "")]
         block = encode_fields([*fields, *switching], framing=True) + self.way.adds

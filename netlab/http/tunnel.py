@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from netlab.flow import Flow, Outcome
 from netlab.net import splice
 from netlab.net.reset import will_reset
-from netlab.tape import Tape
+from netlab.tape import Side, Tape
 
 if TYPE_CHECKING:
     import asyncio
 
+    from netlab.cores.http1 import Request, Response
     from netlab.http.upstream import FarEnd
 
 Ended = Literal["", "client", "upstream"]
 """Which of the two has sent its last byte while the other goes on."""
+
+
+class Onlooker(Protocol):
+    """Who is shown what passes, and changes nothing."""
+
+    def passed(self, side: Side, data: bytes) -> None: ...
+
+    def count(self, received: int, sent: int) -> None: ...
+
+    def end(self, outcome: str) -> None: ...
 
 
 class Early(Protocol):
@@ -60,7 +71,20 @@ class Tunnel:
     bytes, the kernel relays them as soon as they come in bulk.
     """
 
-    __slots__ = ("_ended", "_joining", "connection", "down", "flow", "idle", "on_end", "pipes", "up", "upstream")
+    __slots__ = (
+        "_ended",
+        "_joining",
+        "connection",
+        "down",
+        "flow",
+        "idle",
+        "on_end",
+        "pipes",
+        "recognise",
+        "up",
+        "upstream",
+        "watch",
+    )
 
     def __init__(
         self,
@@ -72,6 +96,8 @@ class Tunnel:
         on_end: Callable[[], None] | None = None,
     ) -> None:
         self.upstream, self.flow, self.idle, self.pipes, self.on_end = upstream, flow, idle, pipes, on_end
+        self.watch: Onlooker | None = None  # who is shown what passes
+        self.recognise: Callable[[bytes], Onlooker | None] | None = None  # who that is, by the client's first bytes
         self.connection: NearEnd | None = None
         self.up = self.down = 0  # bytes to the upstream, and to the client
         self._ended: Ended = ""
@@ -114,8 +140,12 @@ class Tunnel:
         if not data:
             self._half_closed("client", upstream.transport)
             return
+        if not self.up and self.recognise is not None:
+            self.watch = self.recognise(data)
         self.up += len(data)
         connection.set_deadline("idle", self.idle)
+        if self.watch is not None:
+            self.watch.passed("client", data)
         if len(data) >= splice.BULK:
             self._bulk()
         upstream.write(data)
@@ -160,6 +190,8 @@ class Tunnel:
                 continue
             self.down += len(data)
             connection.set_deadline("idle", self.idle)
+            if self.watch is not None:
+                self.watch.passed("server", data)
             if len(data) >= splice.BULK:
                 self._bulk()
             connection.write(data)
@@ -187,7 +219,9 @@ class Tunnel:
         """A large read: from the next one on the kernel shall do it, if it can."""
         connection, upstream = self.connection, self.upstream
         assert connection is not None
-        if self._joining or self.pipes is None or connection.tape is not None or upstream.tape is not None:
+        if self._joining or self.pipes is None or self.watch is not None:
+            return
+        if connection.tape is not None or upstream.tape is not None:
             return
         if not splice.AVAILABLE or any(not _is_plain(end.transport) for end in (connection, upstream)):
             self.pipes = None  # nothing of this will change
@@ -247,7 +281,26 @@ class Tunnel:
 
     def _finish(self, outcome: str) -> None:
         self.flow.received, self.flow.sent = self.up, self.down
+        if self.watch is not None:
+            self.watch.count(self.up, self.down)
+            self.watch.end(outcome)
         self.flow.end(outcome)
+
+
+def watched(asked: Flow, request: Request, response: Response) -> Onlooker:
+    """Who looks on at a WebSocket that this request and its answer begin."""
+    from netlab.http.websocket.watching import Watch
+
+    return Watch(asked, request.path, response.fields.get("sec-websocket-extensions"))
+
+
+def recognised(asked: Flow, said: bytes) -> Onlooker | None:
+    """Who looks on at what a tunnel's client begins with; only WebSockets have someone."""
+    if not said.startswith(b"GET "):
+        return None
+    from netlab.http.websocket.watching import recognise
+
+    return recognise(asked, said)
 
 
 def _is_plain(transport: Any) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from netlab.clock import LabClock
@@ -101,3 +102,12 @@ async def raw(served: Served, path: str = "/", *, upgrade: bool = True, **more: 
 
 def client_core(**settings: Any) -> WebSocketCore:
     return WebSocketCore(mask=lambda: MASK, **settings)
+
+
+@asynccontextmanager
+async def serving_tls(state: Path) -> AsyncIterator[int]:
+    """The same over TLS, with a certificate of the authority whose state is there; gives the port."""
+    settings = {"listen": Address("127.0.0.1", 0), "tls_listen": Address("127.0.0.1", 0), "tls": True}
+    server = Server(Config(**settings), Context(state=state))  # type: ignore[arg-type]  # by name
+    async with running(server, grace=2.0) as endpoints:
+        yield next(endpoint.port for endpoint in endpoints if endpoint.scheme == "wss")
