@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from netlab.config import Address, Count, Duration, Kind, Size
 from netlab.cores.smtp import ServerSettings
@@ -87,6 +87,8 @@ class Limits:
     """How long the next command may take to arrive (RFC 5321 4.5.3.2.7)."""
     message_timeout: Duration = 600.0
     """How long a message may take to arrive."""
+    engine: Literal["netlab", "aiosmtpd"] = "netlab"
+    """Whose SMTP is spoken: ours, or aiosmtpd's (pip install 'netlab[engines]'), to tell whose fault it is."""
     strict: bool = False
     """Refuse messages that are remarked on otherwise: 8-bit content unannounced, lines of more than 998 octets."""
 
@@ -134,6 +136,9 @@ class Config(Wrong, Limits, Reading, Keeping, Who, Where):
             self.web_listen.refuse_exposure("--web-listen", "this server")
         if self.certificate and not (self.tls or self.starttls):
             raise UsageError("--certificate needs --tls or --starttls")
+        if self.engine == "aiosmtpd" and (self.starttls or self.users is not None or self.chaos):
+            what = "--starttls" if self.starttls else "--chaos" if self.chaos else "--users"
+            raise UsageError(f"--engine aiosmtpd goes without {what}: that is for the engine of our own")
         if self.mailboxes == "user" and not self.auth:
             raise UsageError("--mailboxes user needs --auth: without it no user is known")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netlab.cores.smtp import SECTIONS, Mail, Message, Rcpt, Reply
@@ -67,11 +68,15 @@ def recipient(event: Rcpt) -> Recipient:
 
 
 def label(mail: Mail, recipients: list[Rcpt]) -> str:
-    """From whom to whom, in a line."""
+    """A flow's: from whom to whom, in a line."""
+    return label_of(mail.sender, [each.recipient for each in recipients])
+
+
+def label_of(sender: str, recipients: Sequence[str]) -> str:
     if len(recipients) == 1:
-        return f"<{mail.sender}> → {recipients[0].recipient}"
+        return f"<{sender}> → {recipients[0]}"
     more = f" and {len(recipients) - SHOWN} more" if len(recipients) > SHOWN else ""
-    return f"<{mail.sender}> → {', '.join(each.recipient for each in recipients[:SHOWN])}{more}"
+    return f"<{sender}> → {', '.join(recipients[:SHOWN])}{more}"
 
 
 def not_kept(error: NetlabError) -> Reply:

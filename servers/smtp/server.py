@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from random import Random
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from netlab.config import Address
 from netlab.cores.pop3 import Settings
 from netlab.cores.smtp import Reply
+from netlab.errors import UsageError
 from netlab.http.listening import contexts_of
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
@@ -26,6 +28,7 @@ from servers.smtp.session import SmtpSession
 
 if TYPE_CHECKING:
     from netlab.net.tls import ContextFor
+    from servers.smtp.other_engine import AiosmtpdSession
 
 
 class Server:
@@ -37,6 +40,8 @@ class Server:
         self.gate = Gate(GateLimits(connections=config.max_connections))
         self.accounts = Accounts(config)
         self.settings = config.settings(self.accounts.mechanisms)
+        if config.engine == "aiosmtpd" and importlib.util.find_spec("aiosmtpd") is None:
+            raise UsageError("--engine aiosmtpd needs aiosmtpd: pip install 'netlab[engines]'")
         self.opened: set[str] = set()  # mailboxes that a mail program has open
         self.chaos = Chaos(config.chaos, Random(context.random.getrandbits(64)).random) if config.chaos else None
         self.greeting = Reply(220, f"{config.hostname} ESMTP netlab: mail is kept here, and goes nowhere")
@@ -70,14 +75,25 @@ class Server:
         site = MailSite(store, self.context.flows, self.tasks, any_name=config.expose)
         return site.listener(config.web_listen.host, config.web_listen.port if config.listen.port else 0)
 
-    def _plain(self) -> SmtpSession:
-        return SmtpSession(self, secure=False)
+    def _plain(self) -> asyncio.Protocol:
+        return self._session(secure=False)
+
+    def _session(self, *, secure: bool) -> SmtpSession | AiosmtpdSession:
+        if self.config.engine == "netlab":
+            return SmtpSession(self, secure=secure)
+        from servers.smtp.other_engine import AiosmtpdSession
+
+        return AiosmtpdSession(self, secure=secure)
 
     def _secure(self) -> asyncio.Protocol:
         from netlab.net.tls import TlsLayer
 
-        session = SmtpSession(self, secure=True)
-        return session if session.broken_tls else TlsLayer(session, self.contexts, server_side=True)
+        session = self._session(secure=True)
+        return (
+            session
+            if isinstance(session, SmtpSession) and session.broken_tls
+            else TlsLayer(session, self.contexts, server_side=True)
+        )
 
     def strikes_tls(self) -> bool:
         """Whether a connection over TLS is to find none."""
