@@ -52,6 +52,10 @@ class Config:
     """Let other machines reach it: without this, only loopback is listened on."""
     max_connections: int = 20_000
     """Connections open at once; 0 is no limit."""
+    max_connections_per_address: int = 0
+    """Connections open at once from one address; 0 is no limit."""
+    max_rate: int = 0
+    """Messages a second that a client may publish; it is read from no faster. 0 is no limit."""
     connect_timeout: Duration = 10.0
     """How long a connection may stay without a CONNECT."""
     max_keep_alive: Duration = 60.0
@@ -62,7 +66,7 @@ class Config:
     """The largest packet that is taken, in bytes."""
     max_qos: Literal[0, 1, 2] = 2
     """The highest QoS that is served."""
-    receive_maximum: SixteenBits = 1000
+    receive_maximum: SixteenBits = 20
     """Messages above QoS 0 that a client may send before the first is acknowledged."""
     max_in_flight: SixteenBits = 1000
     """Messages above QoS 0 on their way to one client at once; one of MQTT 5 may want fewer."""

@@ -10,6 +10,7 @@ from netlab.cores.mqtt import Core, Limits
 from netlab.cores.mqtt_codes import LARGEST_PACKET, V5, V31, VERSIONS, Reason, reason_name
 from netlab.cores.mqtt_packets import Connack, Connect
 from netlab.flow import Outcome
+from servers.mqtt.config import Config
 from servers.mqtt.notes import note
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def connect(link: Link, packet: Connect) -> None:
     """The order in which a CONNECT is thought of."""
     begin_flow(link, packet)
-    reason = objection(packet)
+    reason = objection(packet, link.broker.config)
     verdict = reason or link.server.admission.check(link, packet)
     if verdict is None or isinstance(verdict, Reason):
         decide(link, packet, verdict)
@@ -54,8 +55,12 @@ def begin_flow(link: Link, packet: Connect) -> None:
         note(flow, "client", packet)
 
 
-def objection(packet: Connect) -> Reason | None:
+def objection(packet: Connect, config: Config) -> Reason | None:
     """Why nobody could be let in with such a CONNECT."""
+    if packet.will is not None and packet.will.qos > config.max_qos:
+        return Reason.QOS_NOT_SUPPORTED  # [MQTT-3.2.2-12]
+    if packet.will is not None and packet.will.retain and not config.retain_available:
+        return Reason.RETAIN_NOT_SUPPORTED  # [MQTT-3.2.2-13]
     if "authentication_method" in packet.properties:
         return Reason.BAD_AUTHENTICATION_METHOD  # none is known here [MQTT-4.12.0-1]
     if packet.client_id or packet.version == V5:

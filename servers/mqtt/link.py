@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netlab.cores.mqtt import Core, Event, Stage
 from netlab.cores.mqtt_codes import Reason, reason_name
 from netlab.cores.mqtt_message import Message
-from netlab.cores.mqtt_packets import Packet
+from netlab.cores.mqtt_packets import Packet, Publish
 from netlab.cores.mqtt_session import Delivery
 from netlab.cores.mqtt_wire import TWO, write_text, write_variable
 from netlab.errors import RemoteProtocolError, StoreFailed
@@ -41,6 +41,7 @@ class Link(Connection):
         "keep_alive",
         "most",
         "mqtt",
+        "paid_until",
         "pending",
         "server",
         "shadow",
@@ -57,6 +58,7 @@ class Link(Connection):
         self.keep_alive = 0.0  # seconds of silence after which the client is taken for gone
         self.most = self.broker.config.queue_bytes or math.inf
         self.shadow: Core | None = None  # at level full: reads what we write, so that the flow can tell
+        self.paid_until = 0.0  # loop time up to which the rate allows what was published
         self.pending = 0  # bytes given and not yet written
         self.dirty = False  # in the outbox
         self.bound = False  # something of it must not be sent before what it rests on is kept
@@ -75,11 +77,29 @@ class Link(Connection):
 
     def feed(self, data: bytes) -> None:
         self.broker.statistics.bytes_received += len(data)
-        self.handle(self.core.receive(data))
+        events = self.core.receive(data)
+        self.handle(events)
         if not data:
+            self.end_flow(Outcome.CUT)
             self.finish()  # the client has ended its half: there is nothing it could acknowledge any more
         elif self.keep_alive and not self.writing_paused and not self.lingering:
             self.deadline = self.loop.time() + self.keep_alive
+        if self.broker.config.max_rate and not self.finished:
+            self.keep_pace(sum(type(event) is Publish for event in events))
+
+    def keep_pace(self, published: int) -> None:
+        """A client that publishes more than a second's worth ahead of its rate is not read from until it is not."""
+        now = self.loop.time()
+        self.paid_until = max(self.paid_until, now) + published / self.broker.config.max_rate
+        wait = self.paid_until - now - 1.0
+        if wait > 0:
+            self.transport.pause_reading()
+            self.deadline += wait
+            self.loop.call_later(wait, self.read_on)
+
+    def read_on(self) -> None:
+        if not self.finished and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def handle(self, events: list[Event]) -> None:
         for event in events:
@@ -261,6 +281,7 @@ class Link(Connection):
 
     def part(self) -> None:
         """All is said."""
+        self.end_flow(Outcome.OK)
         if not self.lingering and not self.transport.is_closing():
             self.linger()
 
@@ -283,5 +304,8 @@ class Link(Connection):
         self.finished, self.core.stage = True, Stage.CLOSED
         self.core.out.clear()
         self.leave()
+        self.end_flow(Outcome.CUT)
+
+    def end_flow(self, outcome: str) -> None:
         if self.mqtt is not None:
-            self.mqtt.end(self.mqtt.outcome or (Outcome.CUT if error is not None else Outcome.OK))
+            self.mqtt.end(self.mqtt.outcome or outcome)

@@ -34,7 +34,7 @@ class Server:
     def __init__(self, config: Config, context: Context) -> None:
         self.config, self.context = config, context
         self.tasks = Tasks("mqtt")
-        self.gate = Gate(GateLimits(connections=config.max_connections))
+        self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.admission = Admission(config)
         self.store = open_store(config, context)
         self.broker = Broker(config, context, self.store, self.admission if config.acl is not None else None)

@@ -207,7 +207,7 @@ async def test_what_a_broker_in_peace_leaves_to_the_next(tmp_path: Path) -> None
         await client.expect(Pubrel)
         await client.send(Disconnect(0, {"session_expiry_interval": 0}))
         assert await client.closed()
-        rows = broker.server.store.database.read(  # type: ignore[union-attr]  # there is a store
+        rows = broker.server.store.database.written(  # type: ignore[union-attr]  # there is a store
             lambda connection: [
                 connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for table in ("session", "subscription", "message", "delivery", "released", "received", "retained")
