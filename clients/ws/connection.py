@@ -132,7 +132,7 @@ class WebSocket:
         data = os.urandom(4) if data is None else data
         self.core.ping(data)
         note_event(self._talk, "client", Ping(data, 0, 0))
-        self._pings[data] = self.loop.time()
+        self._pings[data] = self._talk.log.now()
         self._flush()
         await self._until(lambda: data in self._rounds or self.closing is not None, "pong", self.seconds)
         if data not in self._rounds:
@@ -207,7 +207,7 @@ class WebSocket:
         elif isinstance(event, Pong):
             began = self._pings.pop(event.data, None)
             if began is not None:
-                self._rounds[event.data] = self.loop.time() - began
+                self._rounds[event.data] = self._talk.log.now() - began
                 self._talk.detail(round_trip=round(self._rounds[event.data], 6))
         elif isinstance(event, Close):
             self.closing = event

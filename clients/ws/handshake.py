@@ -17,6 +17,7 @@ from netlab.errors import ConnectionLost, NetlabError, RemoteProtocolError, Usag
 from netlab.flow import FlowLog, Outcome
 from netlab.http.client import ClientConnection, ClientExchange, ClientSettings, Pair
 from netlab.http.url import Url
+from netlab.http.websocket.recording import open_flow
 from netlab.net.dial import Dialer
 from netlab.net.secure import TlsOptions
 from netlab.net.tls_context import client_context
@@ -141,8 +142,7 @@ def _switch(
 ) -> WebSocket:
     """From here on frames: another protocol object on the same transport."""
     asked = exchange.flow
-    talk = asked.log.open("websocket", asked.service, asked)
-    talk.client, talk.server, talk.label = asked.client, asked.server, target.target
+    talk = open_flow(asked, target.target)
     asked.end(Outcome.OK, "101")
     connection.exchange = None
     socket = WebSocket(connection.flow, talk, accepted, limits=limits, seconds=seconds, on_frame=on_frame)

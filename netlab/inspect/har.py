@@ -31,12 +31,15 @@ def write_har(records: Iterable[Mapping[str, Any]], out: BinaryIO) -> str:
     creator = {"name": "netlab", "version": __version__}
     head = {"version": "1.2", "creator": creator, "pages": [], "comment": "times as netlab saw them"}
     out.write(b'{"log": ' + json.dumps(head).encode()[:-1] + b', "entries": [\n')
+    talks = conversations(flows, exchanges)
     opening: set[str] = set()  # connections whose first request was written: it bears the time of connecting
     for number, flow in enumerate(exchanges):
         connection = connections.get(flow.parent or "")
         first = connection is not None and connection.id not in opening
         opening.add(flow.parent or "")
         item = entry(flow, connection, first=first)
+        if flow.id in talks:
+            item |= {"_resourceType": "websocket", "_webSocketMessages": messages(talks[flow.id])}
         out.write((b",\n" if number else b"") + json.dumps(item).encode())
     out.write(b"\n]}}\n")
     return counted(len(exchanges), "request")
@@ -60,6 +63,27 @@ def entry(flow: FlowRecord, connection: FlowRecord | None, *, first: bool) -> Re
     if server is not None:  # `connection` is the server's port in what browsers write, and is shown as that
         item |= {"serverIPAddress": server[0], "connection": str(server[1])}
     return item
+
+
+def conversations(flows: Iterable[FlowRecord], exchanges: Iterable[FlowRecord]) -> Mapping[str, FlowRecord]:
+    """The WebSocket that each request has led to: the one on its connection, whose last request it was."""
+    asked = {flow.parent: flow for flow in exchanges}  # by their start: the last one stays
+    talks = (flow for flow in flows if flow.kind == "websocket" and flow.parent in asked)
+    return {asked[flow.parent].id: flow for flow in talks}
+
+
+def messages(talk: FlowRecord) -> list[Record]:
+    """A WebSocket's messages as browsers write them: opcode 1 with text, 2 with base64; times since 1970."""
+    return [
+        {
+            "type": "send" if event.side == "client" else "receive",
+            "time": event.time,
+            "opcode": 1 if event.fields["opcode"] == "text" else 2,
+            "data": event.fields.get("text", event.fields.get("base64", "")),
+        }
+        for event in talk.events
+        if event.name in ("message.received", "message.sent")
+    ]
 
 
 def _comment(flow: FlowRecord) -> str:

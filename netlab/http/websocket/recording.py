@@ -15,6 +15,13 @@ KEPT = 64 << 10
 """Bytes of each message that are kept."""
 
 
+def open_flow(asked: Flow, path: str) -> Flow:
+    """The conversation's flow; like the request for it, it runs on the connection, whose tapes have its bytes."""
+    flow = asked.log.open("websocket", asked.service, asked.parent or asked)
+    flow.client, flow.server, flow.label = asked.client, asked.server, f"WebSocket {path}"
+    return flow
+
+
 def note_event(flow: Flow, side: Side, event: Event, kept: int = KEPT, **more: Any) -> None:
     """What one side has said, by its own name; seen from the server, whoever looks on."""
     how = "received" if side == "client" else "sent"

@@ -29,6 +29,7 @@ class Session:
     __slots__ = (
         "_began",
         "_flushing",
+        "_left",
         "_next_ping",
         "_pinged",
         "_pings",
@@ -57,6 +58,7 @@ class Session:
         self.messages = 0  # received
         self._turning = self._flushing = False
         self._pings = 0
+        self._left = 0.0
         self._pinged = 0.0  # when the last ping left that was not answered; 0: none is under way
         self._next_ping = 0.0
         self._seen = 0  # bytes received when the last ping left
@@ -91,6 +93,7 @@ class Session:
         if self.core.close_sent is None:
             self._pings += 1
             self._pinged, self._seen = self.connection.loop.time(), self.core.received
+            self._left = self.flow.log.now()  # uvloop's own clock stands still within a turn
             data = self._pings.to_bytes(4, "big")
             self.core.ping(data)
             self._note(Ping(data, 0, 0))
@@ -240,9 +243,8 @@ class Session:
             if self.core.peer_began:
                 self._note(self.core.close_sent)
         elif isinstance(event, Pong):
-            seconds = self.connection.loop.time() - self._pinged if self._pinged else 0.0
             if self._pinged and event.data == self._pings.to_bytes(4, "big"):
-                self._pinged = 0.0
+                self._pinged, seconds = 0.0, self.flow.log.now() - self._left
                 self.flow.detail(round_trip=round(seconds, 6))
                 self.speaker.pong(self, event, seconds)
         elif isinstance(event, RemoteProtocolError) and event.status == ABNORMAL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netlab.cores.websocket_handshake import Refused, accept
 from netlab.http.exchange import Exchange
 from netlab.http.websocket.paths import Paths
+from netlab.http.websocket.recording import open_flow
 from netlab.http.websocket.session import Session
 from netlab.http.websocket.settings import WebSocketSettings
 from netlab.http.websocket.speaker import MakeSpeaker
@@ -19,9 +20,7 @@ def upgrade(exchange: Exchange, settings: WebSocketSettings, make: MakeSpeaker) 
         refuse(exchange, verdict)
         return
     path, _, query = request.path.partition("?")
-    asked = exchange.flow
-    flow = asked.log.open("websocket", asked.service, asked)
-    flow.client, flow.server, flow.label = asked.client, asked.server, request.path
+    flow = open_flow(exchange.flow, request.path)
     if verdict.subprotocol is not None:
         flow.detail(subprotocol=verdict.subprotocol)
     if verdict.deflate is not None:

@@ -9,7 +9,7 @@ from netlab.cores.websocket_events import Close
 from netlab.cores.websocket_handshake import agreed_in
 from netlab.cores.websocket_reader import Limits, Reader
 from netlab.flow import Flow, Outcome
-from netlab.http.websocket.recording import note_event
+from netlab.http.websocket.recording import note_event, open_flow
 from netlab.tape import Side
 
 LONGEST_HEAD = 16 << 10
@@ -23,9 +23,8 @@ class Watch:
 
     __slots__ = ("_close", "_counters", "_extensions", "_first", "_readers", "flow")
 
-    def __init__(self, asked: Flow, label: str, extensions: str | None) -> None:
-        flow = self.flow = asked.log.open("websocket", asked.service, asked)
-        flow.client, flow.server, flow.label = asked.client, asked.server, label
+    def __init__(self, asked: Flow, path: str, extensions: str | None) -> None:
+        flow = self.flow = open_flow(asked, path)
         if extensions:
             flow.detail(compression=extensions)
         self._counters = {"client": FrameCounter(), "server": FrameCounter()}
@@ -33,8 +32,8 @@ class Watch:
         self._close: Close | None = None
         self._first: Side | None = None
 
-    def passed(self, side: Side, data: bytes) -> None:
-        """Bytes of one side; b"" is their end."""
+    def passed(self, side: Side, data: bytes, ahead: int = 0) -> None:
+        """Bytes of one side; b"" is their end. `ahead` are bytes that came with the first, and are none of them."""
         if not data:
             return
         counter = self._counters[side]
@@ -43,8 +42,19 @@ class Watch:
             self._first = side
         if self._readers is None:
             return
-        for event in self._readers[side].receive(data):
+        reader = self._readers[side]
+        if not reader.received:
+            reader.received = self._offset(side, len(data)) + ahead
+        for event in reader.receive(data):
             note_event(self.flow, side, event)
+
+    def _offset(self, side: Side, size: int) -> int:
+        """Where a side's first frame stands in its bytes of the connection; a client's are on the tape already."""
+        connection = self.flow.parent
+        tape = None if connection is None else connection.plain or connection.wire
+        if tape is None:
+            return 0
+        return tape.offsets[side] - (size if side == "client" else 0)
 
     def end(self, outcome: str) -> None:
         """Nothing passes any more."""
@@ -111,7 +121,7 @@ class Tunnelled:
         target = request.split(b" ", 2)[1].decode("latin-1")
         self._watch = Watch(self._asked, target, fields_of(answer).get("sec-websocket-extensions"))
         self._watch.passed("client", said)
-        self._watch.passed("server", heard)
+        self._watch.passed("server", heard, ahead=len(answer) + 4)
 
     def count(self, received: int, sent: int) -> None:
         if self._watch is not None:

@@ -26,7 +26,7 @@ async def test_what_is_sent_comes_back(compression: str | None) -> None:
             assert await (await client.ping(b"there?")) >= 0
         assert client.close_code == 1000
         flow = await served.ended()
-        assert (flow.result, flow.outcome, flow.label) == ("1000", Outcome.OK, "/")
+        assert (flow.result, flow.outcome, flow.label) == ("1000", Outcome.OK, "WebSocket /")
         assert flow.details is not None
         count = len(MESSAGES) + 1
         assert (flow.details["messages_received"], flow.details["messages_sent"]) == (count, count)

@@ -58,7 +58,7 @@ async def test_reverse_proxy(level: Level) -> None:
     async with serving() as served, proxied(served.port, level=level) as proxy:
         await talk(f"ws://127.0.0.1:{proxy.port}/")
         flow = await watched(proxy)
-        assert flow.label == "/"
+        assert flow.label == "WebSocket /"
         if level is Level.FULL:
             shown(flow)
 
