@@ -192,7 +192,7 @@ class _Parser:
             ]
             if bits:
                 tests.append(_Test(loads, bpf.JUMP_EQUAL, int.from_bytes(address[at : at + 4], "big")))
-        return _All(*tests)
+        return _All(*tests) if tests else _Test([], bpf.JUMP_AT_LEAST, 0)  # a mask of nothing takes every address
 
     def _ports(self, text: str, protocol: str, direction: str) -> _Node:
         low, _, high = text.partition("-")

@@ -37,6 +37,14 @@ FLAGS = (
     ),
     Row("dns.flags.rcode", "Reply Code", 4, rcode_name, HEADER),
 )
+ANSWERS_ONLY = ("authoritative", "recavail", "rcode")
+QUERY_FLAGS = tuple(
+    row._replace(name=f"dns.flags.query_{flag}", meaning="nothing in a question")
+    if (flag := row.name.rpartition(".")[2]) in ANSWERS_ONLY
+    else row
+    for row in FLAGS
+)
+"""In a question some bits mean nothing; Wireshark does not name them there."""
 COUNTS = (
     Row("dns.count.queries", "Questions", 16, "", HEADER),
     Row("dns.count.answers", "Answer Records", 16, "", HEADER),
@@ -108,7 +116,7 @@ def _message(reader: Reader) -> None:
     message = reader.data[base : reader.end // 8]
     reader.number(Row("dns.id", "Identification", 16, "the same in question and answer", HEADER))
     mark, flags = len(reader.fields), reader.peek(2)
-    reader.numbers(FLAGS)
+    reader.numbers(FLAGS if flags & 0x8000 else QUERY_FLAGS)
     reader.fold(mark, "dns.flags", "Flags", flags, "", HEADER)
     questions, *records = reader.numbers(COUNTS)
     for _ in range(questions):

@@ -57,7 +57,7 @@ def name(reader: Reader, message: bytes, base: int, field: str, label: str, sect
         reader.spoil(field, label, str(error), error.section)
         raise Short from None
     text = to_text(wire)
-    shown = text if text == "." else text.removesuffix(".")
+    shown = "<Root>" if text == "." else text.removesuffix(".")  # as Wireshark has it
     pointed = "compressed: it goes on at an earlier place of the message" if behind - at < len(wire) else ""
     reader.take(behind - at, field, label, pointed, section, value=shown)
     return shown

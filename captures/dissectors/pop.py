@@ -13,9 +13,9 @@ from captures.tree import Layer, Reader, Short
 NAME = "pop"
 SECTION = "RFC 1939 3"
 LONGEST_LINE = 1 << 16
-REQUEST = re.compile(rb"([A-Za-z]{3,8}+)([ \t]*+)([^\r\n]*+)(\r?\n)")
-RESPONSE = re.compile(rb"(\+OK|-ERR|\+)([ \t]*+)([^\r\n]*+)(\r?\n)")
-TOKEN = re.compile(rb"([^\r\n]*+)(\r?\n)")
+REQUEST = re.compile(rb"([A-Za-z]{3,8}+)([ \t]*+)([^\r\n]*+)(\r*+\n)")
+RESPONSE = re.compile(rb"(\+OK|-ERR|\+)([ \t]*+)([^\r\n]*+)(\r*+\n)")
+TOKEN = re.compile(rb"([^\r\n]*+)(\r*+\n)")
 ALWAYS_LONG = {"RETR", "TOP", "CAPA"}
 LONG_WITHOUT_ARGUMENT = {"LIST", "UIDL"}
 SECRET = {"PASS", "APOP", "AUTH"}

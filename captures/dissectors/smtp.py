@@ -14,9 +14,9 @@ NAME = "smtp"
 COMMAND, REPLY, DATA, BDAT = "RFC 5321 4.1.1", "RFC 5321 4.2", "RFC 5321 4.1.1.4", "RFC 3030 2"
 LONGEST_LINE = 1 << 16  # more than any line may have (RFC 5321 4.5.3.1), and AUTH's tokens
 GREETING = re.compile(rb"220[ -][^\r\n]*(?:SMTP|[Mm]ail)")
-REQUEST = re.compile(rb"([A-Za-z]{4,8}+|\*)([ \t]*+)([^\r\n]*+)(\r?\n)")
-RESPONSE = re.compile(rb"([2-5][0-9]{2})([ -]?)([^\r\n]*+)(\r?\n)")
-TOKEN = re.compile(rb"([^\r\n]*+)(\r?\n)")
+REQUEST = re.compile(rb"([A-Za-z]{4,8}+|\*)([ \t]*+)([^\r\n]*+)(\r*+\n)")
+RESPONSE = re.compile(rb"([2-5][0-9]{2})([ -]?)([^\r\n]*+)(\r*+\n)")
+TOKEN = re.compile(rb"([^\r\n]*+)(\r*+\n)")
 CLASSES = {"2": "done", "3": "go on", "4": "not now: try again later", "5": "no, and trying again will not help"}
 VERBS = {
     "EHLO": "says who it is, and asks what the server can do", "HELO": "says who it is, as in the beginning",

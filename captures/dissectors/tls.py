@@ -45,7 +45,7 @@ def messages(source: Source, talk: Talk) -> Script:
             talk.facts[changed] = True
         encrypted = bool(talk.facts.get(changed)) and talk.facts.get("version") != tls_handshake.TLS_1_3
         if kind != HANDSHAKE or encrypted:
-            source.emit(NAME, end, {"encrypted": encrypted})
+            source.emit(NAME, end, {"encrypted": encrypted, "version": talk.facts.get("version", 0)})
             continue
         content = bytearray(source.peek(end - 5, 5))
         count, complete = 1, tls_handshake.complete(content, 0)
@@ -127,7 +127,9 @@ def handshake(
 def _read_record(reader: Reader, context: Mapping[str, Any]) -> list[Field]:
     mark = len(reader.fields)
     derived: list[Field] = []
-    kind = reader.number(Row("tls.record.content_type", "Content Type", 8, _type, RECORD))
+    sealed = context.get("version") == tls_handshake.TLS_1_3 and reader.left and reader.peek() == APPLICATION_DATA
+    named = "tls.record.opaque_type" if sealed else "tls.record.content_type"  # the real type is encrypted
+    kind = reader.number(Row(named, "Content Type", 8, _type, RECORD))
     what = "the version; TLS 1.3 calls itself 1.2 here, so that nothing on the way is upset"
     reader.number(Row("tls.record.version", "Version", 16, lambda n: f"{name(VERSIONS, n)}: {what}", RECORD))
     length = reader.number(Row("tls.record.length", "Length", 16, "bytes of the content", RECORD))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -149,6 +150,8 @@ def _source(config: Config, stack: ExitStack) -> Iterator[Block]:
 def _live(config: Config, stack: ExitStack) -> Iterator[Block]:
     from captures.sniff import Sniffer
 
+    for number in (signal.SIGINT, signal.SIGTERM):  # an end like any other: what was captured is written out
+        signal.signal(number, signal.default_int_handler)
     sniffer = stack.enter_context(Sniffer(config.source, config.capture))
     stack.callback(lambda: _lost(sniffer.lost()))
     return sniffer.packets()

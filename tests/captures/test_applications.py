@@ -166,15 +166,18 @@ TALKS: dict[str, tuple[int, Said, list[str]]] = {
 }  # fmt: skip
 
 
-def packets(said: Said, port: int) -> list[Packet]:
+def conversation_of(said: Said, port: int, client: int = 40000) -> Conversation:
     offsets = {"client": 0, "server": 0}
     pieces = []
     for number, (side, data) in enumerate(said):
         pieces.append(Piece(1000 + number / 1000, side, offsets[side], data))  # type: ignore[arg-type]  # only these two
         offsets[side] += len(data)
-    made = Conversation(client=("127.0.0.1", 40000), server=("127.0.0.2", port), pieces=pieces, started=999.0)
-    interface = Interface.nanoseconds(0, LinkType.RAW_IP)
-    return [Packet(interface, packet.time, packet.data, len(packet.data)) for packet in synthesize(made)]
+    return Conversation(client=("127.0.0.1", client), server=("127.0.0.2", port), pieces=pieces, started=999.0)
+
+
+def packets(said: Said, port: int) -> list[Packet]:
+    interface, made = Interface.nanoseconds(0, LinkType.RAW_IP), synthesize(conversation_of(said, port))
+    return [Packet(interface, packet.time, packet.data, len(packet.data)) for packet in made]
 
 
 def inspected(read: list[Packet]) -> list[Seen]:
