@@ -8,6 +8,8 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from websockets import ConnectionClosed, Subprotocol
+from websockets.asyncio.client import connect
 
 from netlab.cores.mqtt_codes import V5, V311, Reason
 from netlab.cores.mqtt_message import Message
@@ -189,3 +191,15 @@ async def test_websocket() -> None:
             async for message in client.messages:
                 assert message.payload == b"x" * 100_000
                 break
+
+
+async def test_text_on_a_websocket() -> None:
+    async with serving(websocket=True) as broker:
+        url = f"ws://127.0.0.1:{broker.ports['ws']}/any/path"
+        async with asyncio.timeout(SECONDS), connect(url, subprotocols=[Subprotocol("mqtt")]) as socket:
+            assert socket.subprotocol == "mqtt"
+            await socket.send("text")
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1003
