@@ -11,6 +11,7 @@ from netlab.cores.dns_codes import (
     CNAME,
     DNAME,
     DS,
+    EXTENDED_ERRORS,
     NOERROR,
     NS,
     NSEC,
@@ -59,10 +60,15 @@ def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool
     """What a reply from a server of `zone` (folded) means; `trusted` for a forwarder, who may speak of everything."""
     name = asked.name.lower()
     for section in (reply.answer, reply.authority, reply.additional):
-        section[:] = [_folded(each, name) for each in section]
+        if section:
+            section[:] = [_folded(each, name) for each in section]
     ignored = [each for each in _all(reply) if not trusted and not is_below(each.name.lower(), zone)]
     if reply.rcode not in (NOERROR, NXDOMAIN):
-        return Reading(Meaning.REFUSED, rcode_name(reply.rcode), ignored=ignored)
+        told = reply.extended_error
+        why = rcode_name(reply.rcode) + (
+            f" (it says: {told[1] or EXTENDED_ERRORS.get(told[0], told[0])})" if told else ""
+        )
+        return Reading(Meaning.REFUSED, why, ignored=ignored)
     reading = Reading(Meaning.ANSWER, ignored=ignored)
     own = [each for each in reply.answer if trusted or is_below(each.name.lower(), zone)]
     kept = [each for each in own if is_right(each.type, each.rdata) and each.klass == asked.klass]
@@ -83,7 +89,9 @@ def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool
 def _folded(record: Record, asked: bytes) -> Record:
     """Owners at and above the name asked may be its own bytes, and have its random capitals (0x20): none are kept."""
     owner = record.name.lower()
-    return record._replace(name=owner) if owner != record.name and is_below(asked, owner) else record
+    if owner == record.name or not is_below(asked, owner):
+        return record
+    return Record(owner, record.type, record.ttl, record.rdata, record.klass)
 
 
 def _all(reply: Message) -> list[Record]:

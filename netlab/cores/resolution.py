@@ -132,6 +132,7 @@ class Work(Asking):
         super().__init__(resolver.settings, resolver.cache, resolver.book, resolver.chance, now, flags)
         self.under_way: list[tuple[bytes, int]] = []
         self.use = use
+        self.doubted: set[tuple[bytes, int]] = set()  # zones whose servers did not answer, by depth
 
     # -- a question, alias by alias ------------------------------------------------------------------------------
 
@@ -177,11 +178,9 @@ class Work(Asking):
             entry = None if entry is not None and entry.denial is Denial.NODATA else entry
         entry = entry or self.cache.dname(key, self.now)
         if entry is not None:
-            trace.note(
-                "cache",
-                f"{entry.denial.name if entry.denial else 'known'}, {entry.expires - self.now:.0f} s left",
-                entry=entry,
-            )
+            known = "denied" if entry.denial else "known"
+            what = f"{to_text(entry.name)} {type_name(entry.kind)}" if entry.kind else to_text(entry.name)
+            trace.note("cache", f"{what} is {known}, for {max(entry.expires - self.now, 0):.0f} s more")
         return entry
 
     def _lookup(self, key: bytes, kind: int) -> Entry | None:
@@ -216,7 +215,7 @@ class Work(Asking):
 
     def _descend(self, key: bytes, kind: int, trace: Trace, depth: int) -> Steps:
         zone, forward = self._start(key, kind)
-        if not forward and zone == ROOT and self.cache.lookup(ROOT, NS, self.now, least=Rank.GLUE) is None:
+        if not forward and zone == ROOT and self._delegation(ROOT) is None:
             yield from self._prime(trace)
         told, whole = count(zone), not self.settings.minimise or forward
         steps, look_up = 0, partial(self._look_up, depth=depth)
@@ -225,10 +224,17 @@ class Work(Asking):
             question = Question(upper(key, told), kind if told == count(key) else A, IN)
             if question.name != key and self.cache.lookup(question.name, A, self.now) is not None:
                 continue  # that there is no zone cut here is known from before
+            servers = self._delegation(zone)
             try:
                 reading: Reading = yield from self.ask_zone(zone, question, forward, trace, look_up)
             except Failed:
-                if question.name == key or self.spent:
+                if self.spent:
+                    raise
+                if not forward and self._others(zone, servers, depth):
+                    zone, forward = self._start(key, kind)
+                    told, whole = count(zone), not self.settings.minimise
+                    continue
+                if question.name == key:
                     raise
                 whole = True  # RFC 9156 3: it may be the shorter name that its servers do not like
                 continue
@@ -245,6 +251,24 @@ class Work(Asking):
                 whole = True  # RFC 9156 3: some say so of names that only lead to others; the whole name settles it
             elif reading.meaning not in (Meaning.NODATA, Meaning.ANSWER, Meaning.ALIAS):
                 whole = True
+
+    def _others(self, zone: bytes, asked: Entry | None, depth: int) -> bool:
+        """Whether a zone may have other servers than those asked, which do not answer: its parent's, where it has named
+        its own (they are forgotten), or what was learnt meanwhile. Found out once for a question.
+        """
+        if (zone, depth) in self.doubted or zone == ROOT:
+            return False
+        self.doubted.add((zone, depth))
+        entry = self._delegation(zone)
+        if entry is None or entry is not asked:
+            return entry is not None
+        if entry.rank < Rank.AUTHORITY:
+            return False
+        self.cache.forget(zone, NS)
+        return True
+
+    def _delegation(self, zone: bytes) -> Entry | None:
+        return self.cache.lookup(zone, NS, self.now, least=Rank.GLUE)
 
     def _start(self, key: bytes, kind: int) -> tuple[bytes, bool]:
         """The deepest zone whose servers are known, and whether questions about it are forwarded."""

@@ -76,7 +76,8 @@ class Entry:
     def aged(self, now: float, *, stale_ttl: int = 0) -> list[Record]:
         """The records, and behind them their signatures, with what is left of their time."""
         left = max(int(self.expires - now), 0) if now < self.expires else stale_ttl
-        return [record._replace(ttl=left) for record in (*self.records, *self.signatures)]
+        records = self.records + self.signatures if self.signatures else self.records
+        return [Record(name, kind, left, rdata, klass) for name, kind, _, rdata, klass in records]
 
     def __repr__(self) -> str:
         what = self.denial.name if self.denial else self.rank.name
@@ -202,6 +203,10 @@ class DnsCache:
         self.size += entry.size
         while self.size > self.limits.size:
             self._drop(next(iter(self._entries)))
+
+    def forget(self, name: bytes, kind: int) -> None:
+        """Drop one rrset (name folded)."""
+        self._drop((name, kind))
 
     def _drop(self, key: tuple[bytes, int]) -> None:
         entry = self._entries.pop(key, None)

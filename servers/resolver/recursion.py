@@ -27,6 +27,7 @@ from servers.resolver.statistics import Statistics
 OWN_ROOT = {from_text("a.root-servers.test."): ("127.0.53.1",)}
 MOST_WAITING = 1000
 """Clients that may wait for the answer to one question."""
+LONG = 1.0  # seconds, then a search makes room for others where there is none
 CLIENT_PATIENCE = 1.8  # seconds, then an answer behind its time is given if there is one (RFC 8767 5)
 
 Then = Callable[[Resolved], None]
@@ -69,9 +70,17 @@ class Recursion:
         full, most = len(self.under_way), self.config.max_recursions
         if full >= 2 * most:
             return False
-        if full >= most and not self.resolver.knows(key[0], kind, self.context.clock.now()):
+        if full >= most and not self.resolver.knows(key[0], kind, self.context.clock.now()) and not self._make_room():
             return False
         Search(self, key, name, flow, then).begin()
+        return True
+
+    def _make_room(self) -> bool:
+        """Give up what is looked for the longest, if that is long: a silent zone must not keep other names out."""
+        oldest = next(iter(self.under_way.values()))
+        if asyncio.get_running_loop().time() - oldest.began < LONG:
+            return False
+        oldest.end(Resolved(SERVFAIL, error=(OTHER, "given up for others: too much is looked for")))
         return True
 
     def _join(self, search: Search, then: Then) -> bool:
@@ -91,11 +100,11 @@ class Recursion:
 class Search:
     """One question that is being looked for, and everyone who waits for its answer."""
 
-    __slots__ = ("_flow", "_key", "_late", "_name", "_query", "_recursion", "_steps", "waiting")
+    __slots__ = ("_flow", "_key", "_late", "_name", "_query", "_recursion", "_steps", "began", "waiting")
 
     def __init__(self, recursion: Recursion, key: Key, name: bytes, flow: Flow, then: Then) -> None:
         self._recursion, self._key, self._name, self._flow = recursion, key, name, flow
-        self.waiting = [then]
+        self.waiting, self.began = [then], asyncio.get_running_loop().time()
         self._steps = recursion.resolver.resolve(name, key[1], recursion.context.clock.now(), flags=key[2])
         self._query: Query | None = None
         self._late: asyncio.TimerHandle | None = None

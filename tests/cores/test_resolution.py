@@ -130,6 +130,16 @@ def test_a_lame_server_is_left_for_another() -> None:
     assert "REFUSED" in resolved.error[1]
 
 
+def test_where_a_zone_names_servers_that_are_not_there_its_parent_is_asked_again() -> None:
+    text = "@ NS ns.gone\nns.gone A 192.0.2.98\nns A 192.0.2.14\nwww A 198.51.100.5\n"  # the parent names ns.old
+    here = world(s14=authority(zone("old.test.", text)))
+    assert answer(here.resolve("old.test.", "NS")) == ["old.test. NS ns.gone.old.test."]
+    here.questions()
+    assert answer(here.resolve("www.old.test.")) == ["www.old.test. A 198.51.100.5"]
+    asked = here.questions()
+    assert asked[-2:] == ["192.0.2.98 www.old.test. A", "192.0.2.14 www.old.test. A"]
+
+
 def test_failures_are_remembered_for_longer_each_time() -> None:
     here = world()
     first = here.resolve("www.dead.test.")

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from netlab.errors import UsageError
+from netlab.net.tasks import Tasks
 from servers.resolver.config import Forward
 from tests.servers.dns.small_internet import SECONDS, answers, ask, exchange, framed, internet, stream
 
@@ -243,6 +244,22 @@ async def test_who_has_waited_gets_what_was_known(tmp_path: Path, monkeypatch: p
         renewed = await here.ask("www.slow.broken.test")
         assert renewed.answer[0].ttl == 300
         assert not renewed.options
+
+
+async def test_what_is_looked_for_in_vain_makes_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with internet(tmp_path, max_recursions=1) as here:
+        where = ("127.0.0.1", here.endpoints["dns"])
+        vain = Tasks("test").start(here.ask("www.silent.broken.test"), "ask in vain")
+        while not here.resolver.answering.recursion.under_way:
+            await asyncio.sleep(0)
+        shop = dns.message.make_query("www.shop.test", "A").to_wire()
+        assert await exchange(where, shop, seconds=0.05) is None  # no room
+        monkeypatch.setattr("servers.resolver.recursion.LONG", 0.0)
+        assert answers(await here.ask("www.shop.test")) == ["www.shop.test. A 127.0.80.1"]
+        assert "given up for others" in (await vain).extended_errors()[0].text
+        assert here.resolver.answering.statistics.dropped == 1
 
 
 async def test_questions_are_counted(tmp_path: Path) -> None:
