@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from netlab.config import Kind, positional
 from netlab.errors import NetlabError, UsageError
 from netlab.policy.auth.names import UserName, parse_realm, parse_roles
-from netlab.policy.auth.users import HASHES, User, make_digest, make_scrypt
+from netlab.policy.auth.users import HASHES, User, make_digest, make_scram, make_scrypt
 from netlab.stores.users import changing, read_users
 from netlab.text import escape
 
@@ -47,8 +47,8 @@ class Config:
     """Whose password; without it, who is in the file."""
     roles: Roles | None = None
     """What the user may be asked for by `--auth PATH=…:ROLE`."""
-    mechanisms: tuple[Literal["basic", "digest"], ...] = ("basic", "digest")
-    """What the password is for; Digest's verifiers are quickly guessed from by whoever reads the file."""
+    mechanisms: tuple[Literal["basic", "digest", "scram"], ...] = ("basic", "digest", "scram")
+    """What the password is for; Digest's and SCRAM's verifiers are sooner guessed from by whoever reads the file."""
     realm: tuple[Realm, ...] = ("netlab",)
     """The realms a Digest verifier is made for."""
     keep_password: bool = False
@@ -100,6 +100,8 @@ def made(config: Config, name: str, password: str) -> list[str]:
         verifiers.append(make_scrypt(password, secrets.token_bytes(16)))
     if "digest" in config.mechanisms:
         verifiers += [make_digest(algorithm, name, realm, password) for realm in config.realm for algorithm in HASHES]
+    if "scram" in config.mechanisms:
+        verifiers.append(make_scram(password, secrets.token_bytes(16)))
     return verifiers
 
 

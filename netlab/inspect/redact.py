@@ -13,12 +13,17 @@ from typing import Any
 
 from netlab.inspect.record import Record
 
+MAIL = frozenset({"smtp", "pop3"})
+"""Services whose conversations have logins in their lines."""
 SECRET_FIELDS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
 _LINE = re.compile(rb"(?im)^(authorization|proxy-authorization|cookie|set-cookie|x-api-key)([ \t]*:)([^\r\n]*)")
+_WORDS = rb"MAIL|RCPT|DATA|RSET|NOOP|QUIT|HELP|EHLO|HELO|STAT|LIST|UIDL|CAPA"  # what may come behind a login
 _NAMES = rb"password|access_token|refresh_token|id_token|client_secret"  # what forms and OAuth 2 call them (RFC 6749)
 _MEMBER = re.compile(rb'("(?:' + _NAMES + rb')"\s*:\s*")((?:[^"\\]|\\.)*)', re.DOTALL)  # in JSON
 _PARAMETER = re.compile(rb"((?:^|[?&\s])(?:" + _NAMES + rb")=)([^&\s]*)")  # in a form or a query
+_LOGIN = re.compile(rb"(?im)^(AUTH +[A-Z0-9-]+)([^\r\n]*(?:\r\n(?!(?:" + _WORDS + rb")\b)[A-Za-z0-9+/=]*(?=\r\n))*)")
+_PASS = re.compile(rb"(?im)^(PASS )([^\r\n]*)")
 _CREDENTIALS = re.compile(r"(\s*\S+\s+)?(.*)", re.DOTALL)  # the scheme is no secret (RFC 9110 11.4)
 
 
@@ -33,7 +38,7 @@ def redacted(record: Mapping[str, Any]) -> Record:
         copy["events"] = [redacted_event(event) for event in record["events"]]
     for tape in ("wire", "plain"):
         if record.get(tape):
-            copy[tape] = _redacted_tape(record[tape])
+            copy[tape] = _redacted_tape(record[tape], mail=record.get("service") in MAIL)
     return copy
 
 
@@ -71,13 +76,15 @@ def _masked_pair(pair: str) -> str:
     return name + equals + "*" * len(value) if equals else "*" * len(pair)
 
 
-def _redacted_tape(tape: Sequence[Mapping[str, Any]]) -> list[Record]:
+def _redacted_tape(tape: Sequence[Mapping[str, Any]], *, mail: bool) -> list[Record]:
     """Masks each side's stream as a whole: a field line may begin in one chunk and end in the next."""
     chunks = [dict(chunk) for chunk in tape]
     for _, side in groupby(sorted(chunks, key=lambda chunk: str(chunk["side"])), key=lambda chunk: chunk["side"]):
         members = list(side)
         parts = [b64decode(chunk["data"]) for chunk in members]
         stream, at = _masked_content(_LINE.sub(_masked_line, b"".join(parts))), 0
+        if mail:
+            stream = _PASS.sub(_masked_value, _LOGIN.sub(_masked_lines, stream))
         for chunk, part in zip(members, parts, strict=True):
             chunk["data"] = b64encode(stream[at : at + len(part)]).decode("ascii")
             at += len(part)
@@ -98,6 +105,11 @@ def _masked_content(data: bytes) -> bytes:
 
 def _masked_value(found: re.Match[bytes]) -> bytes:
     return found[1] + b"*" * len(found[2])
+
+
+def _masked_lines(found: re.Match[bytes]) -> bytes:
+    """What follows the mechanism, line by line, up to the next command (RFC 4954 4, RFC 5034 4)."""
+    return found[1] + re.sub(rb"[^\r\n ]", b"*", found[2])
 
 
 _SUSPECT = re.compile(_NAMES)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from netlab.cores.resolution_trace import Trace
 from netlab.flow import Event
+from netlab.inspect.mail import conversation
 from netlab.inspect.record import FlowRecord
 from netlab.tape import Side
 from netlab.text import duration, escape, size
@@ -26,7 +27,8 @@ def page(flow: FlowRecord, parent: FlowRecord | None, children: Sequence[FlowRec
     """Everything known about a flow; `raw` shows all of its bytes instead of their beginning."""
     blocks = [_facts(flow, parent), waterfall(flow, parent, children)]
     if flow.level == "full":
-        blocks += ["\n".join(_event(event, flow.started)) for event in flow.events]
+        talk = conversation(flow, parent)
+        blocks += [talk] if talk else ["\n".join(_event(event, flow.started)) for event in flow.events]
         blocks += _raw(flow, parent, None if raw else DUMP)
     else:
         blocks.append(

@@ -47,6 +47,11 @@ class Envelope:
     tls: str = ""  # "TLSv1.3", or nothing
     protocol: str = "SMTP"  # SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, and UTF8SMTP… (RFC 3848, RFC 6531)
 
+    @property
+    def addresses(self) -> list[str]:
+        """Of all recipients."""
+        return [recipient.address for recipient in self.recipients]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:

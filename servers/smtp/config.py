@@ -125,7 +125,25 @@ class Wrong:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Wrong, Limits, Reading, Keeping, Who, Where):
+class Onward:
+    """Where messages may go from here; nowhere, unless a server is named."""
+
+    release_to: Address | None = None
+    """A real server, to which messages may be released, on the page and by the API."""
+    release_tls: Literal["none", "starttls", "tls"] = "none"
+    """How to speak with it: plainly, inside TLS after STARTTLS, or from the first byte."""
+    release_login: LoginRule | None = None
+    """As whom to log in there, NAME:PASSWORD."""
+    release_allow: tuple[str, ...] = ("*",)
+    """Who may get released messages: a pattern such as *@example.com."""
+    release_timeout: Duration = 60.0
+    """How long to wait for each of its replies."""
+    forward: tuple[str, ...] = ()
+    """Release a message to --release-to by itself, to those of its recipients that fit this pattern."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Onward, Wrong, Limits, Reading, Keeping, Who, Where):
     """What can be set for the mail sink."""
 
     def __post_init__(self) -> None:
@@ -134,6 +152,8 @@ class Config(Wrong, Limits, Reading, Keeping, Who, Where):
             self.tls_address.refuse_exposure("--tls-listen", "this server")
             self.pop3_listen.refuse_exposure("--pop3-listen", "the mailboxes")
             self.web_listen.refuse_exposure("--web-listen", "this server")
+        if self.release_to is None and (self.forward or self.release_login or self.release_tls != "none"):
+            raise UsageError("--forward, --release-login and --release-tls need --release-to HOST:PORT")
         if self.certificate and not (self.tls or self.starttls):
             raise UsageError("--certificate needs --tls or --starttls")
         if self.engine == "aiosmtpd" and (self.starttls or self.users is not None or self.chaos):

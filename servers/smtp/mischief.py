@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from netlab.cores.smtp import Command, Reply
-from netlab.policy.mail_chaos import Action, ChaosRule
+from netlab.cores.smtp import Command, Mail, Message, Rcpt, Reply
+from netlab.policy.mail_chaos import Action, Chaos, ChaosRule
 
 if TYPE_CHECKING:
     from servers.smtp.session import SmtpSession
@@ -15,8 +15,31 @@ NO_TLS = b"\x16\x03\x03\xff\xff this is what broken TLS looks like"
 """A record that is longer than any may be, and does not hold what it says."""
 
 
-def struck_at_once(session: SmtpSession, rule: ChaosRule, event: Command | None) -> bool:
-    """Do what the rule says to a command, or to the greeting; whether it is dealt with, or only prepared."""
+def goes_wrong(session: SmtpSession, chaos: Chaos, event: Command | None) -> bool:
+    """Whether a command, or the greeting, is dealt with here, at once or later."""
+    if event is None or event.reply.positive:
+        rule = _drawn(session, chaos, event)
+        if rule is not None and _done(session, rule, event):
+            return True
+    if session.tarpit and event is not None:
+        session.later(session.tarpit, lambda: session.handle(event))
+    return bool(session.tarpit)
+
+
+def _drawn(session: SmtpSession, chaos: Chaos, event: Command | None) -> ChaosRule | None:
+    core = session.core
+    sender = event.sender if isinstance(event, Mail) else core.mail.sender if core.mail is not None else ""
+    recipient = event.recipient if isinstance(event, Rcpt) else ""
+    if isinstance(event, Message) and core.recipients:
+        recipient = core.recipients[0].recipient
+    client = session.flow.client if session.flow is not None else None
+    host = str(client[0]) if isinstance(client, tuple) else ""
+    stage = "connect" if event is None else event.stage
+    return chaos.strike(stage, host, sender, recipient, session.server.context.clock.now())
+
+
+def _done(session: SmtpSession, rule: ChaosRule, event: Command | None) -> bool:
+    """Do what the rule says; whether that was all, or the core is still to answer."""
     assert session.flow is not None
     session.flow.note("chaos.struck", rule=rule.text)
     session.flow.detail(faults=[*(session.flow.details or {}).get("faults", ()), rule.text])

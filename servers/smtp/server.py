@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from netlab.config import Address
 from netlab.cores.pop3 import Settings
 from netlab.cores.smtp import Reply
-from netlab.errors import UsageError
+from netlab.errors import NetlabError, PeerUnreachable, UsageError
+from netlab.flow import Outcome
 from netlab.http.listening import contexts_of
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
@@ -20,6 +21,7 @@ from netlab.net.tasks import Tasks
 from netlab.policy.mail_chaos import Chaos
 from netlab.service import Context
 from netlab.stores.mail import SqliteStore
+from netlab.stores.mailbox import Delivery
 from servers.smtp.accounts import Accounts
 from servers.smtp.config import Config
 from servers.smtp.keeping import open_mail
@@ -29,6 +31,7 @@ from servers.smtp.session import SmtpSession
 if TYPE_CHECKING:
     from netlab.net.tls import ContextFor
     from servers.smtp.other_engine import AiosmtpdSession
+    from servers.smtp.release import Releases
 
 
 class Server:
@@ -42,6 +45,7 @@ class Server:
         self.settings = config.settings(self.accounts.mechanisms)
         if config.engine == "aiosmtpd" and importlib.util.find_spec("aiosmtpd") is None:
             raise UsageError("--engine aiosmtpd needs aiosmtpd: pip install 'netlab[engines]'")
+        self.releases = self._releases() if config.release_to is not None else None
         self.opened: set[str] = set()  # mailboxes that a mail program has open
         self.chaos = Chaos(config.chaos, Random(context.random.getrandbits(64)).random) if config.chaos else None
         self.greeting = Reply(220, f"{config.hostname} ESMTP netlab: mail is kept here, and goes nowhere")
@@ -62,6 +66,27 @@ class Server:
             found.append(self._web(self.store))
         return found
 
+    def _releases(self) -> Releases:
+        from servers.smtp.release import Releases
+
+        return Releases(self.config, self.context)
+
+    def kept(self, delivery: Delivery) -> None:
+        """A message is in the store; it may be one that is sent on."""
+        if self.releases is not None and (to := self.releases.forwarded(delivery.envelope.addresses)):
+            self.tasks.start(self._forward(self.releases, delivery, to), "forwarding")
+
+    async def _forward(self, releases: Releases, delivery: Delivery, to: list[str]) -> None:
+        """What cannot be sent on stays where it is; its flow says why."""
+        flow = self.context.flows.open("smtp", "smtp")
+        flow.label = f"{delivery.id} forwarded to {', '.join(to)}"
+        try:
+            await releases.release(delivery.content, delivery.envelope.sender, to)
+        except NetlabError as error:
+            flow.end(Outcome.UNREACHABLE if isinstance(error, PeerUnreachable) else Outcome.REFUSED, str(error))
+        else:
+            flow.end(Outcome.OK, "250")
+
     def _listener(self, scheme: str, address: Address, factory: Callable[[], asyncio.Protocol]) -> Listener:
         return Listener(
             name="smtp", scheme=scheme, host=address.host, port=address.port, factory=factory, gate=self.gate
@@ -72,7 +97,8 @@ class Server:
         from netlab.http.mail.site import MailSite
 
         config = self.config
-        site = MailSite(store, self.context.flows, self.tasks, any_name=config.expose)
+        release = self.releases.release if self.releases is not None else None
+        site = MailSite(store, self.context.flows, self.tasks, any_name=config.expose, release=release)
         return site.listener(config.web_listen.host, config.web_listen.port if config.listen.port else 0)
 
     def _plain(self) -> asyncio.Protocol:

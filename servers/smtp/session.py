@@ -25,10 +25,10 @@ from netlab.cores.smtp import (
 from netlab.errors import NetlabError, RemoteProtocolError, StoreFailed
 from netlab.flow import Flow, Outcome
 from netlab.net.connection import Connection
-from netlab.policy.mail_chaos import ChaosRule
+from netlab.stores.mailbox import Delivery
 from servers.smtp.delivery import label, make_delivery, not_kept
 from servers.smtp.login import Login
-from servers.smtp.mischief import NO_TLS, struck_at_once
+from servers.smtp.mischief import NO_TLS, goes_wrong
 from servers.smtp.record import Record
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ class SmtpSession(Connection):
         self._express = self.record is None and self.server.chaos is None
         if self.broken_tls:
             return
-        rule = self._strike("connect")
-        if rule is None or not struck_at_once(self, rule, None):
+        if self.server.chaos is None or not goes_wrong(self, self.server.chaos, None):
             self.greet(self.server.greeting)
 
     def greet(self, greeting: Reply) -> None:
@@ -148,7 +147,7 @@ class SmtpSession(Connection):
         while events:
             event = events[0]
             if isinstance(event, Command):
-                if self.server.chaos is None or not self._goes_wrong(event):
+                if self.server.chaos is None or not goes_wrong(self, self.server.chaos, event):
                     self.handle(event)
                 if self._waiting:
                     break
@@ -276,10 +275,6 @@ class SmtpSession(Connection):
         if self.record is not None and self.flow is not None:
             self.record.reply(self.flow, reply, SECTIONS["AUTH"])
 
-    def _rcpt(self, event: Rcpt) -> None:
-        self._heard(event)
-        self.answer(event)
-
     def _whole(self, event: Message) -> None:
         """A message is complete: its 250 leaves when it is kept."""
         self._heard(event)
@@ -293,17 +288,20 @@ class SmtpSession(Connection):
             return
         delivery, reply = make_delivery(self, event)
         try:
-            kept = server.store.deliver(delivery, lambda error: self._kept(event, reply, error))
+            kept = server.store.deliver(delivery, lambda error: self._kept(event, delivery, reply, error))
         except StoreFailed as error:
             self._done(event, not_kept(error))
             return
         if kept:
+            server.kept(delivery)
             self._done(event, reply)
         else:
             self.hold()
 
-    def _kept(self, event: Message, reply: Reply, error: NetlabError | None) -> None:
+    def _kept(self, event: Message, delivery: Delivery, reply: Reply, error: NetlabError | None) -> None:
         """The store has settled it; the client may have gone meanwhile."""
+        if error is None:
+            self.server.kept(delivery)
         if self.transport.is_closing() or not self.inside:
             return
         self._done(event, reply if error is None else not_kept(error))
@@ -343,27 +341,6 @@ class SmtpSession(Connection):
         work()
         if not self._waiting and not self.transport.is_closing():
             self.go_on()
-
-    # -- what goes wrong on purpose ------------------------------------------------------------------------------
-
-    def _goes_wrong(self, event: Command) -> bool:
-        """Whether somebody else deals with this command, at once or later."""
-        rule = self._strike(event.stage, event) if event.reply.positive else None
-        if rule is not None and struck_at_once(self, rule, event):
-            return True
-        if self.tarpit:
-            self.later(self.tarpit, lambda: self.handle(event))
-        return bool(self.tarpit)
-
-    def _strike(self, stage: str, event: Command | None = None) -> ChaosRule | None:
-        server, mail = self.server, self.core.mail
-        if server.chaos is None:
-            return None
-        sender = event.sender if isinstance(event, Mail) else mail.sender if mail is not None else ""
-        recipient = event.recipient if isinstance(event, Rcpt) else ""
-        if isinstance(event, Message) and self.core.recipients:
-            recipient = self.core.recipients[0].recipient
-        return server.chaos.strike(stage, str(self._address), sender, recipient, server.context.clock.now())
 
     # -- TLS and the end -----------------------------------------------------------------------------------------
 
@@ -412,7 +389,7 @@ class SmtpSession(Connection):
 
 HANDLERS: dict[type[Command], Any] = {
     Mail: SmtpSession._mail,
-    Rcpt: SmtpSession._rcpt,
+    Rcpt: SmtpSession._other,
     Message: SmtpSession._whole,
     Auth: SmtpSession._auth,
     AuthResponse: SmtpSession._respond,

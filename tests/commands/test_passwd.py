@@ -53,8 +53,10 @@ def test_add_change_and_remove(tmp_path: Path) -> None:
     assert read_users(path)[0][0].verifiers == changed.verifiers
 
     listed = passwd(path, "--json")
-    assert json.loads(listed.stdout) == [{"user": "ada", "roles": ["guest"], "verifiers": ["scrypt", "digest"]}]
-    assert passwd(path).stdout == "ada  guest  (scrypt, digest)\n"
+    assert json.loads(listed.stdout) == [
+        {"user": "ada", "roles": ["guest"], "verifiers": ["scrypt", "digest", "scram-sha-256"]}
+    ]
+    assert passwd(path).stdout == "ada  guest  (scrypt, digest, scram-sha-256)\n"
     assert passwd(path, "ada", "--delete", "--json").stdout.startswith('{"user": "ada", "did": "removed"')
     assert read_users(path)[0] == []
 
