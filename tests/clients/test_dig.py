@@ -117,7 +117,9 @@ async def test_how_the_resolver_came_to_an_answer(tmp_path: Path, capsys: pytest
         assert await run(Config(recorded="17"), flow=recorded) == 1
         tree = capsys.readouterr().out
         assert re.search(
-            r"^  127\.0\.53\.3, for lame\.broken\.test\.: .*  refused: REFUSED in [\d.]+ ms$", tree, re.MULTILINE
+            r"^  127\.0\.53\.3, for lame\.broken\.test\.: .*  refused: REFUSED \(it says: .*\) in [\d.]+ ms$",
+            tree,
+            re.MULTILINE,
         )
         assert "(extended error 22)" in tree
         assert tree.splitlines()[1].strip() in page(FlowRecord.from_json(told), None, [])
