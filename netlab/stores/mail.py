@@ -208,7 +208,7 @@ def _list(connection: sqlite3.Connection, search: Search, start: int, limit: int
     def one(query: str, values: Sequence[object] = ()) -> int:
         return int(connection.execute(query, values).fetchone()[0])
 
-    total, unread = one("SELECT count(*) FROM summary"), one("SELECT count(*) FROM summary WHERE read = 0")
+    total, unread = connection.execute("SELECT messages, unread FROM total").fetchone()
     source, values = search.count_sql()
     matching = total if search == EVERYTHING else one(f"SELECT count(*) FROM {source}", values)
     source, values = search.sql()

@@ -14,7 +14,10 @@ QUIET = 0.03
 """Seconds without a new message after which there is time."""
 LATEST = 0.25
 """Seconds after which some are read although more come."""
-AT_ONCE = 50
+BETWEEN = 0.005
+"""Seconds between two pieces of work; whether a message comes meanwhile tells whether it is quiet."""
+AT_ONCE, FEW = 50, 10
+"""Messages read in one piece; few while others wait to be kept."""
 LOOK_EVERY = 5.0
 """Seconds between looks at what has become too old."""
 
@@ -31,6 +34,7 @@ class Digesting:
         self.database, self.retention, self._now, self._told = database, retention, now, told
         self.behind = True  # there may be messages that are not read yet
         self._came = self._armed = 0.0  # when the last message came, when the timer was first set
+        self._count = self._count_then = 0  # messages that came, in all and until the last piece of work was done
         self._running = False
         self._timer: asyncio.TimerHandle | None = None
         self._ageing: asyncio.TimerHandle | None = None
@@ -40,6 +44,7 @@ class Digesting:
         """One more message is kept."""
         now = asyncio.get_running_loop().time()
         alone, self._came, self.behind = now - self._came > LATEST, now, True
+        self._count += 1
         if self._running or self._timer is not None:
             return
         self._armed = now
@@ -75,12 +80,14 @@ class Digesting:
     def _look(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        if now - self._came < QUIET and now - self._armed < LATEST:
-            self._arm(QUIET)
-        else:
+        if self._count == self._count_then or now - self._came >= QUIET:
             self._start()
+        elif now - self._armed >= LATEST:
+            self._start(FEW)
+        else:
+            self._arm(QUIET)
 
-    def _start(self) -> None:
+    def _start(self, most: int = AT_ONCE) -> None:
         if self._running:
             return
         if self._timer is not None:
@@ -89,7 +96,7 @@ class Digesting:
         self._running, self.behind = True, False
         now = self._now()
         try:
-            self.database.write(lambda connection: _work(connection, self.retention, now), self._done)
+            self.database.write(lambda connection: _work(connection, self.retention, now, most), self._done)
         except StoreFailed:  # too much waits, or it is closed
             self._running, self.behind = False, True
             self._release()
@@ -103,14 +110,14 @@ class Digesting:
         rows, gone = work
         if rows or gone:
             self._told(work)
-        self.behind = self.behind or len(rows) == AT_ONCE
+        self.behind = self.behind or len(rows) >= FEW
         if not self.behind:
             self._release()
-        elif self._waiting or asyncio.get_running_loop().time() - self._came >= QUIET:
+        elif self._waiting:
             self._start()
         else:
-            self._armed = asyncio.get_running_loop().time()
-            self._arm(QUIET)
+            self._armed, self._count_then = asyncio.get_running_loop().time(), self._count
+            self._arm(BETWEEN)
 
     def _release(self) -> None:
         for waiting in self._waiting:
@@ -129,8 +136,8 @@ class Digesting:
         self._age()
 
 
-def _work(connection: sqlite3.Connection, retention: Retention, now: float) -> Work:
-    rows = digest_some(connection, AT_ONCE)
+def _work(connection: sqlite3.Connection, retention: Retention, now: float, most: int) -> Work:
+    rows = digest_some(connection, most)
     limited = retention.messages or retention.bytes or retention.seconds
     going = over(connection, retention, now) if limited else []
     forget(connection, [number for number, _ in going])

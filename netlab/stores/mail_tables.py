@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from netlab.cores.mail_addresses import Address
@@ -23,6 +23,14 @@ CREATE TABLE summary (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL, received REAL NOT NULL, size INTEGER NOT NULL,
     read INTEGER NOT NULL DEFAULT 0, attachments INTEGER NOT NULL, inline INTEGER NOT NULL, message_id TEXT NOT NULL,
     tags TEXT NOT NULL DEFAULT '[]', line TEXT NOT NULL);
+CREATE TABLE total (messages INTEGER NOT NULL, unread INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO total VALUES (0, 0, 0);
+CREATE TRIGGER summary_made AFTER INSERT ON summary BEGIN
+    UPDATE total SET messages = messages + 1, unread = unread + (new.read = 0), bytes = bytes + new.size; END;
+CREATE TRIGGER summary_gone AFTER DELETE ON summary BEGIN
+    UPDATE total SET messages = messages - 1, unread = unread - (old.read = 0), bytes = bytes - old.size; END;
+CREATE TRIGGER summary_read AFTER UPDATE OF read ON summary BEGIN
+    UPDATE total SET unread = unread + (new.read = 0) - (old.read = 0); END;
 CREATE INDEX unread ON summary (number) WHERE read = 0;
 CREATE INDEX tagged ON summary (tags) WHERE tags <> '[]';
 CREATE INDEX by_message_id ON summary (message_id);
@@ -37,6 +45,8 @@ CREATE VIRTUAL TABLE search USING fts5 (
 """
 MAILBOX = Kind(name="mailbox", application=0x6E6C6D62, layout=(f"{LAYOUT}; {SEARCH}",))
 
+ENVELOPE = tuple(field.name for field in fields(Envelope))
+RECIPIENTS = ENVELOPE.index("recipients")
 Row = tuple[Any, ...]
 SUMMARY = "number, id, received, size, read, attachments, tags, line"
 
@@ -60,17 +70,26 @@ def insert(connection: sqlite3.Connection, delivery: Delivery) -> None:
             delivery.received,
             len(delivery.content),
             json.dumps(delivery.mailboxes),
-            json.dumps(asdict(delivery.envelope)),
+            envelope_text(delivery.envelope),
             json.dumps(delivery.transcript),
             delivery.content,
         ),
     )
 
 
+def envelope_text(envelope: Envelope) -> str:
+    """As JSON: the fields in their order, each recipient as a list of its own."""
+    told = [getattr(envelope, name) for name in ENVELOPE]
+    told[RECIPIENTS] = [(each.address, each.notify, each.original) for each in envelope.recipients]
+    return json.dumps(told)
+
+
 def envelope_of(text: str) -> Envelope:
     told = json.loads(text)
-    recipients = tuple(Recipient(**recipient) for recipient in told.pop("recipients"))
-    return Envelope(recipients=recipients, **told)
+    told[RECIPIENTS] = tuple(
+        Recipient(address=address, notify=notify, original=original) for address, notify, original in told[RECIPIENTS]
+    )
+    return Envelope(**dict(zip(ENVELOPE, told, strict=True)))
 
 
 def transcript_of(text: str) -> list[Line]:
@@ -159,20 +178,9 @@ def numbers_of(connection: sqlite3.Connection, ids: Iterable[str]) -> list[int]:
     return [row[0] for row in found if row is not None]
 
 
-def totals(connection: sqlite3.Connection) -> tuple[int, int]:
-    """How many messages there are, and their bytes."""
-    digested = connection.execute(
-        "SELECT count(*), ifnull(sum(size), 0), ifnull(max(number), 0) FROM summary"
-    ).fetchone()
-    rest = connection.execute(
-        "SELECT count(*), ifnull(sum(size), 0) FROM message WHERE number > ?", (digested[2],)
-    ).fetchone()
-    return digested[0] + rest[0], digested[1] + rest[1]
-
-
 def over(connection: sqlite3.Connection, retention: Retention, now: float, most: int = 1000) -> list[tuple[int, str]]:
     """The (number, id) of messages that are to go: the oldest first, so many at most at a time."""
-    messages, size = totals(connection)
+    messages, size = connection.execute("SELECT messages, bytes FROM total").fetchone()
     oldest = connection.execute("SELECT number, id, received, size FROM summary ORDER BY number LIMIT ?", (most,))
     going: list[tuple[int, str]] = []
     for number, id_, received, its_size in oldest:
