@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 FIRST_TRY = 0.4  # seconds waited for a server that was never asked
-LEAST_WAIT, LONGEST_WAIT = 0.15, 3.0
+LEAST_WAIT, LONGEST_WAIT = 0.25, 3.0
 NEW = 0.03  # seconds that a new server is taken to need: it is tried soon
 SHARE_OF_NEW = 0.3  # how much a sample moves the mean (RFC 6298 has 1/8; a resolver asks more rarely)
 EXPLORE = 0.05  # of the questions go to another than the best, so that one that has recovered is found
