@@ -70,12 +70,13 @@ class Half:
 
     __slots__ = (
         "acknowledged", "acknowledged_at", "advanced_at", "base", "bytes", "duplicates", "fin", "flags", "mss", "next",
-        "packets", "probe", "scale", "script", "sent", "source", "stream", "window",
+        "packets", "probe", "scale", "script", "sent", "source", "stream", "whole", "window",
     )  # fmt: skip
 
     def __init__(self, side: Side) -> None:
         self.base = -1  # what relative numbers are counted from
         self.next = -1  # behind the highest that was sent
+        self.whole = -1  # behind what was sent without a gap
         self.advanced_at = 0
         self.acknowledged = -1
         self.acknowledged_at = 0
@@ -179,6 +180,8 @@ class Conversation:
                 if len(own.sent) < 1024:
                     own.sent[behind] = time
             own.next = behind
+        if own.whole in (-1, part.sequence):
+            own.whole = own.next
         if part.flags & ACK:
             if part.acknowledgement != own.acknowledged:
                 own.acknowledged_at = time
@@ -206,10 +209,13 @@ class Conversation:
             self._repeated_ack(own, part, notes, probe)
         elif part.acknowledgement != own.acknowledged:
             own.duplicates = 0
-        if flags & ACK and other.next >= 0 and 0 < (part.acknowledgement - other.next) & 0xFFFFFFFF < HALF_WAY:
+        beyond = (part.acknowledgement - other.whole) & 0xFFFFFFFF
+        fresh = part.acknowledgement != own.acknowledged
+        if flags & ACK and fresh and other.whole >= 0 and 0 < beyond < HALF_WAY:
             notes.append("ack_lost_segment")
-        if known and taken and ahead >= HALF_WAY and not keep_alive:
-            notes.append(self._repeated(own, other, part, taken, time))
+            other.whole = other.next  # once is enough
+        if taken and not keep_alive and (repeated := self._repeated(own, other, part, taken, time, ahead)):
+            notes.append(repeated)
         if flags & RST:
             notes.append("reset")
         return tuple(notes)
@@ -225,8 +231,7 @@ class Conversation:
 
     def _repeated_ack(self, own: Half, part: Segment, notes: list[str], probe: str) -> None:
         if part.window != own.window:
-            if not own.flags & SYN:
-                notes.append("window_update")
+            notes.append("window_update")
         elif probe == "keep_alive" and part.window:
             notes.append("keep_alive_ack")
         elif probe == "zero_window_probe" and not part.window:
@@ -235,15 +240,18 @@ class Conversation:
             own.duplicates += 1
             notes.append("duplicate_ack")
 
-    def _repeated(self, own: Half, other: Half, part: Segment, taken: int, time: int) -> str:
-        """What a segment is that begins before what was sent already."""
+    def _repeated(self, own: Half, other: Half, part: Segment, taken: int, time: int, ahead: int) -> str:
+        """What a segment is that was acknowledged already, or begins before what was sent already; empty for others."""
         behind = (part.sequence + taken) & 0xFFFFFFFF
-        if part.length and other.acknowledged >= 0 and (other.acknowledged - behind) & 0xFFFFFFFF < HALF_WAY:
+        end = (part.sequence + part.length) & 0xFFFFFFFF
+        if part.length and other.acknowledged >= 0 and (other.acknowledged - end) & 0xFFFFFFFF < HALF_WAY:
             return "spurious_retransmission"
+        if ahead < HALF_WAY:
+            return ""
         fast = other.duplicates >= 2 and other.acknowledged == part.sequence
         if fast and time - other.acknowledged_at < _FAST:
             return "fast_retransmission"
-        late = min(self.rtt, _CLOSE) if self.rtt >= 0 else _CLOSE
+        late = self.rtt if self.rtt >= 0 else _CLOSE  # whoever is late by less than a round trip was not sent again
         if time - own.advanced_at < max(late, 1) and behind != own.next:
             return "out_of_order"
         return "retransmission"

@@ -121,7 +121,8 @@ class Inspector:
         seen.ports, seen.part = (source_port, destination_port), part
         fresh = part.flags & 0x12 == 2
         conversation = self._find(TCP, seen, opens=fresh, answers=part.flags & 0x12 == 0x12)
-        if fresh and conversation.ends and seen.side == "client":  # the same ports once more
+        again = conversation.halves["client"].base != part.sequence
+        if fresh and again and conversation.ends and seen.side == "client":  # the same ports once more
             self._forget(seen)
             conversation = self._find(TCP, seen, opens=True)
         seen.tcp, seen.offset, seen.messages, seen.lost = conversation.add(seen.side, part, data, seen.time)
