@@ -26,7 +26,7 @@ small = Row(
     cases=echoes(Messages()),
     claims=(
         Ratio(of="netlab", to=("websockets",), at_least=2.0),
-        Ratio(of="netlab", to=("picows",), at_least=1.0),
+        Ratio(of="netlab", to=("picows",), at_least=1.0, binding=False),
         Ratio(of="netlab", to=("aiohttp",)),
     ),
 )
