@@ -207,6 +207,12 @@ class LabCalls:
 
         return resolver(self._lab.services, action, of, lines)
 
+    async def mail(self) -> Record:
+        """The newest messages of the lab's mail sink."""
+        from netlab.control_mail import newest
+
+        return await newest(self._lab.services, self._lab.endpoints)
+
     async def stop(self) -> Record:
         """Drain and end."""
         self._lab.stop()

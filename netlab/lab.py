@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from netlab.clock import Clock, SystemClock
+from netlab.config import Address
 from netlab.control import own_folder
 from netlab.control_calls import LabCalls, endpoint_record
 from netlab.control_server import ControlServer
@@ -133,12 +134,19 @@ def run(
     reader: Reader | None = None,
     prepare: Callable[[Context], None] = lambda context: None,
     clock: Clock | None = None,
+    page: Address | None = None,
 ) -> int:
-    """A lab in the foreground, on a loop of its own; the result is the exit code. `prepare` is before any service."""
+    """A lab in the foreground, on a loop of its own; the result is the exit code. `prepare` is before any service,
+    `page` where the dashboard is.
+    """
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
         lab = Lab(name, options, reader=reader, clock=clock)
         lab.tries = tries
+        if page is not None:
+            from netlab.dashboard import Dashboard
+
+            factories = {**factories, "dashboard": lambda _: Dashboard(lab, page)}
         prepare(lab.context)
         try:
             return runner.run(

@@ -35,6 +35,7 @@ FLOORS = {  # the longest prefix counts
     "clients": 4,
     "netlab.inspect": 5,
     "netlab.rooms": 6,
+    "netlab.dashboard": 6,
     "netlab.doctor": 6,
     "netlab.embedded": 6,
     "netlab.pytest_plugin": 6,

@@ -27,6 +27,8 @@ class Config(Options):
     """The services to run; without a name, all of the lab."""
     record: Literal["off", "summary", "full"] = "full"
     """How much of each flow is kept: counters, one record, or everything with its bytes."""
+    dashboard: Address = Address("127.0.0.1", 8800)
+    """Where the lab's page is; with services named, only if it is asked for."""
     world: Path | None = None
     """A world of your own instead of netlab's: names, servers and what they are told (see `netlab world --print`)."""
     ports: Literal["usual", "auto"] = "usual"
@@ -66,11 +68,20 @@ def main(arguments: Sequence[str]) -> int:
         for name, entry in entries.items()
         if name == entry.name
     ]
+    page = config.dashboard if not config.names or "dashboard" in given else None
     ports: Ports = "strict" if config.strict else config.ports
     tries = {name: TRY for name, entry in entries.items() if (TRY := getattr(entry.load(), "TRY", ""))}
     reader = Reader(command=line.name, given=given, tables=tables)
     return run(
-        "up", config, factories, ports=ports, tries=tries, reader=reader, prepare=world.prepare, clock=LabClock()
+        "up",
+        config,
+        factories,
+        ports=ports,
+        tries=tries,
+        reader=reader,
+        prepare=world.prepare,
+        clock=LabClock(),
+        page=page,
     )
 
 

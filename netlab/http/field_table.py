@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -46,3 +46,9 @@ def field_table() -> Mapping[str, KnownField]:
     text = resources.files("netlab.http").joinpath(SOURCE).read_text(encoding="utf-8")
     known = (KnownField(*line.split("\t")) for line in text.splitlines())
     return {field.name.lower(): field for field in known}
+
+
+def meanings(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What these fields mean and where that stands, by the names as they are given; unknown ones are left out."""
+    known = {name: field_table().get(name.lower()) for name in names}
+    return {name: {"meaning": field.meaning, "section": field.section} for name, field in known.items() if field}

@@ -20,7 +20,10 @@ SECRET_FIELDS = frozenset({"authorization", "proxy-authorization", "cookie", "se
 _LINE = re.compile(rb"(?im)^(authorization|proxy-authorization|cookie|set-cookie|x-api-key)([ \t]*:)([^\r\n]*)")
 _WORDS = rb"MAIL|RCPT|DATA|RSET|NOOP|QUIT|HELP|EHLO|HELO|STAT|LIST|UIDL|CAPA"  # what may come behind a login
 _NAMES = rb"password|access_token|refresh_token|id_token|client_secret"  # what forms and OAuth 2 call them (RFC 6749)
-_MEMBER = re.compile(rb'("(?:' + _NAMES + rb')"\s*:\s*")((?:[^"\\]|\\.)*)', re.DOTALL)  # in JSON
+_FIELDS = rb"authorization|proxy-authorization|cookie|set-cookie|x-api-key"
+_MEMBER = re.compile(  # in JSON; fields, too, for servers that show a client what it sent
+    rb'("(?:' + _NAMES + rb"|(?i:" + _FIELDS + rb'))"\s*:\s*")((?:[^"\\]|\\.)*)', re.DOTALL
+)
 _PARAMETER = re.compile(rb"((?:^|[?&\s])(?:" + _NAMES + rb")=)([^&\s]*)")  # in a form or a query
 _LOGIN = re.compile(rb"(?im)^(AUTH +[A-Z0-9-]+)([^\r\n]*(?:\r\n(?!(?:" + _WORDS + rb")\b)[A-Za-z0-9+/=]*(?=\r\n))*)")
 _PASS = re.compile(rb"(?im)^(PASS )([^\r\n]*)")

@@ -7,9 +7,9 @@ from typing import Any
 
 from netlab.errors import NetlabError, StoreFailed, UsageError
 from netlab.flow import FlowLog
+from netlab.http.assets import Assets
 from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
-from netlab.http.mail.assets import Assets
 from netlab.http.mail.listing import Listings
 from netlab.http.mail.messages import Messages
 from netlab.http.own_origin import is_local_name, stranger
@@ -41,7 +41,7 @@ class MailSite:
         self.any_name = any_name
         self.gate = Gate()
         self.routes = Routes()
-        Assets().register(self.routes)
+        Assets("netlab.http.mail").register(self.routes)
         Listings(store, tasks).register(self.routes)
         Messages(store, release).register(self.routes)
         self.http = HttpService("mail", self.handle, HttpSettings(), flows, tasks)

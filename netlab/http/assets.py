@@ -1,4 +1,4 @@
-"""The files of the mail page, read once; and the policy under which browsers show it."""
+"""The files of a page that comes with netlab, read once; and the policy under which browsers show it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ POLICY = (
 
 
 class Assets:
-    """`/` and `/assets/NAME`."""
+    """`/` and `/assets/NAME`, from the folder `page` of a package."""
 
-    def __init__(self) -> None:
-        folder = resources.files("netlab.http.mail") / "page"
+    def __init__(self, package: str) -> None:
+        folder = resources.files(package) / "page"
         self.files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
     def register(self, routes: Routes) -> None:
