@@ -7,9 +7,15 @@ import shutil
 import smtplib
 import subprocess
 from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
 
 import pytest
 
+from netlab.flow import Level
+from netlab.policy.auth.users import User, make_scram, make_scrypt
+from netlab.stores.users import write_users
+from servers.smtp.config import Login
 from tests.servers.smtp.sinking import Sink, sinking
 
 
@@ -51,3 +57,86 @@ async def test_swaks_pipelines() -> None:
         assert "<-  250 2.0.0 Ok: kept as" in said
         [flow] = sink.flows()
         assert (flow.label, flow.result) == ("<ada@shop.test> → bob@shop.test", "250")
+
+
+def program(name: str, package: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed (package {package})")
+    return found
+
+
+async def ran(*command: str, text: str = "", environment: dict[str, str] | None = None) -> str:
+    done = await asyncio.to_thread(
+        subprocess.run, command, input=text, capture_output=True, text=True, timeout=30, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize("store", ["memory", "none"])
+@pytest.mark.one_loop
+async def test_smtp_source_brings_many(store: str, reused: bool) -> None:
+    source = program("smtp-source", "postfix")
+    async with sinking(store=store) as sink:
+        sink.server.context.flows.set_level(Level.SUMMARY)
+        await ran(source, *["-d"] * reused, "-s", "5", "-m", "60", "-l", "2000", f"127.0.0.1:{sink.port}")
+        assert [flow.result for flow in sink.flows()] == ["250"] * 60
+        assert len(sink.flows("tcp")) == (5 if reused else 60)
+        if store == "memory":
+            assert len(sink.messages) == 60
+
+
+@pytest.mark.one_loop
+async def test_curl_sends_inside_starttls_with_a_login(tmp_path: Path) -> None:
+    curl, path = program("curl", "curl"), tmp_path / "letter.eml"
+    path.write_bytes(letter().as_bytes(policy=SMTP))
+    async with sinking(tmp_path, starttls=True, user=(Login("ada", "geheim"),)) as sink:
+        where = ["--ssl-reqd", "--cacert", str(tmp_path / "ca" / "ca.pem"), f"smtp://localhost:{sink.port}"]
+        who = ["--mail-from", "ada@shop.test", "--mail-rcpt", "bob@shop.test", "-u", "ada:geheim"]
+        await ran(
+            curl, "-sS", *who, "--upload-file", str(path), "--resolve", f"localhost:{sink.port}:127.0.0.1", *where
+        )
+        [kept] = sink.messages
+    assert (kept.envelope.user, kept.envelope.protocol, kept.envelope.tls) == ("ada", "ESMTPSA", "TLSv1.3")
+
+
+@pytest.mark.one_loop
+async def test_a_file_of_users_knows_whom_netlab_passwd_has_added(tmp_path: Path) -> None:
+    """scrypt for PLAIN, in its own time; a verifier for SCRAM."""
+    ada = User("ada", (), (make_scrypt("geheim", b"0123456789abcdef", (4, 8, 1)), make_scram("geheim", b"salt")))
+    write_users(tmp_path / "users.txt", [ada])
+    async with sinking(users=tmp_path / "users.txt", mailboxes="user") as sink:
+        for mechanism in ("PLAIN", "LOGIN"):
+            await swaks(sink, "--auth", mechanism, "--auth-user", "ada", "--auth-password", "geheim")
+        assert [kept.mailboxes for kept in sink.messages] == [("ada",), ("ada",)]
+        with pytest.raises(AssertionError, match=r"535 5\.7\.8 User or password are wrong"):
+            await swaks(sink, "--auth", "PLAIN", "--auth-user", "ada", "--auth-password", "falsch")
+        with pytest.raises(AssertionError, match=r"530 5\.7\.0 Authentication is needed"):
+            await swaks(sink)
+
+
+@pytest.mark.one_loop
+async def test_a_mail_program_sends_and_reads(tmp_path: Path) -> None:
+    """s-nail, over SMTP and POP3."""
+    nail = program("s-nail", "s-nail")
+    async with sinking() as sink:
+        home = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+        sets = ["-S", "v15-compat=yes", "-S", f"mta=smtp://127.0.0.1:{sink.port}", "-S", "smtp-auth=none"]
+        await ran(
+            nail,
+            "-:/",
+            *sets,
+            "-r",
+            "ada@shop.test",
+            "-s",
+            "Hello",
+            "bob@shop.test",
+            text="How are you?\n",
+            environment=home,
+        )
+        box = f"pop3://bob:x@127.0.0.1:{sink.ports['pop3']}"
+        sets = ["-S", "v15-compat=yes", "-S", "pop3-auth=plain", "-S", "pop3-no-apop"]
+        said = await ran(nail, "-:/", "-R", *sets, "-f", box, text="type 1\nxit\n", environment=home)
+        assert "How are you?" in said
