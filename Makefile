@@ -31,8 +31,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engines,test]'
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.ready bench/peers/mitmproxy.txt
+$(VENV)/.bench: $(VENV)/.ready bench/peers/mitmproxy.txt bench/peers/amqtt.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m venv $(VENV)/peers/mitmproxy
 	@$(VENV)/peers/mitmproxy/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers/mitmproxy.txt
+	@$(BIN)/python -m venv $(VENV)/peers/amqtt
+	@$(VENV)/peers/amqtt/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers/amqtt.txt
 	@touch $@

@@ -18,6 +18,8 @@ class Messages:
     publishers: int = 1
     subscribers: int = 1
     window: int = 0
+    filters: int = 0  # subscriptions with wildcards besides, none of which matches
+    kept: bool = False  # the subscribers' sessions are
 
     def missing(self) -> str:
         return ""
@@ -28,8 +30,10 @@ class Messages:
 
     def run(self, target: Target, seconds: int) -> Sample:
         command = [sys.executable, "-m", "bench.loads.mqtt_flood", target.host, str(target.port)]
-        command += [str(seconds or 0.2), "--qos", str(self.qos), "--publishers", str(self.publishers)]
+        command += [str(seconds or 0.5), "--qos", str(self.qos), "--publishers", str(self.publishers)]
         command += ["--subscribers", str(self.subscribers), "--window", str(self.window)]
+        command += ["--filters", str(self.filters)]
+        command += ["--kept"] if self.kept else []
         done = run(command, timeout=seconds + 30)
         deliveries, took = done.output.split()
         return Sample(units=float(deliveries), seconds=float(took), load_cpu=done.cpu)

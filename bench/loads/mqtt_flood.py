@@ -10,13 +10,15 @@ subscriber. Messages have 64 bytes. Prints `deliveries SECONDS`, or fails with w
 from __future__ import annotations
 
 import argparse
+import os
 import select
 import socket
 import struct
 import sys
 import time
 
-TOPIC = b"bench/load"
+TOPIC, FILTER = b"bench/%04d", b"bench/+"
+TOPICS = 1000
 PAYLOAD = 64
 STALL_SECONDS = 5.0
 
@@ -30,8 +32,12 @@ def main() -> int:
     parser.add_argument("--publishers", type=int, default=1)
     parser.add_argument("--subscribers", type=int, default=1)
     parser.add_argument("--window", type=int, default=0)
+    parser.add_argument("--filters", type=int, default=0, help="subscriptions besides, none of which matches")
+    parser.add_argument("--kept", action="store_true", help="the subscribers' sessions outlive their connections")
     options = parser.parse_args()
-    flood = Flood(options.host, options.port, options.qos, options.publishers, options.subscribers)
+    flood = Flood(options.host, options.port, options.qos, options.publishers, options.subscribers, options.kept)
+    if options.filters:
+        flood.subscribe_besides(options.filters)
     deliveries, seconds = flood.run(options.seconds, options.window)
     print(f"{deliveries} {seconds:.6f}")
     return 0
@@ -40,20 +46,22 @@ def main() -> int:
 def packet(qos: int, packet_id: int, publisher: int) -> bytes:
     """A PUBLISH of 3.1.1; its payload begins with whose it is."""
     identifier = struct.pack(">H", packet_id) if qos else b""
-    body = struct.pack(">H", len(TOPIC)) + TOPIC + identifier + struct.pack(">H", publisher).ljust(PAYLOAD, b".")
+    topic = TOPIC % (packet_id % TOPICS)
+    body = struct.pack(">H", len(topic)) + topic + identifier + struct.pack(">H", publisher).ljust(PAYLOAD, b".")
     return bytes((0x30 | qos << 1, len(body))) + body
 
 
 class Flood:
     """All connections of the load, on one epoll."""
 
-    def __init__(self, host: str, port: int, qos: int, publishers: int, subscribers: int) -> None:
-        self.qos, self.size = qos, len(packet(qos, 1, 0))
-        self.subscribers = [self._dial(host, port, b"\x00") for _ in range(subscribers)]
+    def __init__(self, host: str, port: int, qos: int, publishers: int, subscribers: int, kept: bool) -> None:
+        self.qos, self.size, self.address = qos, len(packet(qos, 1, 0)), (host, port)
+        names = [b"%d.%d" % (os.getpid(), number) if kept else b"" for number in range(subscribers)]
+        self.subscribers = [self._dial(host, port, name) for name in names]
         for connection in self.subscribers:
-            connection.sendall(b"\x82" + bytes((5 + len(TOPIC), 0, 1, 0, len(TOPIC))) + TOPIC + bytes((qos,)))
+            connection.sendall(b"\x82" + bytes((5 + len(FILTER), 0, 1, 0, len(FILTER))) + FILTER + bytes((qos,)))
             self._expect(connection, b"\x90\x03\0\x01" + bytes((qos,)))
-        self.publishers = [self._dial(host, port, b"\x00") for _ in range(publishers)]
+        self.publishers = [self._dial(host, port) for _ in range(publishers)]
         self.got = [0] * subscribers  # messages
         self.left = [b""] * subscribers  # of a packet that has not come whole
         self.acknowledged = 0  # bytes of PUBACKs
@@ -62,10 +70,23 @@ class Flood:
             connection.setblocking(False)
             self.poll.register(connection, select.EPOLLIN)
 
-    def _dial(self, host: str, port: int, flags: bytes) -> socket.socket:
+    def subscribe_besides(self, count: int) -> None:
+        """Filters with wildcards, on a connection of their own."""
+        self.besides = self._dial(*self.address)
+        for number in range(count):
+            pattern = b"besides/%06d/+/#" % number
+            body = struct.pack(">HH", number % 65_535 + 1, len(pattern)) + pattern + b"\0"
+            self.besides.sendall(bytes((0x82, len(body))) + body)
+            if number % 100 == 99 or number == count - 1:
+                for back in range(number % 100, -1, -1):
+                    self._expect(self.besides, b"\x90\x03" + struct.pack(">H", (number - back) % 65_535 + 1) + b"\0")
+
+    def _dial(self, host: str, port: int, name: bytes = b"") -> socket.socket:
+        """With a name, a session that is kept."""
         connection = socket.create_connection((host, port), timeout=10)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(b"\x10\x0c\0\x04MQTT\x04\x02\0\0\0\0")
+        body = b"\0\x04MQTT\x04" + (b"\0" if name else b"\x02") + b"\0\0" + struct.pack(">H", len(name)) + name
+        connection.sendall(b"\x10" + bytes((len(body),)) + body)
         self._expect(connection, b"\x20\x02\0\0")
         return connection
 
@@ -81,9 +102,10 @@ class Flood:
 
     def run(self, seconds: float, window: int) -> tuple[int, float]:
         """Deliveries, and the time they took."""
+        block = b"".join(packet(self.qos, number + 1, 0) for number in range(65_535)) if window else b""
         started = time.perf_counter()
         if window:
-            self._pipelined(started + seconds, window)
+            self._pipelined(started + seconds, window, block)
         else:
             self._one_in_flight(started + seconds)
         return sum(self.got), time.perf_counter() - started
@@ -108,10 +130,9 @@ class Flood:
                     for who in zip(data[at :: self.size], data[at + 1 :: self.size], strict=True):
                         self.publishers[who[0] << 8 | who[1]].send(packets[who[0] << 8 | who[1]])
 
-    def _pipelined(self, end: float, window: int) -> None:
+    def _pipelined(self, end: float, window: int, block: bytes) -> None:
+        """`block` is said over and over: it has every packet identifier once."""
         [publisher] = self.publishers
-        most = 65_535
-        block = b"".join(packet(self.qos, number % most + 1, 0) for number in range(most))
         sent = 0  # bytes
         subscribers = {connection.fileno(): number for number, connection in enumerate(self.subscribers)}
         while time.perf_counter() < end:
