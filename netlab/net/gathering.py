@@ -36,12 +36,13 @@ class Gathering:
 
     def add(self, connection: Flushing) -> None:
         """Write what it has behind this turn of the loop; at once, where little is under way."""
-        if len(self._under_way) < FEW:
+        if self._connections:
+            self._connections.append(connection)
+        elif len(self._under_way) < FEW:
             connection.flush()
-            return
-        if not self._connections:
+        else:
+            self._connections.append(connection)
             connection.loop.call_soon(self._flush)
-        self._connections.append(connection)
 
     def _flush(self) -> None:
         connections, self._connections = self._connections, []
