@@ -23,16 +23,18 @@ class Frame(NamedTuple):
 class Request:
     """The head of a request. Without a body (`frame.has_body`) the message is complete: no End follows.
 
-    `made` is for who passes it on: what has been made of it, for when the client repeats itself.
+    `label` is its method and target. `made` is for who passes it on: what has been made of it, for when the client
+    repeats itself.
     """
 
-    __slots__ = ("end", "fields", "frame", "made", "method", "start", "target", "version")
+    __slots__ = ("end", "fields", "frame", "label", "made", "method", "start", "target", "version")
 
     def __init__(
         self, method: str, target: str, version: str, fields: Fields, frame: Frame, start: int = 0, end: int = 0
     ) -> None:
         self.method, self.target, self.version = method, target, version  # version: "1.0" or "1.1"
         self.fields, self.frame, self.start, self.end = fields, frame, start, end
+        self.label = f"{method} {target}"
         self.made: dict[Any, Any] | None = None
 
     @property

@@ -131,8 +131,8 @@ class HttpConnection(PacedConnection):
     def _request_received(self, request: Request, events: list[Any]) -> None:
         connection = self.flow
         assert connection is not None  # it is open since `attach`
-        label = f"{request.method} {request.target}"
-        flow = self.flows.open("http", self.service, connection, None, label, connection.client, connection.server)
+        client, server = connection.client, connection.server
+        flow = self.flows.open("http", self.service, connection, None, request.label, client, server)
         exchange = self.exchange = Exchange(self, request, flow)
         if request.frame.has_body:
             self.stage = ""  # a deadline of its own begins

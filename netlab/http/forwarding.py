@@ -71,7 +71,8 @@ class Forwarding:
         self.upstream = self._dialing = None
         flow, request = exchange.flow, exchange.request
         label = flow.label if way.target == request.target else f"{request.method} {way.target}"
-        self.leg = gateway.flows.open("http", flow.service, flow, None, label)
+        leg = self.leg = gateway.flows.open("http", flow.service, flow, None, label)
+        way.began = leg.started
         self.responding = self._held = self._ended = self._asked = self._sent_content = False
         self._fresh, self.deadline = True, NEVER
         self.patience = gateway.settings.response_timeout if way.timeout is None else way.timeout

@@ -40,13 +40,15 @@ class Way:
     allow     whether an address may be called; asked again about that of a kept connection
     timeout   seconds, in place of the gateway's `response_timeout`
     adds      a block that is put behind the response's fields
+    began     when the request was sent on its way (monotonic)
     asked     the request as it was sent on this way before, in place of target, fields and framing
     concerns  lower-case names of the fields for which `returned` is asked; empty: it has nothing to say
     """
 
-    __slots__ = ("adds", "allow", "asked", "dialer", "fields", "framing", "origin", "target", "timeout", "tls")
+    __slots__ = ("adds", "allow", "asked", "began", "dialer", "fields", "framing", "origin", "target", "timeout", "tls")
 
     concerns: ClassVar[frozenset[str]] = frozenset()
+    began: float
 
     def __init__(
         self,

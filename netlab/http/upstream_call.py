@@ -56,7 +56,6 @@ class Call(Way):
     """One request; `to` makes it the way to a member, `ended` is the end of one attempt."""
 
     __slots__ = (
-        "_began",
         "_change",
         "_exchange",
         "_group",
@@ -141,7 +140,6 @@ class Call(Way):
         group, exchange, onward = self._group, self._exchange, self._onward
         self.member = member
         self._trial: bool | None = member.breaker.state is not CLOSED
-        self._began = group.gateway.flows.now() if group.times_answers else 0.0
         self._seconds = -1.0
         group.began(member, self.is_retry)
         if exchange.flow.events is not None:
@@ -192,7 +190,7 @@ class Call(Way):
     def begun(self, status: int, *, endless: bool) -> None:
         """Its answer has begun; how long a tunnel or a stream of events lives says nothing of its health."""
         if self._group.times_answers:
-            self._seconds = self._group.gateway.flows.now() - self._began
+            self._seconds = self._group.gateway.flows.now() - self.began
         if endless:
             self.member.endless.add(self)
             self._record(None, status)
@@ -212,7 +210,7 @@ class Call(Way):
         if failed is None and status < 500 and member.breaker.clean and self._trial is False:
             if group.judges:  # else there is nothing to tell: all is as it was
                 seconds = self._seconds
-                group.answered(member, True, group.gateway.flows.now() - self._began if seconds < 0 else seconds)
+                group.answered(member, True, group.gateway.flows.now() - self.began if seconds < 0 else seconds)
         else:
             self._record(failed, status)
         if member.endless:
@@ -276,7 +274,7 @@ class Call(Way):
     def _answered(self, *, ok: bool) -> None:
         group, seconds = self._group, self._seconds
         if group.times_answers and seconds < 0:
-            seconds = group.gateway.flows.now() - self._began
+            seconds = group.gateway.flows.now() - self.began
         if group.judges or not ok:
             group.answered(self.member, ok, seconds)
 
