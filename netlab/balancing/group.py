@@ -60,7 +60,7 @@ class Group(Generic[M]):
         self.panicking = False
         self._review = 0.0  # when to look again who they are; 0: before the next pick
         self._weights: list[float] = []
-        self.moved: dict[str, float] | None = None  # keys that would move, where someone has worked it out
+        self.moved: dict[str, dict[str, float]] | None = None  # keys that would move, where that was worked out
         self.set_members(members)
 
     def set_members(self, members: Iterable[M]) -> None:

@@ -51,8 +51,11 @@ def _queue(pool: Record) -> str:
 
 def _moved(pool: Record) -> str:
     moved = pool.get("keys_moved") or {}
-    told = ", ".join(f"{share:.0%} with {name}" for name, share in moved.items())
-    return f"; keys that move if one leaves: {told}" if told else ""
+    told = [
+        f"keys that move if one {change}: {', '.join(f'{share:.0%} with {name}' for name, share in shares.items())}"
+        for change, shares in moved.items()
+    ]
+    return "".join(f"; {words}" for words in told)
 
 
 def _row(member: Record) -> str:

@@ -42,7 +42,8 @@ class Lately:
         if now < self._next:
             return
         self._next = now + EVERY
-        self._before = {member: self._before.get(member, deque(maxlen=LATELY)) for member in members}
+        nothing = Histogram()  # before a member was first seen
+        self._before = {member: self._before.get(member) or deque([nothing], LATELY) for member in members}
         for member, snapshots in self._before.items():
             snapshots.append(member.histogram.copy())
 
@@ -98,17 +99,19 @@ def pool_record(pool: Pooled, lately: Lately) -> Record:
     }
 
 
-def keys_moved(group: Group[Any]) -> Mapping[str, float]:
-    """Which share of keys goes elsewhere if the last upstream leaves: here, and with `hash % n`."""
+def keys_moved(group: Group[Any]) -> Mapping[str, Mapping[str, float]]:
+    """Which share of keys goes elsewhere if the last upstream leaves, or another joins: here, and with `hash % n`."""
     members = tuple(member for member in group.members if member.weight > 0)
     if not 1 < len(members) <= MOST_HASHED:
         return {}
     if group.moved is None:
         make: Callable[[], Balancer[Member]] = small_maglev if group.settings.balance == "maglev" else RingHash
         keys = [b"%d" % number for number in range(500)]
+        changes = {"leaves": members[:-1], "joins": (*members, Member("one more"))}
+        ways: dict[str, Callable[[], Balancer[Member]]] = {group.settings.balance: make, "hash % n": Modulo}
         group.moved = {
-            group.settings.balance: round(share_moved(make, members, members[:-1], keys), 3),
-            "hash % n": round(share_moved(Modulo, members, members[:-1], keys), 3),
+            change: {name: round(share_moved(way, members, after, keys), 3) for name, way in ways.items()}
+            for change, after in changes.items()
         }
     return group.moved
 

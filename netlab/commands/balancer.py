@@ -75,11 +75,16 @@ def page(pool: dict[str, Any]) -> str:
     notes = [
         "panic: checks are not asked" if pool["panic"] else "",
         f"{pool['waiting']} waiting" if pool.get("waiting") else "",
-        *(f"{share:.0%} of keys move if one leaves ({name})" for name, share in (pool.get("keys_moved") or {}).items()),
+        *map(_moved, (pool.get("keys_moved") or {}).items()),
         *(f"{gone['upstream']} leaves when its {gone['active']} are done" for gone in pool["leaving"]),
     ]
     title = f"{pool['service']}  {pool['pool']}  {pool['balance']}, {pool['available']} of {len(rows) - 1} take work"
     return "\n".join([title, *(f"  {line}" for line in lines), *(f"  {note}" for note in notes if note)])
+
+
+def _moved(change: tuple[str, dict[str, float]]) -> str:
+    told = ", ".join(f"{share:.0%} with {name}" for name, share in change[1].items())
+    return f"keys that move if one {change[0]}: {told}"
 
 
 def _row(member: dict[str, Any]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from netlab.balancing.group import Group, GroupSettings
 from netlab.balancing.member import Member, Mode
+from netlab.balancing.status import Lately
 from netlab.clock import LabClock
 from netlab.histogram import Histogram
 from netlab.policy.balance import Decision
@@ -219,3 +220,15 @@ def test_what_was_added_since_and_what_others_counted() -> None:
     other.merge(histogram)
     assert other.count == 3
     assert list(other.below([0.15, 0.3, 0.5])) == [1, 2, 3]
+
+
+def test_latencies_of_the_first_moments_are_told_until_a_minute_is_over() -> None:
+    member, lately = Member("a"), Lately()
+    member.histogram.add(0.01)
+    lately.look([member], 0.0)
+    assert lately.of(member).count == 1
+    for second in range(10, 60, 10):
+        lately.look([member], float(second))
+    member.histogram.add(0.02)
+    lately.look([member], 60.0)
+    assert lately.of(member).count == 1  # the first is forgotten
