@@ -83,7 +83,7 @@ class Database:
         self._left_bytes += size
         self._turn.append(Written(job, then, size))
         if len(self._turn) == 1:
-            self._running_loop().call_soon(self._hand_over)
+            self._running_loop().call_soon(self.hand_over)
 
     async def written(self, job: Job[T], *, size: int = 0) -> T:
         """The result of a job, once it is committed."""
@@ -122,7 +122,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        self._hand_over()
+        self.hand_over()
         self._queue.put(None)
         self._writer.join(CLOSING)
         if self._readers is not None:
@@ -135,7 +135,8 @@ class Database:
             self._loop = asyncio.get_running_loop()
         return self._loop
 
-    def _hand_over(self) -> None:
+    def hand_over(self) -> None:
+        """Give the writer what was written so far in this turn; it is done by itself at the turn's end."""
         if self._turn:
             self._queue.put(self._turn)
             self._turn = []

@@ -70,23 +70,45 @@ class SqliteStore:
         self.database = Database(path, MAILBOX, durable=durable)
         self.digesting = Digesting(self.database, retention, now, self._digested)
         self.accepted = self.accepted_bytes = self.deleted = 0  # since the start
+        self._turn: list[tuple[Delivery, Done]] = []  # what was delivered in this turn of the loop
         self._listeners: list[Heard] = []
 
     # -- what the SMTP and POP3 servers call ---------------------------------------------------------------------
 
     def deliver(self, delivery: Delivery, done: Done) -> bool:
+        self._turn.append((delivery, done))
+        if len(self._turn) == 1:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        return False
+
+    def _hand_over(self) -> None:
+        """What was delivered in this turn of the loop goes to the writer in one piece."""
+        turn, self._turn = self._turn, []
+        if turn:
+            self._keep(turn)
+
+    def _keep(self, turn: list[tuple[Delivery, Done]]) -> None:
+        several = [delivery for delivery, _ in turn]
+        size = sum(len(delivery.content) for delivery in several)
+
         def then(_: None, error: StoreFailed | None) -> None:
-            done(error)
+            if error is not None and len(turn) > 1 and not error.full:
+                for one in turn:  # one of them is at fault, and only that one is to fail
+                    self._keep([one])
+                return
             if error is None:
-                self.accepted += 1
-                self.accepted_bytes += len(delivery.content)
-                self.digesting.came()
+                self.accepted += len(turn)
+                self.accepted_bytes += size
+                self.digesting.came(len(turn))
+            for _, done in turn:
+                done(error)
 
         try:
-            self.database.write(partial(insert, delivery=delivery), then, size=len(delivery.content))
+            self.database.write(partial(insert, deliveries=several), then, size=size)
+            self.database.hand_over()
         except StoreFailed as error:
-            asyncio.get_running_loop().call_soon(done, error)
-        return False
+            for _, done in turn:
+                done(error)
 
     async def entries(self, mailbox: str) -> Sequence[Entry]:
         await self.digesting.caught_up()
@@ -112,6 +134,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         self.digesting.stop()
+        self._hand_over()
         await asyncio.to_thread(self.database.close)  # what waits is written meanwhile, and its senders told
 
     # -- what readers call ---------------------------------------------------------------------------------------

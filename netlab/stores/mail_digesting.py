@@ -40,11 +40,11 @@ class Digesting:
         self._ageing: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
-    def came(self) -> None:
-        """One more message is kept."""
+    def came(self, count: int) -> None:
+        """So many more messages are kept."""
         now = asyncio.get_running_loop().time()
         alone, self._came, self.behind = now - self._came > LATEST, now, True
-        self._count += 1
+        self._count += count
         if self._running or self._timer is not None:
             return
         self._armed = now

@@ -60,20 +60,24 @@ class Retention:
     bytes: int = 0
 
 
-def insert(connection: sqlite3.Connection, delivery: Delivery) -> None:
-    """All that a 250 promises."""
-    connection.execute(
+def insert(connection: sqlite3.Connection, deliveries: Iterable[Delivery]) -> None:
+    """All that a 250 promises, of several messages."""
+    connection.executemany(
         "INSERT INTO message (id, received, size, mailboxes, envelope, transcript, content)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            delivery.id,
-            delivery.received,
-            len(delivery.content),
-            json.dumps(delivery.mailboxes),
-            envelope_text(delivery.envelope),
-            json.dumps(delivery.transcript),
-            delivery.content,
-        ),
+        map(_row, deliveries),
+    )
+
+
+def _row(delivery: Delivery) -> Row:
+    return (
+        delivery.id,
+        delivery.received,
+        len(delivery.content),
+        json.dumps(delivery.mailboxes),
+        envelope_text(delivery.envelope),
+        json.dumps(delivery.transcript),
+        delivery.content,
     )
 
 

@@ -161,14 +161,19 @@ async def test_retention_lets_the_oldest_go(retention: Retention, left: int) -> 
     await store.close()
 
 
-async def test_more_than_can_wait_is_refused_and_told(tmp_path: Path) -> None:
+async def test_what_cannot_be_kept_is_told_and_nothing_else_suffers(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "mail.db")
-    store.database.waiting = 1
     errors: asyncio.Queue[NetlabError | None] = asyncio.Queue()
-    store.deliver(delivery(1, b"a"), errors.put_nowait)
-    store.deliver(delivery(2, b"b"), errors.put_nowait)
+    twice = delivery(2, b"b")
+    for each in (delivery(1, b"a"), twice, twice, delivery(3, b"c")):
+        store.deliver(each, errors.put_nowait)
     async with asyncio.timeout(5):
-        told = [str(await errors.get()) for _ in range(2)]
-    assert min(told) == "None"
-    assert "takes no more for now" in max(told)
+        told = [str(await errors.get()) for _ in range(4)]
+    assert told.count("None") == 3
+    assert "UNIQUE" in max(told)
+    assert (await store.list()).total == 3
+    store.database.waiting = 0
+    store.deliver(delivery(4, b"d"), errors.put_nowait)
+    async with asyncio.timeout(5):
+        assert "takes no more for now" in str(await errors.get())
     await store.close()
