@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -169,7 +169,7 @@ def sending(config: Config) -> Sending:
 
 def own_name() -> str:
     """This machine's, where it can stand in EHLO."""
-    name = socket.gethostname()
+    name = platform.node()
     return name if re.fullmatch(r"[A-Za-z0-9.-]+", name) else "localhost"
 
 
