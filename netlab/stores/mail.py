@@ -91,7 +91,7 @@ class SqliteStore:
         several = [delivery for delivery, _ in turn]
         size = sum(len(delivery.content) for delivery in several)
 
-        def then(_: None, error: StoreFailed | None) -> None:
+        def then(nothing: None, error: StoreFailed | None) -> None:
             if error is not None and len(turn) > 1 and not error.full:
                 for one in turn:  # one of them is at fault, and only that one is to fail
                     self._keep([one])

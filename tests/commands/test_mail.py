@@ -47,7 +47,7 @@ def send(port: int, *subjects: str) -> None:
 async def test_list_wait_show_delete(command: Command) -> None:
     async with sinking() as sink:
         assert await command(sink, "list") == (0, "no messages\n")
-        waiting = asyncio.get_running_loop().create_task(command(sink, "wait", "--json", "--new", "subject:two"))
+        waiting = asyncio.get_running_loop().create_task(command(sink, "wait", "--json", "subject:two"))
         await asyncio.to_thread(send, sink.port, "one", "two")
         code, out = await waiting
         assert (code, json.loads(out)["Subject"]) == (0, "two")
@@ -59,6 +59,8 @@ async def test_list_wait_show_delete(command: Command) -> None:
         [one] = json.loads(out)
         assert (await command(sink, "list", "nothing"))[0] == 1
         assert await command(sink, "wait", "--timeout", "50ms", "nothing") == (1, "no message matched within 0.05 s\n")
+        assert (await command(sink, "wait", "--new", "--timeout", "50ms"))[0] == 1
+        assert (await command(sink, "wait", "--after", one["ID"]))[1].endswith("  two\n")
         code, out = await command(sink, "show", one["ID"])
         assert "Subject:  one\n" in out
         assert out.endswith("From now on: one\n>From here, too\nhttps://shop.test/one\n")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from netlab.commands.mail.asking import Asking, MailApi, Refused, line
 from netlab.config import Duration, positional
@@ -14,6 +15,8 @@ EXAMPLES = (
     ("netlab mail wait --new --timeout 5s", "the next message that comes"),
     ("netlab mail wait --json to:ada | jq -r .ID", "its id, for `netlab mail show`"),
 )
+ONE_CALL = 10.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +40,27 @@ async def run(config: Config) -> int:
     if config.new:
         newest = (await api.json("/api/v1/messages", limit=1))["messages"]
         after = newest[0]["ID"] if newest else ""
-    try:
-        found = await api.json("/api/v1/wait", query=" ".join(config.query), timeout=config.timeout, after=after)
-    except Refused as refused:
-        if refused.status != 404:
-            raise
-        print(json.dumps(None) if config.json else str(refused))
+    found = await _wait(api, " ".join(config.query), after, config.timeout)
+    if found is None:
+        print(json.dumps(None) if config.json else f"no message matched within {config.timeout:g} s")
         return 1
     print(json.dumps(found) if config.json else line(found))
     return 0
+
+
+async def _wait(api: MailApi, query: str, after: str, seconds: float) -> dict[str, Any] | None:
+    """In calls that are shorter than a client's patience with an answer."""
+    until = time.monotonic() + seconds
+    while True:
+        left = until - time.monotonic()
+        try:
+            found: dict[str, Any] = await api.json(
+                "/api/v1/wait", query=query, timeout=max(min(left, ONE_CALL), 0.0), after=after
+            )
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            if left <= ONE_CALL:
+                return None
+        else:
+            return found
