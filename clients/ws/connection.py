@@ -25,7 +25,7 @@ from netlab.cores.websocket_close import ABNORMAL, NORMAL
 from netlab.cores.websocket_handshake import Accepted
 from netlab.errors import ConnectionLost, DeadlineExceeded
 from netlab.flow import Flow, Outcome
-from netlab.http.websocket.recording import note_event, sent_message
+from netlab.http.websocket.recording import Recorder, sent_message
 from netlab.net.outgoing import Outgoing
 
 QUEUE = 1 << 20
@@ -67,6 +67,7 @@ class WebSocket:
         "_pings",
         "_queue",
         "_queued",
+        "_recorder",
         "_rounds",
         "_talk",
         "accepted",
@@ -91,6 +92,7 @@ class WebSocket:
         self.error: Exception | None = None
         self.heard = 0.0  # loop time: when a message last came
         self._talk = talk  # the conversation's flow
+        self._recorder = Recorder(talk)
         self._queue: deque[Message] = deque()
         self._queued = 0
         self._news = asyncio.Event()
@@ -123,7 +125,7 @@ class WebSocket:
         self.core.send(opcode, data)
         if self._talk.events is not None and self.core.frames:
             frames = [frame for frame in self.core.frames if frame.sent and not frame.opcode & 8]
-            note_event(self._talk, "client", sent_message(opcode, data, frames))
+            self._recorder.note("client", sent_message(opcode, data, frames))
         self._flush()
         await self._until(lambda: not self.wire.writing_paused or self.closing is not None)
 
@@ -131,7 +133,7 @@ class WebSocket:
         """Ask for a sign of life; the seconds until it came. DeadlineExceeded, or ConnectionLost."""
         data = os.urandom(4) if data is None else data
         self.core.ping(data)
-        note_event(self._talk, "client", Ping(data, 0, 0))
+        self._recorder.note("client", Ping(data, 0, 0))
         self._pings[data] = self._talk.log.now()
         self._flush()
         await self._until(lambda: data in self._rounds or self.closing is not None, "pong", self.seconds)
@@ -143,7 +145,7 @@ class WebSocket:
         """Close, and wait for the server's close frame and end, at most `seconds`."""
         if self.core.close_sent is None and self.closing is None:
             self.core.close(code, reason)
-            note_event(self._talk, "client", Close(code, reason))
+            self._recorder.note("client", Close(code, reason))
             self._flush()
         self._queue.clear()
         self._resume()
@@ -196,7 +198,7 @@ class WebSocket:
         self._news.set()
 
     def _take(self, event: Event) -> None:
-        note_event(self._talk, "server", event)
+        self._recorder.note("server", event)
         self.core.answer(event)
         if isinstance(event, Message):
             self.heard = self.loop.time()
@@ -212,7 +214,7 @@ class WebSocket:
         elif isinstance(event, Close):
             self.closing = event
             if self.core.peer_began and self.core.close_sent is not None:
-                note_event(self._talk, "client", self.core.close_sent)
+                self._recorder.note("client", self.core.close_sent)
         elif not isinstance(event, Ping):
             self.error = event
             self.closing = self.closing or Close(event.status, event.reason)

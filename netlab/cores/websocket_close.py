@@ -40,7 +40,9 @@ def may_be_sent(code: int) -> bool:
 
 def meaning(code: int) -> str:
     """In words: `1001 going away`."""
-    words = MEANINGS.get(code) or ("registered" if 3000 <= code <= 3999 else "private" if code >= 4000 else "unknown")
+    words = MEANINGS.get(code) or (
+        "registered" if 3000 <= code <= 3999 else "private" if 4000 <= code <= 4999 else "unknown"
+    )
     return f"{code} {words}"
 
 

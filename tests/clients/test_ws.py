@@ -12,7 +12,7 @@ import pytest
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
 
-from clients.ws import connect
+from clients.ws import Config, connect, run
 from clients.ws.handshake import HandshakeRefused
 from netlab.config import Address
 from netlab.cores.websocket import Frame
@@ -134,45 +134,50 @@ async def netlab(*arguments: str, said: str = "") -> tuple[int, str, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         out, error = await process.communicate(said.encode())
     assert process.returncode is not None
     return process.returncode, out.decode(), error.decode()
 
 
 @pytest.mark.one_loop
-async def test_the_command() -> None:
+async def test_a_pipe() -> None:
     async with serving() as served:
-        piped, told, frames, refused, closed = await asyncio.gather(
-            netlab(f"{served.url}/reverse", "--wait", "0.2", said="abc\ndef\n"),
-            netlab("--json", "--binary", "00ff", "-n", "1", served.url),
-            netlab("-v", "--text", "hello", "-n", "1", f"{served.url}/fragment/2"),
-            netlab("--text", "x", f"{served.url}/nothing"),
-            netlab("--text", "x", f"{served.url}/close/1011"),
-        )
+        piped = await netlab(f"{served.url}/reverse", "--wait", "0.2", said="abc\ndef\n")
     assert piped[:2] == (0, "cba\nfed\n")
-    lines = [json.loads(line) for line in told[1].splitlines()]
-    assert [line["type"] for line in lines] == ["handshake", "open", "message", "close"]
-    assert lines[2] | {"x": 1} == {
-        "type": "message",
-        "opcode": "binary",
-        "base64": "AP8=",
-        "size": 2,
-        "payload": 2,
-        "frames": 1,
-        "x": 1,
-    }
-    assert frames[:2] == (0, "hello\n")
-    assert "< continuation FIN      no mask       2 + 3 bytes" in frames[2]
-    assert "closed with 1000 normal closure, begun by us" in frames[2]
-    assert refused[0] == 1
-    assert "404" in refused[2]
-    assert closed[0] == 1
-    assert "1011 internal error" in closed[2]
 
 
 @pytest.mark.one_loop
-async def test_it_connects_again() -> None:
+async def test_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving() as served:
+        assert await run(Config(url=served.url, json=True, binary=("00ff",), count=1)) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [line["type"] for line in lines] == ["handshake", "open", "message", "close"]
+        message = {"type": "message", "opcode": "binary", "base64": "AP8=", "size": 2, "payload": 2, "frames": 1}
+        assert lines[2] == message
+        assert await run(Config(url=f"{served.url}/fragment/2", verbose=True, text=("hello",), count=1)) == 0
+        told = capsys.readouterr()
+        assert told.out == "hello\n"
+        assert "< continuation FIN      no mask       2 + 3 bytes" in told.err
+        assert "closed with 1000 normal closure, begun by us" in told.err
+        assert await run(Config(url=served.url, ping=1, wait=0.0)) == 0
+        assert capsys.readouterr().out.startswith("pong 1: ")
+
+
+@pytest.mark.one_loop
+async def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving() as served:
+        with pytest.raises(HandshakeRefused, match="404"):
+            await run(Config(url=f"{served.url}/nothing", text=("x",)))
+        for code, expected in ((1001, 0), (4000, 0), (1005, 0), (1011, 1), (1006, 1)):
+            assert await run(Config(url=f"{served.url}/close/{code}", text=("x",))) == expected
+        assert "1011 internal error: as asked, begun by the server" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="not hexadecimal"):
+        await run(Config(url="ws://x", binary=("zz",)))
+
+
+@pytest.mark.one_loop
+async def test_it_connects_again(capsys: pytest.CaptureFixture[str]) -> None:
     """The first server goes away, another comes at its port: --reconnect finds it."""
 
     async def handle(connection: ServerConnection) -> None:
@@ -184,7 +189,7 @@ async def test_it_connects_again() -> None:
     came: list[ServerConnection] = [None]  # type: ignore[list-item]
     async with websockets.serve(handle, "127.0.0.1", 0) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        code, out, error = await netlab("--reconnect", "-n", "2", "--text", "x", url)
-    assert "once more in 500 ms" in error
-    assert out.startswith("here\nhere\n")
-    assert code == 0
+        assert await run(Config(url=url, reconnect=True, count=2, text=("x",))) == 0
+    told = capsys.readouterr()
+    assert "once more in 500 ms" in told.err
+    assert told.out == "here\nhere\n"

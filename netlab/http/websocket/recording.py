@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from netlab.cores.websocket import TEXT, Close, Event, Frame, Message, Ping, Pong
+from netlab.cores.websocket import TEXT, Close, Event, Frame, Message, Ping
 from netlab.cores.websocket_close import meaning
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow
@@ -22,8 +22,26 @@ def open_flow(asked: Flow, path: str) -> Flow:
     return flow
 
 
-def note_event(flow: Flow, side: Side, event: Event, kept: int = KEPT, **more: Any) -> None:
-    """What one side has said, by its own name; seen from the server, whoever looks on."""
+class Recorder:
+    """Notes what is said on a flow in full: so much of each message, and so much in all, for it may talk for weeks."""
+
+    __slots__ = ("_kept", "_left", "flow")
+
+    def __init__(self, flow: Flow, kept: int = KEPT) -> None:
+        self.flow, self._kept, self._left = flow, kept, flow.log.flow_bytes
+
+    def note(self, side: Side, event: Event) -> None:
+        """What one side has said."""
+        if self.flow.events is None:
+            return
+        kept = min(self._kept, self._left)
+        if isinstance(event, Message):
+            self._left -= min(len(event.data), kept)
+        note_event(self.flow, side, event, kept)
+
+
+def note_event(flow: Flow, side: Side, event: Event, kept: int) -> None:
+    """An event by its own name; seen from the server, whoever looks on."""
     how = "received" if side == "client" else "sent"
     if isinstance(event, RemoteProtocolError):
         facts: dict[str, Any] = {
@@ -34,16 +52,16 @@ def note_event(flow: Flow, side: Side, event: Event, kept: int = KEPT, **more: A
         }
         flow.note("protocol.violated", side, **facts)
     elif isinstance(event, Message):
-        flow.note(f"message.{how}", side, start=event.start, end=event.end, **message_facts(event, kept), **more)
+        flow.note(f"message.{how}", side, start=event.start, end=event.end, **message_facts(event, kept))
     elif isinstance(event, Close):
         facts = {"code": event.code, "reason": event.reason, "meaning": meaning(event.code)}
         flow.note(f"close.{how}", side, start=event.start, end=event.end, **facts)
     else:
         name = "ping" if isinstance(event, Ping) else "pong"
-        flow.note(f"{name}.{how}", side, start=event.start, end=event.end, data=event.data.hex(), **more)
+        flow.note(f"{name}.{how}", side, start=event.start, end=event.end, data=event.data.hex())
 
 
-def message_facts(message: Message, kept: int = KEPT) -> dict[str, Any]:
+def message_facts(message: Message, kept: int) -> dict[str, Any]:
     """A message as an event's fields: what it says, how long it is, and what it was on the wire."""
     size = len(message.data)
     facts: dict[str, Any] = {"opcode": "text" if message.opcode == TEXT else "binary", "size": size}
@@ -65,10 +83,3 @@ def sent_message(opcode: int, data: bytes, frames: list[Frame]) -> Message:
     """A message of ours as the peer will see it, from the frames it left in."""
     payload = sum(frame.length for frame in frames)
     return Message(opcode, data, frames[0].start, frames[-1].end, payload, len(frames))
-
-
-def sent_control(frame: Frame, close: Close | None, data: bytes) -> Event:
-    """A control frame of ours."""
-    if close is not None:
-        return close._replace(start=frame.start, end=frame.end)
-    return (Ping if frame.name == "ping" else Pong)(data, frame.start, frame.end)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netlab.cores.websocket import TEXT, Close, Event, Message, Ping, Pong, WebSocketCore
 from netlab.cores.websocket_close import ABNORMAL, GOING_AWAY, INTERNAL_ERROR, NORMAL, POLICY
 from netlab.cores.websocket_handshake import Accepted
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
-from netlab.http.websocket.recording import note_event, sent_message
+from netlab.http.websocket.recording import Recorder, sent_message
 from netlab.http.websocket.settings import WebSocketSettings
 from netlab.http.websocket.speaker import Speaker
+from netlab.tape import Side
 
 if TYPE_CHECKING:
     from netlab.http.connection import HttpConnection
@@ -33,6 +34,7 @@ class Session:
         "_next_ping",
         "_pinged",
         "_pings",
+        "_recorder",
         "_seen",
         "_since",
         "_turning",
@@ -56,6 +58,7 @@ class Session:
         self.flow, self.accepted, self.settings, self.speaker = flow, accepted, settings, speaker
         self.path, self.query = path, query
         self.messages = 0  # received
+        self._recorder = Recorder(flow, settings.kept) if flow.events is not None else None
         self._turning = self._flushing = False
         self._pings = 0
         self._left = 0.0
@@ -293,9 +296,9 @@ class Session:
             waits.append(settings.ping_timeout if self._pinged else self._next_ping - connection.loop.time())
         connection.set_deadline("idle", max(min(waits), 0.001) if waits else 0)
 
-    def _note(self, event: Any, side: str = "server") -> None:
-        if self.flow.events is not None and event is not None:
-            note_event(self.flow, side, event, self.settings.kept)  # type: ignore[arg-type]  # one of Side
+    def _note(self, event: Event | None, side: Side = "server") -> None:
+        if self._recorder is not None and event is not None:
+            self._recorder.note(side, event)
 
     def _note_sent(self, opcode: int, data: bytes) -> None:
         """A message of ours, from the frames it left in."""

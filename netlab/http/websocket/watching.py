@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from netlab.cores.fields import Fields
+from netlab.cores.websocket_close import TOO_BIG
 from netlab.cores.websocket_counter import FrameCounter
 from netlab.cores.websocket_deflate import Deflate
-from netlab.cores.websocket_events import Close
 from netlab.cores.websocket_handshake import agreed_in
 from netlab.cores.websocket_reader import Limits, Reader
+from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
-from netlab.http.websocket.recording import note_event, open_flow
+from netlab.http.websocket.recording import Recorder, open_flow
 from netlab.tape import Side
 
 LONGEST_HEAD = 16 << 10
 """Bytes of a head inside a tunnel; what is longer is no handshake that is looked into."""
-LIMITS = Limits(message=64 << 20, frame=64 << 20)
+LIMITS = Limits()
 """What is put together to be shown; the peers have limits of their own."""
 
 
 class Watch:
     """Looks on while two peers talk; it changes nothing, and what it cannot read is passed on all the same."""
 
-    __slots__ = ("_close", "_counters", "_extensions", "_first", "_readers", "flow")
+    __slots__ = ("_counters", "_extensions", "_first", "_readers", "_recorder", "flow")
 
     def __init__(self, asked: Flow, path: str, extensions: str | None) -> None:
         flow = self.flow = open_flow(asked, path)
@@ -29,7 +30,7 @@ class Watch:
             flow.detail(compression=extensions)
         self._counters = {"client": FrameCounter(), "server": FrameCounter()}
         self._readers = readers(extensions) if flow.events is not None else None
-        self._close: Close | None = None
+        self._recorder = Recorder(flow)
         self._first: Side | None = None
 
     def passed(self, side: Side, data: bytes, ahead: int = 0) -> None:
@@ -46,7 +47,10 @@ class Watch:
         if not reader.received:
             reader.received = self._offset(side, len(data)) + ahead
         for event in reader.receive(data):
-            note_event(self.flow, side, event)
+            if isinstance(event, RemoteProtocolError) and event.status == TOO_BIG:
+                self.flow.note("messages.unshown", side, reason=event.reason)  # no fault of theirs
+            else:
+                self._recorder.note(side, event)
 
     def _offset(self, side: Side, size: int) -> int:
         """Where a side's first frame stands in its bytes of the connection; a client's are on the tape already."""
