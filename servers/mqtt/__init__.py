@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.mqtt.config import Config
 from servers.mqtt.server import Server
 
-__all__ = ["EXAMPLES", "IN_THE_LAB", "WORKERS", "Config", "Server"]
+__all__ = ["EXAMPLES", "IN_THE_LAB", "TRY", "WORKERS", "Config", "Server"]
 
+TRY = "mosquitto_sub -h {host} -p {port} -t '#' -v"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve mqtt", "a broker on 127.0.0.1:1883"),
     ("netlab serve mqtt --store broker.db", "sessions and retained messages survive it"),

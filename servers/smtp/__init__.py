@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.smtp.config import Config
 from servers.smtp.server import Server
 
-__all__ = ["EXAMPLES", "IN_THE_LAB", "WORKERS", "Config", "Server"]
+__all__ = ["EXAMPLES", "IN_THE_LAB", "TRY", "WORKERS", "Config", "Server"]
 
+TRY = "netlab mail send ada@shop.test --subject hello"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve smtp", "a mailbox for whatever is sent to 127.0.0.1:1025"),
     ("netlab serve smtp --tls --starttls", "the same over TLS, on 1465 and by STARTTLS"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from servers.websocket.config import Config
 from servers.websocket.server import Server
 
-__all__ = ["EXAMPLES", "Config", "Server"]
+__all__ = ["EXAMPLES", "TRY", "Config", "Server"]
 
+TRY = "netlab ws ws://{host}:{port}/"
+"""What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve websocket", "an echo on ws://127.0.0.1:8765/, and a page to try it on http://127.0.0.1:8765/"),
     ("netlab ws ws://127.0.0.1:8765/chat/tea", "talk to who else is in that room"),
