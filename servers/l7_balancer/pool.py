@@ -18,6 +18,11 @@ from netlab.net.secure import TlsOptions
 from netlab.policy.breaker import BreakerRules
 from servers.l7_balancer.pool_rule import PoolSettings
 
+HEARS = 60.0
+"""Seconds for which requests that began by settings of before may come to wait for an upstream."""
+STICKY = ("sticky", "sticky_lasts", "sticky_failover")
+"""Settings without whose change sessions go on as they are."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -43,16 +48,17 @@ class Pool(AnyPool[Member]):
     def __init__(self, name: str, settings: PoolSettings, world: World) -> None:
         super().__init__(name, world.clock, world.checks)
         self.settings, self.world = settings, world
-        self.group = self._group(())
+        self.group = self._group((), self._sessions())
+        self._former: list[tuple[Upstreams, float]] = []  # with settings of before, and until when they hear of changes
 
-    def _group(self, members: Iterable[Member]) -> Upstreams:
+    def _group(self, members: Iterable[Member], sessions: Sessions | None) -> Upstreams:
         settings, world = self.settings, self.world
         traffic = Traffic(
             retry_budget=world.retry_budget,
             waiting=settings.queue,
             wait_timeout=settings.queue_timeout,
             key=settings.hash_key(),
-            sessions=self._sessions(),
+            sessions=sessions,
         )
         return Upstreams(
             self.name, members, world.gateway, world.clock, world.random, settings.group_settings(), traffic
@@ -106,10 +112,16 @@ class Pool(AnyPool[Member]):
             member.breaker.rules = world.breaker
         if settings.checking() != before.checking():
             self.check_anew(settings.health_rules())
-        self.group = self._group(members)
-        if not old.queue:
-            for member in members:
-                member.off_change(old.changed)
+        same = all(getattr(settings, name) == getattr(before, name) for name in STICKY)
+        self.group = self._group(members, old.sessions if same else self._sessions())
+        self._former.append((old, self.clock.now() + HEARS))
+
+    def tidy(self, now: float) -> None:
+        super().tidy(now)
+        for former in [former for former in self._former if not former[0].queue and now >= former[1]]:
+            self._former.remove(former)
+            for member in former[0].members:
+                member.off_change(former[0].changed)
 
     def forward(self, exchange: Asker, onward: Onward, target: str, change: Change | None = None) -> None:
         """To one of the members as they are now."""

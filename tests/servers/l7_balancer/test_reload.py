@@ -93,6 +93,40 @@ async def test_requests_under_way_end_where_they_began() -> None:
         assert leaving.active == 0
 
 
+async def test_sessions_and_those_who_wait_go_on() -> None:
+    """Who shows the same stays where it was; who waited for room gets it, though the settings are others now."""
+    release = asyncio.Event()
+
+    async def slow(called: Called) -> None:
+        while True:
+            await called.head()
+            await release.wait()
+            await called.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
+
+    async with origins("a", "b") as (a, b), balanced(a.port, b.port, sticky="header:X-Session") as proxy:
+        shown = [await answered(proxy, 1, fields=f"X-Session: {number}\r\n") for number in range(4)]
+        proxy.server.reload(settings(a.port, b.port, sticky="header:X-Session", eject_errors=3))
+        again = [await answered(proxy, 1, fields=f"X-Session: {number}\r\n") for number in (3, 1, 2, 0)]
+        assert again == [shown[number] for number in (3, 1, 2, 0)]
+    async with scripted(slow) as up, balanced(up.port, upstream_limit=1) as proxy:
+        async with connected(proxy.port) as first, connected(proxy.port) as second:
+            await first.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+            await proxy.until(lambda: len(proxy.notes("upstream.picked")) == 1)
+            await second.send(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+            await proxy.until(lambda: len(proxy.notes("request.queued")) == 1)
+            proxy.server.reload(settings(up.port, upstream_limit=1, balance="first"))
+            (pool,) = proxy.server.steering.records()
+            assert pool["live"] == 1
+            release.set()
+            assert (await first.response())[1] == b"slow"
+            assert (await second.response())[1] == b"slow"
+        (member,) = members(proxy)
+        assert len(member._changed) == 2
+        proxy.clock.jump(60)
+        proxy.server.pools.tidy()
+        assert len(member._changed) == 1  # the group of before has let go
+
+
 @pytest.mark.parametrize("change", ["listen", "tls"])
 async def test_what_cannot_change_is_refused_whole(change: str) -> None:
     async with origins("a", "b") as (a, b), balanced(a.port) as proxy:
