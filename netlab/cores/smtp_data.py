@@ -108,9 +108,11 @@ def long_line(content: bytes) -> int:
     return -1
 
 
-def remarks_on(content: bytes, body: str) -> tuple[str, ...]:
-    """What a strict server would refuse a message for, by the BODY that was announced."""
+def remarks_on(content: bytes, body: str, size: int | None) -> tuple[str, ...]:
+    """What a strict server would refuse a message for, by the BODY and SIZE that were announced."""
     found = []
+    if size and len(content) > size:
+        found.append(f"{len(content)} octets, of which SIZE= announced {size} (RFC 1870 6.1)")
     if not content.isascii() and body == "7BIT":
         found.append("8-bit content without BODY=8BITMIME (RFC 6152 3)")
     if body != "BINARYMIME" and (at := long_line(content)) >= 0:

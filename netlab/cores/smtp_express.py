@@ -21,6 +21,7 @@ PLAIN_HELLO = re.compile(rb"(EHLO|HELO) ([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)\r\n"
 COMMAND, DATA = State.COMMAND, State.DATA
 DATA_LINE = b"DATA\r\n"
 NO_PARAMETERS, NO_NOTIFY = MailParameters(), RecipientParameters()
+NO_ENDS = bytes(octet for octet in range(256) if octet not in b"\r\n")
 SHORT = 250
 """A line so long cannot hold a domain or path that is too long."""
 
@@ -91,8 +92,8 @@ class ExpressCore(ServerCore):
             or settings.strict
         ):
             return None
-        lines = data.count(b"\r\n")
-        if lines != data.count(b"\n") or lines != data.count(b"\r") or 0 < settings.max_message < len(data):
+        ends = data.translate(None, NO_ENDS)
+        if ends != b"\r\n" * (len(ends) >> 1) or 0 < settings.max_message < len(data):
             return None
         self.taken = self.mail, self.recipients, len(data) - 3
         self.consumed += len(data)

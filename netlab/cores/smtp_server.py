@@ -256,7 +256,8 @@ class ServerCore(Session):
     def _message(self, verb: str, line: bytes, start: int, content: bytes) -> Message:
         """A complete message; a strict server refuses what others only remark on."""
         assert self.mail is not None
-        reply, remarks = replies.OK, remarks_on(content, self.mail.parameters.body)
+        announced = self.mail.parameters
+        reply, remarks = replies.OK, remarks_on(content, announced.body, announced.size)
         if remarks and self.settings.strict:
             reply = Reply(554, f"Refused: {'; '.join(remarks)}", enhanced="5.6.1")
         return Message(verb, line, reply, start, self.consumed, content, remarks)

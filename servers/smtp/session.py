@@ -50,7 +50,7 @@ class SmtpSession(Connection):
         "_held",
         "_login",
         "_message",
-        "_taken_along",
+        "_patience",
         "_timer",
         "_waiting",
         "broken_tls",
@@ -72,8 +72,8 @@ class SmtpSession(Connection):
         self.broken_tls = secure and server.strikes_tls()
         self.tarpit = 0.0  # seconds before each answer
         self._timer: asyncio.TimerHandle | None = None  # of an answer that is to be late
+        self._patience = server.config.command_timeout
         self._express = False  # nobody keeps what is said, or decides on it: the core may answer at once
-        self._taken_along = 0  # bytes that were answered at once
         self._held = 0  # bytes that came while waiting
 
     # -- what the connection says --------------------------------------------------------------------------------
@@ -117,29 +117,25 @@ class SmtpSession(Connection):
         self._work(core.receive(data))
 
     def data_received(self, data: bytes) -> None:
-        """The short way first; what is on it is on no tape."""
-        if self._express and (reply := self.core.at_once(data)) is not None:
-            self._taken_along += len(data)
-            self._move_on(reply)
-            self.written += len(reply)
-            self.transport.write(reply)
-            if self.core.state is CLOSED:
-                self._leave()
-        else:
+        """The short way first: what nobody decides on or keeps is on no tape, and all there is to do is to count a
+        message, and to know what comes next.
+        """
+        if not self._express or (reply := self.core.at_once(data)) is None:
             super().data_received(data)
-
-    def _move_on(self, reply: bytes) -> None:
-        """After an answer at once: all there is to do is to count a message, and to know what comes next."""
-        config = self.server.config
-        if reply is GO_AHEAD:
-            self.set_deadline("message", config.message_timeout)
             return
-        self.deadline = self.loop.time() + config.command_timeout
-        if reply is MAIL_TAKEN:
-            self._begin_message(self.core.mail)
-        elif reply is MESSAGE_TAKEN:
-            self.stage = "command"
-            self._taken(*self.core.taken)
+        if reply is GO_AHEAD:
+            self.set_deadline("message", self.server.config.message_timeout)
+        else:
+            self.deadline = self.loop.time() + self._patience
+            if reply is MAIL_TAKEN:
+                self._begin_message(self.core.mail)
+            elif reply is MESSAGE_TAKEN:
+                self.stage = "command"
+                self._taken(*self.core.taken)
+        self.written += len(reply)
+        self.transport.write(reply)
+        if self.core.state is CLOSED:
+            self._leave()
 
     def _work(self, events: list[Event]) -> None:
         """Everything that can be answered now, and all of it in one write."""
@@ -206,7 +202,7 @@ class SmtpSession(Connection):
 
     def ended(self, error: Exception | None) -> None:
         if self.flow is not None:
-            self.flow.received += self._taken_along
+            self.flow.received = max(self.flow.received, self.core.consumed)  # what was answered at once is in it, too
         self._waiting = True  # for nothing: what is still to come is not answered
         self._end_message(Outcome.CUT, "the client left before it was complete")
         if self._timer is not None:
@@ -322,7 +318,7 @@ class SmtpSession(Connection):
 
     def hold(self) -> None:
         self._waiting, self._held = True, 0
-        self.set_deadline("", 0)
+        self.set_deadline("store", self.server.config.message_timeout)
 
     def go_on(self) -> None:
         """What was waited for is there; so may be what the client has said since."""
@@ -334,6 +330,7 @@ class SmtpSession(Connection):
     def later(self, seconds: float, work: Callable[[], None]) -> None:
         """Do it then, and until then nothing else."""
         self.hold()
+        self.set_deadline("", 0)
         self._timer = self.loop.call_later(seconds, self._due, work)
 
     def _due(self, work: Callable[[], None]) -> None:

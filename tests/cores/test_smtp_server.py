@@ -338,6 +338,8 @@ def test_size_is_enforced_early_and_late() -> None:
 def test_eight_bits_and_long_lines_are_remarked_on_or_refused() -> None:
     for content, body, remark in (
         (b"\xc3\xa9\r\n", b"", "RFC 6152 3"),
+        (b"longer\r\n", b" SIZE=7", "RFC 1870 6.1"),
+        (b"shorter\r\n", b" SIZE=70", ""),
         (b"\xc3\xa9\r\n", b" BODY=8BITMIME", ""),
         (b"x" * 998 + b"\r\n", b"", ""),
         (b"x" * 999 + b"\r\n", b"", "RFC 5321 4.5.3.1.6"),
