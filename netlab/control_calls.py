@@ -42,6 +42,7 @@ CALLS = (
     "reload",
     "cache",
     "resolver",
+    "mqtt",
     "stop",
 )
 """What one process answers, and a lab of workers too."""
@@ -212,6 +213,12 @@ class LabCalls:
         from netlab.control_mail import newest
 
         return await newest(self._lab.services, self._lab.endpoints)
+
+    async def mqtt(self, action: str = "clients", of: str = "", **arguments: Any) -> Record:
+        """What the lab's broker knows of its clients and messages, after what is asked for was done."""
+        from netlab.control_mqtt import mqtt
+
+        return mqtt(self._lab.services, action, of, arguments)
 
     async def stop(self) -> Record:
         """Drain and end."""

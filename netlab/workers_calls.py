@@ -177,6 +177,10 @@ class WorkersCalls:
 
         return added_up(await self._ask_all("resolver", **asked))
 
+    async def mqtt(self, **asked: Any) -> Any:
+        """A broker has no workers: the sentence that there is none."""
+        return (await self._ask_all("mqtt", **asked))[0]
+
     async def addresses(self) -> Any:
         return (await self._ask_all("addresses"))[0]
 

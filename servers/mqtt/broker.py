@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from netlab.cores.mqtt_codes import NEVER
 from netlab.cores.mqtt_message import Message
@@ -18,6 +19,7 @@ from servers.mqtt.config import Config
 from servers.mqtt.outbox import Outbox
 from servers.mqtt.routes import Group, Rights, Route, Routes, Way
 from servers.mqtt.statistics import Statistics
+from servers.mqtt.trace import Decision, Trace, why
 
 
 class Broker:
@@ -35,6 +37,7 @@ class Broker:
         self.statistics = Statistics(self.now())
         self.store = store
         self.outbox = Outbox(store)
+        self.trace: Trace | None = None  # remembers decisions, where flows are recorded in full
         self._due: list[tuple[float, int, Client]] = []  # a heap of when to look at a client again
         self._numbers = 0
         if store is not None:
@@ -60,6 +63,8 @@ class Broker:
         if message.retain:
             self.retain(message)
         route = self.routes.find(message.topic)
+        if self.trace is not None:
+            return self._publish_traced(self.trace, route, message)
         if message.retain or message.expires != math.inf:
             for way in route.ways:
                 self._deliver(way, message)
@@ -69,6 +74,18 @@ class Broker:
             self.share(group, message)
         self.statistics.messages_sent += len(route.ways) + len(route.groups)
         return bool(route.ways or route.groups)
+
+    def _publish_traced(self, trace: Trace, route: Route, message: Message) -> bool:
+        """The same, with every decision kept."""
+        decisions: list[Decision] = [(way.client.client_id, self._deliver(way, message)) for way in route.ways]
+        for group in route.groups:
+            decisions += self.share(group, message)
+        trace.note(message, self.now(), decisions)
+        self.statistics.messages_sent += len(decisions)
+        return bool(route.ways or route.groups)
+
+    def why(self, client_id: str, topic: str) -> dict[str, Any]:
+        return why(self, client_id, topic)
 
     def _spread(self, route: Route, message: Message) -> None:
         """To who takes it as it is written for all, without a detour; each writing is made once."""
@@ -96,6 +113,9 @@ class Broker:
 
     def pass_on(self, packet: Publish, publisher: str, version5: bool) -> None:
         """A plain message of QoS 0: subscribers of its publisher's version get the very bytes that came."""
+        if self.trace is not None:
+            self.publish(Message(packet.topic, packet.payload, properties=packet.properties, publisher=publisher))
+            return
         route = self.routes.find(packet.topic)
         self.statistics.messages_sent += len(route.ways) + len(route.groups)
         frame, other, message = packet.packet, b"", None
@@ -118,23 +138,31 @@ class Broker:
             )
             self.share(group, message)
 
-    def _deliver(self, way: Way, message: Message) -> None:
-        """The retain flag goes with a live message only to who has asked for that [MQTT-3.3.1-12, MQTT-3.3.1-13]."""
+    def _deliver(self, way: Way, message: Message) -> str:
+        """The retain flag goes with a live message only to who has asked for that [MQTT-3.3.1-12, MQTT-3.3.1-13].
+
+        Returns what came of it, in words.
+        """
         if way.no_local and way.client.client_id == message.publisher:
             if way.own is None:  # [MQTT-3.8.3-3]
-                return
+                return "left out: no-local, and it is its own message"
             way = way.own
         qos = min(way.qos, message.qos)
-        way.client.deliver(message, qos, message.retain and way.retain_as_published, way.identifiers)
+        return way.client.deliver(message, qos, message.retain and way.retain_as_published, way.identifiers)
 
-    def share(self, group: Group, message: Message) -> None:
-        """One member of a shared subscription gets it."""
+    def share(self, group: Group, message: Message) -> list[Decision]:
+        """One member of a shared subscription gets it; what came of it, and, where traced, who was not picked."""
         picked = group.pick(message.topic, self.rights)
-        if picked is not None:
-            client, subscription = picked
-            identifiers = (subscription.identifier,) if subscription.identifier else ()
-            retain = message.retain and subscription.retain_as_published
-            client.deliver(message, min(subscription.qos, message.qos), retain, identifiers, group.filter)
+        if picked is None:
+            return []
+        client, subscription = picked
+        identifiers = (subscription.identifier,) if subscription.identifier else ()
+        retain = message.retain and subscription.retain_as_published
+        verdict = client.deliver(message, min(subscription.qos, message.qos), retain, identifiers, group.filter)
+        if self.trace is None:
+            return []
+        others = [(name, f"not picked in {group.filter}") for name in group.members if name != client.client_id]
+        return [(client.client_id, f"picked in {group.filter}, {verdict}"), *others]
 
     # -- retained messages -----------------------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from servers.mqtt.broker import Broker
     from servers.mqtt.link import Link
 
-AWAY = "away"
+WAITS_AWAY, WAITS_FULL = "waits: it is away", "waits: its receive maximum is used up"
+SENT = tuple(f"sent at QoS {qos}" for qos in range(3))
 
 
 class Client:
@@ -46,8 +47,8 @@ class Client:
 
     def deliver(
         self, message: Message, qos: int, retain: bool = False, identifiers: tuple[int, ...] = (), shared: str = ""
-    ) -> None:
-        """A message for this client, at the QoS that subscription and message agree on."""
+    ) -> str:
+        """A message for this client, at the QoS that subscription and message agree on; what came of it, in words."""
         link, session = self.link, self.session
         if qos:
             delivery = Delivery(message, qos, retain, identifiers, shared)
@@ -55,15 +56,19 @@ class Client:
                 packet_id = session.start(delivery)
                 if self.kept is not None:
                     self.kept.delivered(session.client_id, delivery, packet_id)
-                link.transmit(packet_id, delivery)
-            elif self.room(message):
-                session.wait(delivery)
-                if self.kept is not None:
-                    self.kept.delivered(session.client_id, delivery, 0)
-        elif link is not None:
-            link.send_at_most_once(message, retain, identifiers)
-        elif self.broker.config.queue_qos0 and self.room(message):
+                return link.transmit(packet_id, delivery)
+            if not self.room(message):
+                return "dropped: its queue is full"
+            session.wait(delivery)
+            if self.kept is not None:
+                self.kept.delivered(session.client_id, delivery, 0)
+            return WAITS_AWAY if link is None else WAITS_FULL
+        if link is not None:
+            return link.send_at_most_once(message, retain, identifiers)
+        if self.broker.config.queue_qos0 and self.room(message):
             session.wait(Delivery(message, 0, retain, identifiers))
+            return WAITS_AWAY
+        return "not kept: QoS 0, and it is away"
 
     def room(self, message: Message) -> bool:
         """Whether one more message may wait; where not, what the settings say is done about it."""
@@ -107,4 +112,4 @@ class Client:
             self.kept.settled(self.client_id, delivery)
 
     def __repr__(self) -> str:
-        return f"<Client {self.client_id!r} {'connected' if self.link is not None else AWAY}>"
+        return f"<Client {self.client_id!r} {'connected' if self.link is not None else 'away'}>"

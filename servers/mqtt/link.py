@@ -14,6 +14,7 @@ from netlab.cores.mqtt_wire import TWO, write_text, write_variable
 from netlab.errors import RemoteProtocolError, StoreFailed
 from netlab.flow import Flow, Outcome
 from netlab.net.connection import Connection
+from servers.mqtt.client import SENT
 from servers.mqtt.handling import HANDLERS
 from servers.mqtt.notes import note
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from servers.mqtt.client import Client
     from servers.mqtt.server import Server
 
+TOO_LARGE = "not sent: larger than its maximum packet size"
 PIECE = 1 << 20
 """Bytes that are joined for one write at most."""
 
@@ -141,29 +143,35 @@ class Link(Connection):
         if self.broker.config.queue_full == "disconnect":
             self.disconnect(Reason.QUOTA_EXCEEDED, "it does not read what it has subscribed to")
 
-    def send_at_most_once(self, message: Message, retain: bool, identifiers: tuple[int, ...]) -> None:
-        """QoS 0, whatever is special about it."""
+    def send_at_most_once(self, message: Message, retain: bool, identifiers: tuple[int, ...]) -> str:
+        """QoS 0, whatever is special about it; what came of it, in words."""
         left = -1 if message.expires == math.inf else message.left(self.broker.now())
-        if left:
-            packet = b"".join(self.parts(message, 0x30 | retain, identifiers, left))
-            if len(packet) <= self.core.peer_packet_size:  # [MQTT-3.1.2-24]
-                self.give(packet)
+        if not left:
+            return "expired"
+        packet = b"".join(self.parts(message, 0x30 | retain, identifiers, left))
+        if len(packet) > self.core.peer_packet_size:  # [MQTT-3.1.2-24]
+            return TOO_LARGE
+        if self.pending > self.most:
+            self.overflow()
+            return "dropped: it does not read"
+        self.give(packet)
+        return SENT[0]
 
-    def transmit(self, packet_id: int, delivery: Delivery, *, again: bool = False) -> None:
-        """A message above QoS 0 under its packet identifier; or of QoS 0, that had to wait."""
+    def transmit(self, packet_id: int, delivery: Delivery, *, again: bool = False) -> str:
+        """A message above QoS 0 under its packet identifier, or of QoS 0, that had to wait; what came of it."""
         message = delivery.message
         if not delivery.qos:
-            self.send_at_most_once(message, bool(delivery.first & 1), delivery.identifiers)
-            return
+            return self.send_at_most_once(message, bool(delivery.first & 1), delivery.identifiers)
         left = -1 if message.expires == math.inf else message.left(self.broker.now())
         first = delivery.first | 8 if again else delivery.first  # DUP [MQTT-3.3.1-1]
         head, tail = self.parts(message, first, delivery.identifiers, left)
-        if len(head) + len(tail) + 2 <= self.core.peer_packet_size:
-            self.give_numbered(packet_id, head, tail)
-        else:
+        if len(head) + len(tail) + 2 > self.core.peer_packet_size:
             assert self.client is not None
             self.client.abandon(packet_id, delivery)  # as if it had been delivered [MQTT-3.1.2-25]
             self.broker.statistics.dropped += 1
+            return TOO_LARGE
+        self.give_numbered(packet_id, head, tail)
+        return SENT[delivery.qos]
 
     def give_numbered(self, packet_id: int, head: bytes, tail: bytes) -> None:
         """A PUBLISH above QoS 0: what stands before and behind its packet identifier."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from netlab.config import Address
 from netlab.cores.mqtt import Limits
 from netlab.errors import StoreFailed, UsageError
+from netlab.flow import Level
 from netlab.http.listening import contexts_of
 from netlab.net.certs import state_directory
 from netlab.net.gate import Gate, GateLimits
@@ -23,6 +24,7 @@ from servers.mqtt.broker import Broker
 from servers.mqtt.config import Config
 from servers.mqtt.link import Link
 from servers.mqtt.system_topics import SystemTopics
+from servers.mqtt.trace import Trace
 
 MOST_TOPICS = 50_000
 """Topic names that are known to be good without another look."""
@@ -80,6 +82,7 @@ class Server:
     async def background(self) -> None:
         """Begin to look at the lab's clock, and to tell what is counted."""
         self._sweep.add(self)
+        self._trace_if_full()
         if self.config.sys_interval:
             self._told = asyncio.get_running_loop().time()
             self._system_topics.tell(0.0)
@@ -87,11 +90,17 @@ class Server:
     def expire(self, now: float) -> None:
         """A few times a second: what is due by the lab's clock, which may have jumped."""
         self.broker.tick()
+        self._trace_if_full()
         if now - self._told >= self.config.sys_interval:
             self._system_topics.tell(now - self._told)
             self._told = now
         if len(self.topics) > MOST_TOPICS:
             self.topics.clear()
+
+    def _trace_if_full(self) -> None:
+        """Remember what is decided about each message while somebody wants to know all."""
+        if self.broker.trace is None and self.context.flows.level is Level.FULL:
+            self.broker.trace = Trace()
 
     def closed(self) -> None:
         self._sweep.close()

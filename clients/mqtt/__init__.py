@@ -1,0 +1,1 @@
+"""MQTT: publish, subscribe, and see a broker's topics."""

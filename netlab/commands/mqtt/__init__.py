@@ -1,0 +1,12 @@
+"""MQTT: publish and subscribe, see topics and clients, and why someone did or did not get a message."""
+
+from __future__ import annotations
+
+ACTIONS = {
+    "pub": "clients.mqtt.pub",
+    "sub": "clients.mqtt.sub",
+    "tree": "clients.mqtt.tree",
+    "clients": "netlab.commands.mqtt.listing",
+    "why": "netlab.commands.mqtt.why",
+}
+"""What `netlab mqtt` can do, and the module that does it."""

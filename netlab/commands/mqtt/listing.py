@@ -1,0 +1,50 @@
+"""List the clients of the lab's broker: who is there, what they subscribe to, what waits for them; disconnect one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+from netlab.config import positional
+from netlab.control import OneLab, reach
+from netlab.text import counted, escape
+
+EXAMPLES = (
+    ("netlab mqtt clients", "who is connected, and who is away"),
+    ("netlab mqtt clients sensor-7", "one of them"),
+    ("netlab mqtt clients sensor-7 --disconnect", "end its connection (0x98)"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(OneLab):
+    client: Annotated[str, positional] = ""
+    """Only this client."""
+    disconnect: bool = False
+    """End its connection."""
+    json: bool = False
+    """Print JSON."""
+
+
+async def run(config: Config) -> int:
+    """0; 1 where there is no such client."""
+    async with reach(config) as control:
+        if config.disconnect:
+            await control.call("mqtt", action="disconnect", of=config.client)
+        told = await control.call("mqtt", action="clients")
+    clients = [one for one in told["clients"] if config.client in ("", one["client"])]
+    if config.json:
+        print(json.dumps(clients))
+    for one in clients if not config.json else ():
+        state = f"{one['version']} from {one['peer']}" if one["connected"] else "away"
+        print(f"{escape(one['client'])}  {state}{_as(one['user'])}")
+        print(f"    {one['in_flight']} of {one['window']} in flight, {counted(one['waiting'], 'message')} waiting")
+        for pattern, wishes in one["subscriptions"].items():
+            told_of = ", ".join(f"{key} {value}" for key, value in wishes.items())
+            print(f"    {escape(pattern)}  {told_of}")
+    return 0 if clients or not config.client else 1
+
+
+def _as(user: str) -> str:
+    return f"  as {escape(user)}" if user else ""

@@ -1,0 +1,187 @@
+"""`netlab mqtt`: pub, sub and tree against a broker in this process; clients and why against one in its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from clients.mqtt import pub, sub, tree
+from netlab.config import Address
+from netlab.control_mqtt import mqtt
+from netlab.cores.mqtt_codes import Reason
+from netlab.cores.mqtt_packets import Disconnect, Request
+from netlab.errors import NetlabError, UsageError
+from netlab.flow import Level
+from tests.netlab_process import place
+from tests.servers.mqtt.brokering import Broker, serving
+
+pytestmark = pytest.mark.one_loop
+
+
+def at(broker: Broker) -> Address:
+    return Address("127.0.0.1", broker.port)
+
+
+async def subscribed(broker: Broker, count: int) -> None:
+    """Until so many subscriptions stand."""
+    while broker.broker.routes.count < count:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("protocol", ["3.1", "3.1.1", "5"])
+async def test_pub_and_sub(protocol: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving() as broker:
+        settings: dict[str, Any] = {"server": at(broker), "protocol": protocol}
+        listening = asyncio.gather(sub.run(sub.Config(filters=("a/#",), qos=2, count=3, id="sub", **settings)))
+        await subscribed(broker, 1)
+        for qos in (0, 1, 2):
+            config = pub.Config(topic=f"a/{qos}", message=f"hello {qos}", qos=qos, id="pub", **settings)
+            assert await pub.run(config) == 0
+        assert await listening == [0]
+    assert capsys.readouterr().out.splitlines() == [
+        "a/0  hello 0",
+        "a/1  hello 1  [QoS 1]",
+        "a/2  hello 2  [QoS 2]",
+    ]
+
+
+async def test_properties_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving() as broker:
+        config = pub.Config(
+            server=at(broker), topic="a", message="x", qos=1, retain=True, expiry=60.0, content_type="text/plain",
+            response_topic="b", correlation="7", user_property=("k=v", "k=w"), utf8=True, verbose=True,
+        )  # fmt: skip
+        assert await pub.run(config) == 0
+        told = capsys.readouterr().err
+        assert [line.split()[:2] for line in told.splitlines()] == [
+            ["→", "CONNECT"], ["←", "CONNACK"], ["→", "PUBLISH"], ["←", "PUBACK"], ["→", "DISCONNECT"],
+        ]  # fmt: skip
+        listening = sub.Config(server=at(broker), filters=("a",), qos=1, count=1, identifier=5, json=True)
+        assert await sub.run(listening) == 0
+        record = json.loads(capsys.readouterr().out)
+        assert (record["topic"], record["payload"], record["qos"], record["retain"]) == ("a", "x", 1, True)
+        assert record["properties"] == {
+            "payload_format_indicator": 1, "message_expiry_interval": 60, "content_type": "text/plain",
+            "response_topic": "b", "correlation_data": "7", "user_property": [["k", "v"], ["k", "w"]],
+            "subscription_identifier": [5],
+        }  # fmt: skip
+
+
+async def test_nothing_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving() as broker:
+        assert await sub.run(sub.Config(server=at(broker), filters=("a",), count=1, wait=0.01)) == 1
+
+
+async def test_who_is_not_let_in(tmp_path: Any) -> None:
+    (tmp_path / "acl").write_text("topic read public/#\n")
+    (tmp_path / "users.txt").write_text("")
+    async with serving(acl=tmp_path / "acl") as broker:
+        assert await sub.run(sub.Config(server=at(broker), filters=("a",))) == 1
+        assert await pub.run(pub.Config(server=at(broker), topic="a", message="x", qos=1)) == 1
+    async with serving(users=tmp_path / "users.txt") as broker:
+        with pytest.raises(NetlabError, match="0x87 not authorized"):
+            await pub.run(pub.Config(server=at(broker), topic="a", message="x"))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"topic": "a/#", "message": "x"}, {"topic": "a"}, {"topic": "a", "message": "x", "lines": True}]
+)
+def test_what_cannot_be_published(settings: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        pub.Config(**settings)
+    with pytest.raises(UsageError):
+        pub.Config(topic="a", message="x", protocol="3.1.1", expiry=1.0).properties()
+
+
+async def test_a_tree(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving() as broker:
+        for topic in ("home/lamp", "home/hall/lamp", "office"):
+            mqtt({"mqtt": broker.server}, "publish", topic, {"payload": "on", "retain": True})
+        assert await tree.run(tree.Config(server=at(broker), seconds=0.2)) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "home",
+            "  hall",
+            "    lamp = on  (1×, retained)",
+            "  lamp = on  (1×, retained)",
+            "office = on  (1×, retained)",
+        ]
+
+
+async def test_why() -> None:
+    async with serving(level=Level.FULL, max_in_flight=1) as broker:
+        services = {"mqtt": broker.server}
+
+        def verdicts(client: str, topic: str) -> list[str]:
+            return [one["verdicts"][0] for one in mqtt(services, "why", client, {"topic": topic})["messages"]]
+
+        one = await broker.client("one", session_expiry_interval=100, maximum_packet_size=50)
+        await one.subscribe(Request("a", 1), Request("own", 1, no_local=True), Request("$share/g/s", 1))
+        two = await broker.client("two")
+        await two.subscribe("$share/g/s")
+        for topic, payload, qos in (("a", b"1", 1), ("a", b"2", 1), ("a", b"3", 0), ("a", b"x" * 60, 0), ("s", b"", 0)):
+            await two.publish(topic, payload, qos, packet_id=qos)
+            await two.all_so_far()
+        await one.publish("own", b"")
+        await one.all_so_far()
+        assert verdicts("one", "a") == [
+            "sent at QoS 1",
+            "waits: its receive maximum is used up",
+            "sent at QoS 0",
+            "not sent: larger than its maximum packet size",
+        ]
+        assert verdicts("one", "own") == ["left out: no-local, and it is its own message"]
+        assert verdicts("one", "s") == ["not picked in $share/g/s"]  # its window is full
+        assert verdicts("two", "s") == ["picked in $share/g/s, sent at QoS 0"]
+        assert verdicts("two", "a")[0].startswith("not for it")
+        steps = mqtt(services, "why", "one", {"topic": "a"})["steps"]
+        assert any("receive maximum is used up" in step for step in steps)
+        await one.send(Disconnect())
+        assert await one.closed()
+        await two.publish("a", b"4")
+        await two.publish("a", b"5", 1, packet_id=1)
+        await two.all_so_far()
+        assert verdicts("one", "a")[-2:] == ["not kept: QoS 0, and it is away", "waits: it is away"]
+        assert "away" in mqtt(services, "why", "one", {"topic": "a"})["steps"][-1]
+        assert "no session" in mqtt(services, "why", "three", {"topic": "a"})["steps"][0]
+        assert "none of its" in mqtt(services, "why", "two", {"topic": "z"})["steps"][0]
+
+
+async def test_what_a_lab_can_ask_of_its_broker() -> None:
+    async with serving() as broker:
+        services = {"mqtt": broker.server}
+        client = await broker.client("one", user="ada")
+        await client.subscribe(Request("a/#", 1))
+        [told] = mqtt(services, "clients", "", {})["clients"]
+        assert (told["client"], told["user"], told["version"], told["connected"]) == ("one", "ada", "5.0", True)
+        assert told["subscriptions"] == {"a/#": {"qos": 1}}
+        assert mqtt(services, "publish", "a/b", {"payload": "x", "qos": 1, "retain": True}) == {"matched": True}
+        [kept] = mqtt(services, "retained", "a/+", {})["retained"]
+        assert (kept["topic"], kept["payload"]) == ("a/b", "x")
+        await client.all_so_far()
+        mqtt(services, "disconnect", "one", {})
+        assert (await client.expect(Disconnect)).reason == Reason.ADMINISTRATIVE_ACTION
+        for action, of, arguments in (
+            ("disconnect", "one", {}),
+            ("publish", "a/#", {}),
+            ("publish", "a", {"qos": 3}),
+            ("why", "one", {"topic": ""}),
+            ("retained", "a#", {}),
+            ("fly", "", {}),
+        ):
+            with pytest.raises(UsageError):
+                mqtt(services, action, of, arguments)
+        with pytest.raises(UsageError, match="no MQTT broker"):
+            mqtt({}, "clients", "", {})
+
+
+def test_from_another_process() -> None:
+    with place() as here, here.start("serve", "mqtt", "--listen", "127.0.0.1:0", "--record", "full") as process:
+        process.wait_until_ready()
+        server = ("--server", f"127.0.0.1:{process.port}")
+        assert here.run("mqtt", "pub", "a/b", "hello", "--retain", *server).returncode == 0
+        assert here.run("mqtt", "sub", "a/#", "--count", "1", *server).stdout == "a/b  hello  [retained]\n"
+        assert here.run("mqtt", "clients").stdout == ""
+        assert "no session" in here.run("mqtt", "why", "one", "a/b").stdout
