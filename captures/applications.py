@@ -82,7 +82,7 @@ def script(source: Source, talk: Talk) -> Script:
 
 def datagram_protocol(data: bytes, ports: tuple[int, int]) -> str:
     """The protocol of a datagram; empty where nobody knows."""
-    return UDP.get(ports[1]) or UDP.get(ports[0], "")
+    return UDP.get(ports[1]) or UDP.get(ports[0], "") or ("dns" if dns.asks(data) else "")
 
 
 def label(protocol: str) -> str:
@@ -107,11 +107,16 @@ def layer(message: Message, data: bytes, start: int, end: int) -> Layer:
     return dissected
 
 
-def decoded_layers(message: Message, decoded: Decoded) -> tuple[Layer, ...]:
+def decoded(message: Message) -> tuple[Decoded, ...]:
+    """The buffers that a message gives; those of HTTP are made here, when somebody looks."""
+    return http1.decode(message.data) if message.protocol == http1.NAME else message.decoded
+
+
+def decoded_layers(message: Message, buffer: Decoded) -> tuple[Layer, ...]:
     """The tree of a buffer that a message gave."""
-    data = decoded.data[:LONGEST]
-    if decoded.protocol in PARTS:
-        return (PARTS[decoded.protocol](data, 0, len(data), None, message.context),)
-    if decoded.protocol in MODULES:
-        return (MODULES[decoded.protocol].dissect(data, 0, len(data), None, message.context),)
-    return (opaque(data, 0, len(data), "data", decoded.label, ""),) if data else ()
+    data = buffer.data[:LONGEST]
+    if buffer.protocol in PARTS:
+        return (PARTS[buffer.protocol](data, 0, len(data), None, message.context),)
+    if buffer.protocol in MODULES:
+        return (MODULES[buffer.protocol].dissect(data, 0, len(data), None, message.context),)
+    return (opaque(data, 0, len(data), "data", buffer.label, ""),) if data else ()

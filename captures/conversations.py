@@ -103,7 +103,8 @@ class Conversation:
     """One connection, or the datagrams between two sockets."""
 
     __slots__ = (
-        "client", "ends", "first", "halves", "index", "kind", "last", "notes", "opening", "rtt", "server", "talk",
+        "client", "ends", "first", "halves", "held", "index", "kind", "last", "notes", "opening", "rtt", "server",
+        "talk",
     )  # fmt: skip
 
     def __init__(self, kind: str, index: int, client: tuple[bytes, int], server: tuple[bytes, int], time: int) -> None:
@@ -114,6 +115,7 @@ class Conversation:
         self.opening = [-1, -1, -1]  # when SYN, SYN-ACK and the first ACK passed
         self.ends: set[str] = set()
         self.rtt = -1
+        self.held = 0  # bytes, as whoever bounds them last counted
         self.notes: dict[str, int] = {}
 
     def add(self, side: Side, part: Segment, data: bytes, time: int) -> tuple[Tcp, int, list[Message], int]:
@@ -126,6 +128,16 @@ class Conversation:
         payload = data[part.at : part.end] if part.length else b""
         offset, found, lost = self._read(side, own, other, part, payload)
         return tcp, offset, found, lost
+
+    def hold(self) -> int:
+        """Bytes that are kept because something before or behind them is missing; see `forget`."""
+        return sum(half.stream.held + half.source.left for half in self.halves.values())
+
+    def forget(self) -> None:
+        """Let go of them; messages that were begun are lost."""
+        for half in self.halves.values():
+            half.stream.forget()
+            self._feed(half, b"", half.source.left or 1)
 
     # -- numbers -------------------------------------------------------------------------------------------------
 

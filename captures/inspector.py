@@ -17,7 +17,7 @@ from captures.tree import Layer
 
 CONVERSATIONS = 20_000
 """Connections and flows remembered at once; the one that was quiet for longest is forgotten."""
-HELD = 256 << 20
+HELD = 64 << 20
 """Bytes of unfinished messages held by all conversations together."""
 BEFORE_TEXT = {ICMP: "icmp", ICMPV6: "icmpv6", TCP: "tcp", UDP: "udp"}
 
@@ -76,6 +76,7 @@ class Inspector:
         self._decode_as = decode_as or {}
         self._known: OrderedDict[tuple[int, bytes, int, bytes, int], Conversation] = OrderedDict()
         self._counts = {"tcp": 0, "udp": 0}
+        self._held = 0
         self.number = 0
         self.first = 0  # the first packet's time
 
@@ -126,6 +127,11 @@ class Inspector:
             self._forget(seen)
             conversation = self._find(TCP, seen, opens=True)
         seen.tcp, seen.offset, seen.messages, seen.lost = conversation.add(seen.side, part, data, seen.time)
+        held = conversation.hold()
+        self._held += held - conversation.held
+        conversation.held = held
+        if self._held > HELD:
+            self._release()
 
     def _udp(self, seen: Seen, data: bytes, start: int, end: int) -> None:
         if end - start < 8:
@@ -160,16 +166,26 @@ class Inspector:
             conversation.talk.protocol = protocol or ""
             self._known[key] = conversation
             if len(self._known) > CONVERSATIONS:
-                self._known.popitem(last=False)
+                self._held -= self._known.popitem(last=False)[1].held
         else:
             self._known.move_to_end(key)
         seen.conversation = conversation
         seen.side = "client" if conversation.client == one else "server"
         return conversation
 
+    def _release(self) -> None:
+        """Let go of what the conversations hold that were quiet for longest, until half of the bound is free."""
+        for conversation in self._known.values():
+            if self._held <= HELD // 2:
+                break
+            self._held -= conversation.held
+            conversation.held = 0
+            conversation.forget()
+
     def _forget(self, seen: Seen) -> None:
         one, two = (seen.skimmed.source, seen.ports[0]), (seen.skimmed.destination, seen.ports[1])
-        del self._known[(TCP, *one, *two) if one <= two else (TCP, *two, *one)]
+        forgotten = self._known.pop((TCP, *one, *two) if one <= two else (TCP, *two, *one))
+        self._held -= forgotten.held
 
 
 def buffers(seen: Seen) -> list[Buffer]:
@@ -185,7 +201,8 @@ def buffers(seen: Seen) -> list[Buffer]:
         if message not in inside:
             tree = applications.layer(message, message.data, 0, len(message.data))
             found.append(Buffer(f"Reassembled {applications.label(message.protocol)}", message.data, (tree,)))
-        found += [Buffer(each.label, each.data, applications.decoded_layers(message, each)) for each in message.decoded]
+        for each in applications.decoded(message):
+            found.append(Buffer(each.label, each.data, applications.decoded_layers(message, each)))  # noqa: PERF401  it reads better
     return found
 
 

@@ -141,4 +141,4 @@ class Talk:
     def switch(self, protocol: str = "") -> None:
         """Both sides speak another protocol from here on; without a name it has to be recognized."""
         self.protocol = protocol
-        self.facts = {"before": self.facts}
+        self.facts = {}

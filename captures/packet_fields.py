@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from captures import applications
 from captures.applications import LABELS
 from captures.blocks import Packet
 from captures.dissect import DISSECTORS
@@ -85,7 +86,7 @@ class Facts:
             return seen.skimmed.fragment is None or seen.reassembled is not None or seen.part is not None
         if name in LABELS:
             return any(message.protocol.partition(".")[0] == name for message in seen.messages) or (
-                any(decoded.protocol == name for message in seen.messages for decoded in message.decoded)
+                any(each.protocol == name for message in seen.messages for each in applications.decoded(message))
             )
         return bool(self.contents(name))
 

@@ -35,6 +35,16 @@ class Stream:
         self._waiting: list[tuple[int, int, bytes]] = []  # (distance from the stream's beginning, order of arrival, …)
         self._held = self._arrived = 0
 
+    @property
+    def held(self) -> int:
+        """Bytes that wait for what is missing before them."""
+        return self._held
+
+    def forget(self) -> None:
+        """Let go of what waits, as if it had been lost."""
+        self._waiting.clear()
+        self._held = 0
+
     def begin(self, sequence: int) -> None:
         """The first byte has this number."""
         if self.next is None:

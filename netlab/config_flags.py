@@ -60,15 +60,18 @@ def read(line: CommandLine, arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _dashes_tied(line: CommandLine, arguments: Sequence[str]) -> list[str]:
-    """`--read -` as `--read=-`: cyclopts takes a dash that stands alone for a flag."""
+    """`--read -` as `--read=-`, `inspect -` as `inspect -- -`: cyclopts takes a dash that stands alone for a flag."""
     takes_value = {name for setting in line.settings() if not setting.switch for name in setting.flags}
     tied: list[str] = []
+    alone: list[str] = []
     for argument in arguments:
-        if argument == "-" and tied and tied[-1] in takes_value and "--" not in tied:
+        if argument != "-" or "--" in tied:
+            tied.append(argument)
+        elif tied and tied[-1] in takes_value:
             tied[-1] += "=-"
         else:
-            tied.append(argument)
-    return tied
+            alone.append(argument)
+    return [*tied, "--", *alone] if alone and "--" not in tied else tied + alone
 
 
 def wants_help(arguments: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from captures.dissectors import dns_records
 from captures.messages import NotThis, Script, Source, Talk
 from captures.tree import Layer, Reader, Row, Short
-from netlab.cores.dns_codes import OPCODE_NAMES, class_name, rcode_name, type_name
+from netlab.cores.dns_codes import OPCODE_NAMES, TYPE_NAMES, class_name, rcode_name, type_name
 from netlab.cores.dns_names import read as read_name
 from netlab.cores.dns_names import to_text
 from netlab.errors import RemoteProtocolError
@@ -59,6 +59,21 @@ def recognize(data: bytes) -> bool:
         return False
     length, _, bits, questions, answers, authorities, _ = struct.unpack_from(">7H", data)
     return 17 <= length <= len(data) - 2 and questions == 1 and not bits & 0x7840 and not answers + authorities
+
+
+def asks(data: bytes) -> bool:
+    """Whether a datagram is DNS, whatever its port: one question of a known type and class, and room for the rest."""
+    if len(data) < HEAD.size + 5:
+        return False
+    _, bits, questions, answers, authorities, additionals = HEAD.unpack_from(data)
+    if questions != 1 or bits & 0x7840 or 11 * (answers + authorities + additionals) > len(data):
+        return False
+    try:
+        _, at = read_name(data, HEAD.size)
+    except RemoteProtocolError:
+        return False
+    kind, klass = int.from_bytes(data[at : at + 2], "big"), int.from_bytes(data[at + 2 : at + 4], "big")
+    return kind in TYPE_NAMES and klass in (1, 3, 255)
 
 
 def messages(source: Source, talk: Talk) -> Script:

@@ -8,8 +8,8 @@ from typing import Any
 
 from captures.dissectors.http1_content import decoded
 from captures.dissectors.lines import line, text
-from captures.messages import NotThis, Script, Source, Talk
-from captures.tree import Layer, Reader, Short
+from captures.messages import Decoded, NotThis, Script, Source, Talk
+from captures.tree import Field, Layer, Reader, Short
 
 NAME = "http"
 MESSAGE, START, FIELDS, CHUNKED = "RFC 9112 2.1", "RFC 9112 3", "RFC 9112 5", "RFC 9112 7.1"
@@ -85,8 +85,7 @@ def _content(source: Source, head: bytes, method: bytes, code: bytes) -> Script:
         count = int(length[1])
         if count <= HELD:
             yield from source.need(size + count)
-            whole = source.peek(size + count)
-            source.emit(NAME, size + count, context, decoded(head, whole[size:]))
+            source.emit(NAME, size + count, context)
         else:
             source.emit(NAME, size, context)
             yield from source.emit_pieces("http.content", count, context)
@@ -99,7 +98,7 @@ def _content(source: Source, head: bytes, method: bytes, code: bytes) -> Script:
 
 def _chunked(source: Source, head: bytes, context: Mapping[str, Any]) -> Script:
     """Chunks up to the last and its trailers; what is long goes in pieces."""
-    end, joined, first = len(head), [], True
+    end, first = len(head), True
     while True:
         behind = yield from source.find(b"\n", end, longest=end + HEAD)
         size = CHUNK_SIZE.fullmatch(source.peek(behind - end, end))
@@ -114,12 +113,25 @@ def _chunked(source: Source, head: bytes, context: Mapping[str, Any]) -> Script:
             end, first = 0, False
             continue
         yield from source.need(end + count + 2)
-        joined.append(source.peek(count, end))
         end += count + 2
     while (behind := (yield from source.find(b"\n", end, longest=end + HEAD))) > end + 2:
         end = behind
-    body = b"".join(joined)
-    source.emit(NAME if first else "http.content", behind, context, decoded(head, body, chunked=True) if first else ())
+    source.emit(NAME if first else "http.content", behind, context)
+
+
+def decode(data: bytes) -> tuple[Decoded, ...]:
+    """The buffers that follow from a message: its chunks joined, its codings undone."""
+    end = data.find(b"\r\n\r\n") + 4
+    head = data[:end]
+    if end < 4 or end == len(data):
+        return ()
+    if not CHUNKED_CODING.search(head):
+        return decoded(head, data[end:])
+    joined = []
+    while (size := CHUNK_SIZE.match(data, end)) and int(size[1], 16):
+        joined.append(data[size.end() : size.end() + int(size[1], 16)])
+        end = size.end() + int(size[1], 16) + 2
+    return decoded(head, b"".join(joined), chunked=True)
 
 
 def summarize(data: bytes, context: Mapping[str, Any]) -> str:
@@ -132,14 +144,13 @@ def dissect(
 ) -> Layer:
     """The message between `start` and `end`."""
     reader = Reader(data, start, len(data) if end is None else end)
+    kind = "response" if data[start : start + 5] == b"HTTP/" else "request"
     try:
-        if data[start : start + 5] == b"HTTP/":
-            kind = "response"
+        if kind == "response":
             match = line(reader, STATUS_LINE, STATUS_PARTS, "http.response.status_line", "Status Line", "RFC 9112 4")
             if match is not None:
                 _status(reader, int(match[3]))
         else:
-            kind = "request"
             line(reader, REQUEST_LINE, REQUEST_PARTS, "http.request.request_line", "Request Line", START)
         chunked = _fields(reader, kind)
         if reader.left and chunked:
@@ -149,9 +160,9 @@ def dissect(
     except Short:
         pass
     behind = reader.at // 8
-    return Layer(
-        "http", "Hypertext Transfer Protocol", start * 8, reader.at, tuple(reader.fields), "", (behind, behind)
-    )
+    derived = (Field(f"http.{kind}", kind.title(), 1, 0, 0, "what this message is"),)
+    fields = tuple(reader.fields)
+    return Layer(NAME, "Hypertext Transfer Protocol", start * 8, reader.at, fields, "", (behind, behind), derived)
 
 
 REQUEST_PARTS = (

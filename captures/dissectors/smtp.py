@@ -8,7 +8,7 @@ from typing import Any
 
 from captures.dissectors import lines
 from captures.messages import NotThis, Script, Source, Talk
-from captures.tree import Layer, Reader, Short
+from captures.tree import Field, Layer, Reader, Short
 
 NAME = "smtp"
 COMMAND, REPLY, DATA, BDAT = "RFC 5321 4.1.1", "RFC 5321 4.2", "RFC 5321 4.1.1.4", "RFC 3030 2"
@@ -132,9 +132,11 @@ def dissect(
         pass
     lines.rest(reader, "smtp.rest", "Rest", "behind what is expected", COMMAND)
     behind = reader.at // 8
-    return Layer(
-        NAME, "Simple Mail Transfer Protocol", start * 8, reader.at, tuple(reader.fields), "", (behind, behind)
-    )
+    kinds = {"smtp.response": "smtp.rsp", "smtp.command_line": "smtp.req"}
+    kind = kinds.get(reader.fields[0].name if reader.fields else "", "")
+    derived = (Field(kind, "Kind", 1, 0, 0, "what this message is"),) if kind else ()
+    fields = tuple(reader.fields)
+    return Layer(NAME, "Simple Mail Transfer Protocol", start * 8, reader.at, fields, "", (behind, behind), derived)
 
 
 CRLF = ("smtp.crlf", "Line End", "", "RFC 5321 2.3.8")

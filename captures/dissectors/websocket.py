@@ -24,6 +24,8 @@ HEAD = (
     Row("websocket.opcode", "Opcode", 4, lambda n: OPCODES.get(n, f"opcode {n}, which is not defined"), FRAME),
     Row("websocket.mask", "Mask", 1, lambda n: "masked, as a client must" if n else "plain", "RFC 6455 5.3"),
 )
+RATIO = 64
+"""Bytes that one byte of deflate may give in the long run; text gives 3 to 10."""
 UNTIL_MESSAGE = b"\x00\x00\xff\xff"
 
 
@@ -38,6 +40,7 @@ class Inflation:
         self._size = 0
         self._deflated = False
         self._opcode = 0
+        self._room = LONGEST  # bytes that may still be inflated; each that comes gives room for some
 
     def frame(self, opcode: int, deflated: bool, final: bool, payload: bytes) -> tuple[Decoded, ...]:
         """What a frame of data adds; the message's buffer with its last frame."""
@@ -58,11 +61,16 @@ class Inflation:
     def _inflate(self, data: bytes) -> bytes:
         if self._inflater is None or self._fresh:
             self._inflater = zlib.decompressobj(-15)
+        self._room += RATIO * len(data)
         try:
-            return bytes(self._inflater.decompress(data + UNTIL_MESSAGE, LONGEST))
+            plain = bytes(self._inflater.decompress(data + UNTIL_MESSAGE, max(min(self._room, LONGEST), 1)))
         except zlib.error:
             self._inflater = None
             return b""
+        self._room -= len(plain)
+        if self._inflater.unconsumed_tail:  # the window of what follows is lost with the rest
+            self._inflater = None
+        return plain
 
 
 def messages(source: Source, talk: Talk) -> Script:

@@ -16,7 +16,9 @@ from captures.blocks import Block, Packet, SimplePacket
 from captures.display_filter import compile_display_filter
 from captures.files import blocks
 from captures.inspector import Inspector
+from captures.messages import Side
 from captures.packet_fields import Facts
+from captures.reassemble import Piece
 from captures.summary import NOTES
 from netlab.config import Count, Flag, Size, positional
 from netlab.errors import DamagedCapture, NetlabError, UsageError
@@ -24,6 +26,7 @@ from netlab.inspect.packet_statistics import Statistics
 from netlab.inspect.packet_streams import Follow, Handshake, handshake_line, piece_record, piece_text
 from netlab.inspect.packet_views import heading, hexadecimal, line, masked, record, tree
 from netlab.inspect.packet_writing import PacketWriting
+from netlab.inspect.redact import masked_bytes
 from netlab.text import counted, escape
 
 EXAMPLES = (
@@ -191,7 +194,7 @@ class View:
         if config.json:
             print(json.dumps(record(facts, trees=trees, reveal=config.reveal)), flush=True)
             return
-        print(line(facts, colour=self.colour), flush=self.live)
+        print(line(facts, colour=self.colour, reveal=config.reveal), flush=self.live)
         if trees:
             print("\n".join(tree(facts, reveal=config.reveal)))
         if config.hex:
@@ -227,13 +230,17 @@ class FollowView(View):
             return
         self._found = True
         for side, piece in self._follow.add(facts.seen):
-            self.say(piece_record(side, piece), "\n".join(piece_text(side, piece, as_hex=self.config.hex)))
+            self._tell(side, piece)
+
+    def _tell(self, side: Side, piece: Piece) -> None:
+        told = piece if self.config.reveal else piece._replace(data=masked_bytes(piece.data))
+        self.say(piece_record(side, told), "\n".join(piece_text(side, told, as_hex=self.config.hex)))
 
     def end(self) -> None:
         if not self._found:
             raise NetlabError(f"there is no stream {self.config.follow!r} in it; --statistics lists them")
         for side, piece in self._follow.finish():
-            self.say(piece_record(side, piece), "\n".join(piece_text(side, piece, as_hex=self.config.hex)))
+            self._tell(side, piece)
 
 
 class HandshakeView(View):

@@ -10,6 +10,7 @@ from captures.inspector import Buffer
 from captures.packet_fields import Facts
 from captures.summary import summarize
 from captures.tree import Field, Layer, as_json, walk
+from netlab.inspect.redact import masked_bytes, masked_text
 from netlab.text import escape
 
 COLUMN = 16
@@ -20,6 +21,7 @@ SECRETS = {
     "smtp.auth.password", "smtp.auth.username_password", "pop.request.password", "mqtt.passwd", "socks.password",
 }  # fmt: skip
 """Fields whose values are starred out unless they are asked for."""
+HARMLESS = {"http.field.name", "http.field.colon", "http.crlf"}
 HIGHLIGHT, WARNING, PLAIN = "\x1b[7m", "\x1b[33m", "\x1b[0m"
 
 
@@ -27,9 +29,10 @@ def heading() -> str:
     return f"{'No.':>6}  {'Time':>11}  {'Source':<21} {'Destination':<21} {'Protocol':<9} {'Length':>6}  Info"
 
 
-def line(facts: Facts, *, colour: bool = False) -> str:
+def line(facts: Facts, *, colour: bool = False, reveal: bool = False) -> str:
     """A packet's line in the list; nothing in it can steer a terminal."""
     seen, (protocol, info) = facts.seen, summarize(facts.seen)
+    info = info if reveal else masked_text(info)
     source, destination = seen.source or "-", seen.destination or "-"
     text = escape(
         f"{seen.number:>6}  {facts.since:>11.6f}  {source:<21} {destination:<21} {protocol:<9} {seen.length:>6}  {info}"
@@ -48,7 +51,7 @@ def record(facts: Facts, *, trees: bool = False, reveal: bool = False) -> dict[s
         "destination": seen.destination,
         "protocol": told.protocol,
         "length": seen.length,
-        "info": told.info,
+        "info": told.info if reveal else masked_text(told.info),
         "notes": list(seen.notes),
     }
     if seen.ports != (0, 0):
@@ -77,14 +80,15 @@ def _buffer_json(buffer: Buffer, *, reveal: bool) -> dict[str, Any]:
 def masked(buffer: Buffer) -> Buffer:
     """The buffer with secrets starred out, in its trees and in its bytes alike."""
     spans = [field for layer in buffer.layers for field in walk(layer.fields) if field.name in SECRETS]
-    if not spans:
-        return buffer
-    data = bytearray(buffer.data)
+    data = bytearray(masked_bytes(buffer.data))
     for field in spans:
         start, end = _secret(field)
         data[start:end] = b"*" * (end - start)
-    layers = tuple(layer._replace(fields=_masked(layer.fields, within=False)) for layer in buffer.layers)
-    return Buffer(buffer.label, bytes(data), layers)
+    if data == buffer.data:
+        return buffer
+    whole, hidden = buffer.data, bytes(data)
+    layers = tuple(each._replace(fields=_masked(each.fields, whole, hidden, within=False)) for each in buffer.layers)
+    return Buffer(buffer.label, hidden, layers)
 
 
 def _secret(field: Field) -> tuple[int, int]:
@@ -93,13 +97,18 @@ def _secret(field: Field) -> tuple[int, int]:
     return value.start // 8, value.end // 8
 
 
-def _masked(fields: Sequence[Field], *, within: bool) -> tuple[Field, ...]:
+def _masked(fields: Sequence[Field], whole: bytes, data: bytes, *, within: bool) -> tuple[Field, ...]:
     found = []
     for field in fields:
         secret = within or field.name in SECRETS
-        keep = field.name in ("http.field.name", "http.field.colon", "http.crlf")
-        value = "*" * len(str(field.value)) if secret and not keep else field.value
-        found.append(field._replace(value=value, parts=_masked(field.parts, within=secret)))
+        value = field.value
+        if secret and field.name not in HARMLESS:
+            value = "*" * len(str(value))
+        elif isinstance(value, bytes) and value == whole[field.start // 8 : field.end // 8]:
+            value = data[field.start // 8 : field.end // 8]
+        elif isinstance(value, str):
+            value = masked_text(value)
+        found.append(field._replace(value=value, parts=_masked(field.parts, whole, data, within=secret)))
     return tuple(found)
 
 

@@ -94,6 +94,16 @@ def _redacted_tape(tape: Sequence[Mapping[str, Any]], *, mail: bool) -> list[Rec
     return chunks
 
 
+def masked_bytes(data: bytes) -> bytes:
+    """Bytes of a stream with the secrets in field lines, forms and JSON starred out; as long as before."""
+    return _masked_content(_LINE.sub(_masked_line, data))
+
+
+def masked_text(text: str) -> str:
+    """The same of text: a request's target, a line."""
+    return masked_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
 def _masked_line(line: re.Match[bytes]) -> bytes:
     name, colon, value = line.groups()
     return name + colon + masked(name.decode("ascii"), value.decode("latin-1")).encode("latin-1")

@@ -19,7 +19,8 @@ from tests.captures.test_applications import TALKS, conversation_of
 
 SHOWN = ("websocket", "smtp", "mqtt", "dns over TCP", "pop")
 EXPRESSIONS = [
-    "http", "dns", "mqtt", "smtp", "websocket", "pop", "tcp.port == 53", "tcp.flags.syn == 1 and tcp.flags.ack == 0",
+    "http", "http.request", "http.response and tcp.len > 9", "smtp.rsp", "smtp.req",
+    "dns", "mqtt", "smtp", "websocket", "pop", "tcp.port == 53", "tcp.flags.syn == 1 and tcp.flags.ack == 0",
     "http.request.method == \"GET\"", "http.response.code in {101, 200..299}", "http.host contains \"a\"",
     "dns.a == 127.0.0.0/8", "smtp.req.command == \"MAIL\" || smtp.response.code >= 354",
     "dns.qry.name == \"www.shop.test\"",
