@@ -14,10 +14,10 @@ QUIET = 0.03
 """Seconds without a new message after which there is time."""
 LATEST = 0.25
 """Seconds after which some are read although more come."""
-BETWEEN = 0.005
+BETWEEN = 0.02
 """Seconds between two pieces of work; whether a message comes meanwhile tells whether it is quiet."""
-AT_ONCE, FEW = 50, 10
-"""Messages read in one piece; few while others wait to be kept."""
+AT_ONCE, FEW = 100, 10
+"""Messages read in one piece: few at first and while others come, twice as many each time it stays quiet."""
 LOOK_EVERY = 5.0
 """Seconds between looks at what has become too old."""
 
@@ -35,6 +35,7 @@ class Digesting:
         self.behind = True  # there may be messages that are not read yet
         self._came = self._armed = 0.0  # when the last message came, when the timer was first set
         self._count = self._count_then = 0  # messages that came, in all and until the last piece of work was done
+        self._most = FEW
         self._running = False
         self._timer: asyncio.TimerHandle | None = None
         self._ageing: asyncio.TimerHandle | None = None
@@ -60,7 +61,7 @@ class Digesting:
             return
         done = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
-        self._start()
+        self._start(AT_ONCE)
         try:
             async with asyncio.timeout(within):
                 await done
@@ -80,20 +81,20 @@ class Digesting:
     def _look(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        if self._count == self._count_then or now - self._came >= QUIET:
-            self._start()
+        if (self._count == self._count_then and self.database.idle) or now - self._came >= QUIET:
+            self._start(min(self._most * 2, AT_ONCE))
         elif now - self._armed >= LATEST:
             self._start(FEW)
         else:
             self._arm(QUIET)
 
-    def _start(self, most: int = AT_ONCE) -> None:
+    def _start(self, most: int = FEW) -> None:
         if self._running:
             return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._running, self.behind = True, False
+        self._running, self.behind, self._most = True, False, most
         now = self._now()
         try:
             self.database.write(lambda connection: _work(connection, self.retention, now, most), self._done)
@@ -110,11 +111,11 @@ class Digesting:
         rows, gone = work
         if rows or gone:
             self._told(work)
-        self.behind = self.behind or len(rows) >= FEW
+        self.behind = self.behind or len(rows) >= self._most
         if not self.behind:
             self._release()
         elif self._waiting:
-            self._start()
+            self._start(AT_ONCE)
         else:
             self._armed, self._count_then = asyncio.get_running_loop().time(), self._count
             self._arm(BETWEEN)
