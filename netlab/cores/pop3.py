@@ -1,7 +1,4 @@
-"""POP3, the server's side of one connection: commands in, replies out, one at a time (RFC 1939, RFC 2449, RFC 5034).
-
-What needs a store, a password or TLS is an event that waits for its answer; the rest the core answers by itself.
-"""
+"""POP3, the server's side of one connection: commands in, replies out, one at a time (RFC 1939, RFC 2449, RFC 5034)."""
 
 from __future__ import annotations
 

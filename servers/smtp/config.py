@@ -89,6 +89,8 @@ class Limits:
     """How long a message may take to arrive."""
     engine: Literal["netlab", "aiosmtpd"] = "netlab"
     """Whose SMTP is spoken: ours, or aiosmtpd's (pip install 'netlab[engines]'), to tell whose fault it is."""
+    received: bool = False
+    """Put Return-Path and Received before each message (RFC 5321 4.4); else it is kept to the byte as it was sent."""
     strict: bool = False
     """Refuse messages that are remarked on otherwise: 8-bit content unannounced, lines of more than 998 octets."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from netlab.cores.smtp import SECTIONS, Mail, Message, Rcpt, Reply
@@ -28,15 +30,28 @@ def make_delivery(session: SmtpSession, event: Message) -> tuple[Delivery, Reply
     remarks = f", though with {'; '.join(event.remarks)}" if event.remarks else ""
     reply = Reply(250, f"Ok: kept as {number}{remarks}", enhanced="2.0.0")
     transcript = session.record.transcript() if session.record is not None else []
+    kept, traced = envelope(session), server.config.received
     delivery = Delivery(
         id=number,
         received=server.context.clock.now(),
         mailboxes=mailboxes(server.config.mailboxes, (each.recipient for each in core.recipients), core.user),
-        envelope=envelope(session),
-        content=event.content,
+        envelope=kept,
+        content=trace(kept, server.config.hostname, number, now) + event.content if traced else event.content,
         transcript=[*transcript, Line(now, "server", reply.text, SECTIONS[event.verb])],
     )
     return delivery, reply
+
+
+def trace(envelope: Envelope, hostname: str, number: str, now: float) -> bytes:
+    """What a server that delivers puts before a message: the reverse path, and how it came (RFC 5321 4.4)."""
+    address = envelope.client.rpartition(":")[0].strip("[]")
+    literal = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+    date = format_datetime(datetime.fromtimestamp(now).astimezone())
+    whom = f"\r\n\tfor <{envelope.addresses[0]}>" if len(envelope.addresses) == 1 else ""  # others are not told of
+    return (
+        f"Return-Path: <{envelope.sender}>\r\nReceived: from {envelope.helo} ({literal})\r\n"
+        f"\tby {hostname} with {envelope.protocol} id {number}{whom}; {date}\r\n"
+    ).encode()
 
 
 def envelope(session: SmtpSession) -> Envelope:

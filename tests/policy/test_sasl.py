@@ -6,6 +6,8 @@ from base64 import b64decode
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netlab.policy.auth import sasl
 from netlab.policy.auth.sasl import Claim, Failed, Password, Proven, Script
@@ -124,3 +126,18 @@ def test_a_file_of_users_has_verifiers_for_it() -> None:
     user = parse_user(f"ada::{make_scram('secret', SALT)}")
     assert user.scram == scram_verifier("secret", SALT)
     assert parse_user("bob::").scram is None
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(servers(""))), st.lists(st.binary(max_size=40), min_size=3, max_size=3))
+def test_no_bytes_raise_anything(mechanism: str, said: list[bytes]) -> None:
+    claim: object = None
+    script = servers("x")[mechanism]()
+    next(script)
+    for each in said:
+        try:
+            script.send(each)
+        except StopIteration as ended:
+            claim = ended.value
+            break
+    assert isinstance(claim, Claim)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import smtplib
 import subprocess
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -140,3 +142,14 @@ async def test_a_mail_program_sends_and_reads(tmp_path: Path) -> None:
         sets = ["-S", "v15-compat=yes", "-S", "pop3-auth=plain", "-S", "pop3-no-apop"]
         said = await ran(nail, "-:/", "-R", *sets, "-f", box, text="type 1\nxit\n", environment=home)
         assert "How are you?" in said
+
+
+@pytest.mark.one_loop
+async def test_trace_fields_on_request() -> None:
+    async with sinking(received=True) as sink:
+        await swaks(sink, "--helo", "me.test")
+        [kept] = sink.messages
+    message = message_from_bytes(kept.content)
+    assert message["Return-Path"] == "<ada@shop.test>"
+    by = rf"from me\.test \(\[127\.0\.0\.1\]\)\s+by netlab\.test with ESMTP id {kept.id}\s+for <bob@shop\.test>; .+"
+    assert re.fullmatch(by, message["Received"])
