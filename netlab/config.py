@@ -91,7 +91,7 @@ class Setting:
 
     def variable(self, table: str) -> str:
         """The environment variable that sets it for the service `table`."""
-        return f"NETLAB_{table}_{self.name}".upper().replace("-", "_")
+        return f"NETLAB_{table}_{self.name}".upper().replace("-", "_").replace(" ", "_")
 
 
 def settings(config: type[Any]) -> tuple[Setting, ...]:

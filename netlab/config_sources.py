@@ -70,7 +70,7 @@ def _refuse_strays(table: str, known: Collection[str], environ: Mapping[str, str
 
 
 def _prefix(table: str) -> str:
-    return f"NETLAB_{table}_".upper().replace("-", "_")
+    return f"NETLAB_{table}_".upper().replace("-", "_").replace(" ", "_")
 
 
 @dataclass(frozen=True)

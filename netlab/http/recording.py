@@ -26,7 +26,9 @@ UNREAD = Request("", "", "1.1", EMPTY, Frame(False, 0, False, False))
 
 def request_received(flow: Flow, request: Request, connection: HttpConnection) -> None:
     scheme = "https" if connection.secure else "http"
-    url = request.target if request.form == "absolute" else f"{scheme}://{request.authority}{request.path}"
+    url = (
+        request.target if request.form in ("absolute", "authority") else f"{scheme}://{request.authority}{request.path}"
+    )
     flow.note(
         "request.received",
         "client",
