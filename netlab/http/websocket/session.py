@@ -28,6 +28,7 @@ class Session:
     """The delegate of an HTTP connection after a handshake. What one read asks for is answered by one write."""
 
     __slots__ = (
+        "_before",
         "_began",
         "_flushing",
         "_left",
@@ -61,6 +62,7 @@ class Session:
         self._recorder = Recorder(flow, settings.kept) if flow.events is not None else None
         self._turning = self._flushing = False
         self._pings = 0
+        self._before = (0, 0)  # bytes of the connection, each way
         self._left = 0.0
         self._pinged = 0.0  # when the last ping left that was not answered; 0: none is under way
         self._next_ping = 0.0
@@ -153,6 +155,7 @@ class Session:
             self.core.frames = []
             if connection.tape is not None:
                 self.core.sent = connection.tape.offsets["server"]
+        self._before = (self.core.received, self.core.sent)
         if self.settings.ping_interval:
             self._next_ping = connection.loop.time() + self.settings.ping_interval
         self._wait()
@@ -221,7 +224,8 @@ class Session:
         core, flow = self.core, self.flow
         close = core.close_received or (core.close_sent if core.failed is not None else None)
         code = close.code if close is not None else ABNORMAL
-        flow.received, flow.sent = core.received, core.sent
+        received, sent = self._before
+        flow.received, flow.sent = core.received - received, core.sent - sent
         flow.detail(messages_received=self.messages, messages_sent=core.messages)
         if core.close_received is not None:
             flow.detail(closed_by="client" if core.peer_began else "server")
