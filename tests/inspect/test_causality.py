@@ -33,13 +33,14 @@ def test_a_call_is_joined_with_its_other_end() -> None:
     assert sorted(number for _, number in found) == ["1", "2", "3", "4", "5", "6"]
 
 
-def test_a_request_outside_of_the_calls_time_is_another_ones() -> None:
-    """The same two addresses again, on a connection that is kept: what came later was not caused by this call."""
-    early = flow(3, "proxy", "proxy:99", "origin:1", parent="2", leg=True, ended=0.004)
-    late = flow(500, "origin", "proxy:99", "origin:1", parent="4")
-    story = [*STORY[:2], early, *STORY[3:5], late]
-    below = dict(Causes(story).walk([early]))
-    assert "500" not in {record["id"] for record in below.values()}
+def test_each_call_on_a_kept_connection_has_its_own_other_end() -> None:
+    """The same two addresses again: the time tells which call a request was."""
+    early = flow(3, "proxy", "proxy:99", "origin:1", parent="2", leg=True, ended=0.006)
+    again = flow(498, "proxy", "curl", "proxy:1", parent="1")
+    late = flow(499, "proxy", "proxy:99", "origin:1", parent="498", leg=True)
+    ended = flow(500, "origin", "proxy:99", "origin:1", parent="4")
+    causes = Causes([*STORY[:2], early, *STORY[3:5], again, late, ended])
+    assert [record["id"] for _, record in causes.walk([late])] == ["499", "500"]
 
 
 def test_decisions_stand_below_what_they_are_about() -> None:
