@@ -129,19 +129,19 @@ class HttpConnection(PacedConnection):
                 return core.idle
 
     def _request_received(self, request: Request, events: list[Any]) -> None:
-        connection = self.flow
-        assert connection is not None  # it is open since `attach`
-        client, server = connection.client, connection.server
-        flow = self.flows.open("http", self.service, connection, None, request.label, client, server)
+        carrier, frame = self.flow, request.frame
+        assert carrier is not None  # it is open since `attach`
+        client, server = carrier.client, carrier.server
+        flow = self.flows.open("http", self.service, carrier, None, request.label, client, server)
         exchange = self.exchange = Exchange(self, request, flow)
-        if request.frame.has_body:
+        if frame.has_body:
             self.stage = ""  # a deadline of its own begins
         if flow.events is not None:
             recording.request_received(flow, request, self)
         if len(events) > 1 and isinstance(events[-1], RemoteProtocolError):
             return  # what came with it breaks the protocol: nobody acts on any of it, and the answer says why
-        if request.frame.expectation is not None:
-            exchange.refuse(417, f"Expect: {request.frame.expectation[:80]} cannot be met; only 100-continue can")
+        if frame.expectation is not None:
+            exchange.refuse(417, f"Expect: {frame.expectation[:80]} cannot be met; only 100-continue can")
             return
         try:
             work = self.http.handler(exchange)
@@ -250,18 +250,18 @@ class HttpConnection(PacedConnection):
 
     def exchange_passed(self, exchange: Exchange, *, idle: bool) -> None:
         """An answer from elsewhere is complete, and so is the request: nothing but `idle` may be next."""
-        gathering = self.http.gathering
+        http = self.http
         leaving = self.draining or self.peer_ended
-        if not idle or leaving or self.turning or self.writing_paused or gathering is None:
+        if not idle or leaving or self.turning or self.held or self.writing_paused or http.settings.on_answered:
             self.in_turn(self._exchange_over, exchange)
             return
-        self.turning = True
-        try:
-            self._exchange_over(exchange)
-        finally:
-            self.turning = False
-        gathering.add(self)
-        self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
+        self.exchange = None
+        exchange.end(OK if exchange.status < 400 else REFUSED, STATUS_TEXT[exchange.status])
+        if http.gathering is not None:
+            http.gathering.add(self)
+        else:
+            self.flush()
+        self.deadline, self.stage = self.loop.time() + http.patience, "idle"
 
     def _exchange_over(self, exchange: Exchange) -> None:
         if self.exchange is not exchange:

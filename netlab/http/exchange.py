@@ -176,7 +176,8 @@ class Exchange:
     def pass_back(self, status: int, fields: bytes, content: bytes) -> None:
         """The whole response of somebody else, content and all; a turn of its own."""
         connection = self.connection
-        if self._amend is not None or self._recoding is not None or self.flow.events is not None or not self.complete:
+        changed = self._amend is not None or self._recoding is not None
+        if changed or self._when_over is not None or self.flow.events is not None or not self.complete:
             connection.in_turn(partial(self.respond, status, fields, content, own=False))
             return
         self.started = self.answered = True

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.cores.http1 import ClientCore, Data, End, Response, encode_fields
+from netlab.cores.http1 import Asked, ClientCore, Data, End, Response, encode_fields
 from netlab.errors import LocalProtocolError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -66,6 +66,42 @@ def test_the_short_way_is_the_long_one(conversation: list[tuple[tuple[str, str, 
             assert meaning(*known) == meaning(*whole_of(list(events)))
         for name in ("idle", "closed", "closing", "received", "buffered", "writing_content", "reading_body", "began"):
             assert getattr(short, name) == getattr(long, name), name
+
+
+def test_what_was_asked_once_is_asked_again_on_any_connection() -> None:
+    asked = Asked.made("DELETE", "/a", OTHER)
+    other = ClientCore()
+    other.request("DELETE", "/a", OTHER)
+    head = other.outgoing()
+    for _ in range(2):
+        core = ClientCore()
+        for _ in range(3):
+            core.ask_again(asked)
+            assert core.outgoing() == head
+            with pytest.raises(LocalProtocolError):
+                core.ask_again(asked)
+            core.repeated(OK) or core.receive(OK)
+    with pytest.raises(LocalProtocolError):
+        Asked.made("GET", "/a b", BLOCK)
+
+
+def test_an_answer_to_the_last_request_of_a_connection_goes_the_long_way() -> None:
+    core = ClientCore()
+    core.ask("GET", "/", BLOCK)
+    core.receive(OK)
+    core.request("GET", "/", BLOCK, close=True)
+    assert core.repeated(OK) is None
+    core.receive(OK)
+    assert core.closed
+
+
+def test_only_usual_answers_go_the_short_way() -> None:
+    for first in (OK.replace(b"200 OK", b"200 Fine"), OK.replace(b"200 OK", b"205 Reset Content")):
+        core = ClientCore()
+        for _ in range(2):
+            core.ask("GET", "/", BLOCK)
+            assert core.repeated(first) is None
+            core.receive(first)
 
 
 def test_what_is_repeated_is_known() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from netlab.errors import UsageError
+from netlab.flow import Level
 from tests.http.serving import connected
 from tests.http.upstreams import Called, scripted
 from tests.netlab_process import PATIENCE, Place, Process, place
@@ -35,6 +36,41 @@ async def test_upstreams_come_go_and_keep_what_is_known_of_them() -> None:
         assert (kept, kept.total, come.total) == (first, 2, 0)
         assert gone not in members(proxy)
         assert await answered(proxy, 4) == {"a": 2, "c": 2}
+
+
+async def test_a_client_that_repeats_itself_is_passed_on_as_its_settings_are_now() -> None:
+    """What travels on is kept with a request that comes again: for each upstream, and no longer than it holds."""
+
+    async def echo(called: Called) -> None:
+        while head := await called.head():
+            await called.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(head), head))
+
+    request = b"GET /a HTTP/1.1\r\nHost: site.test\r\n\r\n"
+    async with (
+        scripted(echo) as a,
+        scripted(echo) as b,
+        balanced(a.port, b.port, level=Level.SUMMARY) as proxy,
+        connected(proxy.port) as client,
+    ):
+
+        async def told(count: int) -> list[bytes]:
+            heard = []
+            for _ in range(count):
+                await client.send(request)
+                heard.append((await client.response())[1])
+            return heard
+
+        heads = await told(8)
+        assert [b":%d\r\n" % port in head for head in heads for port in (a.port,)] == [True, False] * 4
+        assert heads[0] == heads[2] == heads[6]
+        assert heads[1] == heads[3] == heads[7]
+        proxy.server.reload(settings(a.port, b.port, preserve_host=True))
+        assert all(head.startswith(b"GET /a HTTP/1.1\r\nHost: site.test\r\n") for head in await told(6))
+        proxy.server.reload(settings(a.port, b.port, routes=(f"path=/a to=:{b.port} add=/v2",)))
+        assert all(head.startswith(b"GET /v2/a HTTP/1.1\r\n") for head in await told(4))
+        proxy.server.reload(settings(a.port, b.port, maintenance=True))
+        await client.send(request)
+        assert b" 503 " in (await client.response())[0]
 
 
 async def test_what_was_done_by_hand_stays() -> None:
