@@ -33,6 +33,8 @@ class Endpoint:
 
     @property
     def url(self) -> str:
+        if not self.host:
+            return f"{self.scheme}://{self.path}"  # a Unix socket's
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.path}"
 
@@ -43,13 +45,15 @@ class Listener:
 
     `localhost` is bound on 127.0.0.1 and ::1. `prepare` may set options on a socket before it listens. Connections go
     to a protocol of `factory`, or, with `accept`, to whoever takes the listening socket itself, until that is closed.
-    With `accept_proxy_protocol` each of the former begins with a PROXY header.
+    With `accept_proxy_protocol` each of the former begins with a PROXY header. `unix` is the path of a Unix socket, in
+    place of host and port.
     """
 
     name: str
     scheme: str
-    host: str
-    port: int
+    host: str = ""
+    port: int = 0
+    unix: Path | None = None
     factory: Callable[[], asyncio.Protocol] | None = None
     accept: Callable[[socket.socket], Accepting] | None = None
     gate: Gate
@@ -87,6 +91,7 @@ class Bound:
         self.endpoints: list[Endpoint] = []
         self.gates: list[Gate] = []
         self._servers: list[Accepting] = []
+        self._paths: list[Path] = []
         self._datagrams: list[Any] = []
 
     async def add(self, listener: Listener | DatagramListener) -> None:
@@ -94,6 +99,9 @@ class Bound:
             endpoint, sockets = listener.bind(self.endpoints)
             self.endpoints.append(endpoint)
             self._datagrams += sockets
+            return
+        if listener.unix is not None:
+            await self._add_unix(listener, listener.unix)
             return
         port = listener.port
         for index, (family, host) in enumerate(addresses(listener.host)):
@@ -114,10 +122,21 @@ class Bound:
         if listener.gate not in self.gates:
             self.gates.append(listener.gate)
 
+    async def _add_unix(self, listener: Listener, path: Path) -> None:
+        sock = bind_unix(path)
+        self._paths.append(path)
+        self._servers.append(await _accept(listener, sock))
+        self.endpoints.append(Endpoint(name=listener.name, scheme=listener.scheme, host="", port=0, path=str(path)))
+        if listener.gate not in self.gates:
+            self.gates.append(listener.gate)
+
     def stop_accepting(self) -> None:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        self._paths.clear()
 
     async def drain(self, grace: float) -> None:
         """Let what is under way come to its end, at most `grace` seconds; then end it."""
@@ -218,6 +237,33 @@ def bind(family: socket.AddressFamily, host: str, port: int, listener: Listener)
         sock.close()
         raise
     return sock
+
+
+def bind_unix(path: Path) -> socket.socket:
+    """A Unix socket for this user and group; one that nobody listens on any more is replaced."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket() and not _answers(path):
+            path.unlink()
+        sock.setblocking(False)
+        sock.bind(str(path))
+        path.chmod(0o660)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(f"{path} is there already: it is no socket, or somebody listens on it") from None
+        raise UsageError(f"cannot listen on {path}: {error.strerror or error}") from None
+    return sock
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 def explain(error: OSError, host: str, port: int, protocol: str = "tcp") -> Exception:

@@ -42,6 +42,8 @@ class Config:
     """Serve over WebSocket as well, with subprotocol mqtt on any path."""
     websocket_listen: Address | None = None
     """Where to do so: port 9001 unless said; a free port when that of --listen is free."""
+    unix: Path | None = None
+    """Serve at a Unix socket as well, at this path."""
     users: Path | None = None
     """A file of users (see `netlab passwd`); only they may connect."""
     anonymous: bool = False

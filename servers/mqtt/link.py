@@ -316,4 +316,6 @@ class Link(Connection):
 
     def end_flow(self, outcome: str) -> None:
         if self.mqtt is not None:
+            if not self.mqtt.ended and self.flow is not None:
+                self.mqtt.received, self.mqtt.sent = self.flow.received, self.written
             self.mqtt.end(self.mqtt.outcome or outcome)

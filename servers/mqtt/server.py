@@ -63,6 +63,10 @@ class Server:
             from servers.mqtt.websocket import WebSockets
 
             found.append(WebSockets(self).listener(config.websocket_address))
+        if config.unix is not None:
+            found.append(
+                Listener(name="mqtt", scheme="mqtt+unix", unix=config.unix, factory=lambda: Link(self), gate=self.gate)
+            )
         return found
 
     def _listener(self, scheme: str, address: Address, factory: Callable[[], asyncio.Protocol]) -> Listener:

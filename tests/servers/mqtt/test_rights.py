@@ -203,3 +203,24 @@ async def test_text_on_a_websocket() -> None:
                 await socket.recv()
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1003
+
+
+async def test_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "mqtt.sock"
+    async with serving(unix=path) as broker:
+        client = aiomqtt.Client(str(path), transport="unix", port=1)
+        async with asyncio.timeout(SECONDS), client:
+            await client.subscribe("a")
+            await client.publish("a", payload=b"x", qos=1)
+            async for message in client.messages:
+                assert message.payload == b"x"
+                break
+        with pytest.raises(UsageError, match="somebody listens"):
+            async with serving(unix=path):
+                pass
+        assert (await broker.client("one")).connack is not None
+    assert not path.exists()
+    path.write_text("")
+    with pytest.raises(UsageError, match="no socket"):
+        async with serving(unix=path):
+            pass
