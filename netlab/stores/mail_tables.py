@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from netlab.cores.mail_addresses import Address
@@ -47,6 +48,8 @@ MAILBOX = Kind(name="mailbox", application=0x6E6C6D62, layout=(f"{LAYOUT}; {SEAR
 
 ENVELOPE = tuple(field.name for field in fields(Envelope))
 RECIPIENTS = ENVELOPE.index("recipients")
+_fields_of = attrgetter(*ENVELOPE)
+_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode  # half the time of json.dumps
 Row = tuple[Any, ...]
 SUMMARY = "number, id, received, size, read, attachments, tags, line"
 
@@ -74,18 +77,18 @@ def _row(delivery: Delivery) -> Row:
         delivery.id,
         delivery.received,
         len(delivery.content),
-        json.dumps(delivery.mailboxes),
+        _encode(delivery.mailboxes),
         envelope_text(delivery.envelope),
-        json.dumps(delivery.transcript),
+        _encode(delivery.transcript),
         delivery.content,
     )
 
 
 def envelope_text(envelope: Envelope) -> str:
     """As JSON: the fields in their order, each recipient as a list of its own."""
-    told = [getattr(envelope, name) for name in ENVELOPE]
+    told = list(_fields_of(envelope))
     told[RECIPIENTS] = [(each.address, each.notify, each.original) for each in envelope.recipients]
-    return json.dumps(told)
+    return _encode(told)
 
 
 def envelope_of(text: str) -> Envelope:
