@@ -11,6 +11,7 @@ from clients.tls.chain import Anchors, Link, is_address, judge, staple_says
 from clients.tls.handshake import Made, handshake
 from clients.tls.scan import Found, Scan
 from clients.tls.show import as_json, lines
+from clients.tls.staple import stapled
 from clients.tls.wire import Server
 from netlab.errors import RemoteProtocolError
 from netlab.flow import FlowLog, Level
@@ -99,8 +100,8 @@ class Command:
         except RemoteProtocolError as error:
             seen.made.error = seen.made.error or f"what answers is no TLS: {error}"
             return
-        if seen.found.staple:
-            seen.staple = staple_says(seen.found.staple)
+        if staple := seen.found.staple or await stapled(server):
+            seen.staple = staple_says(staple)
         for protocol in self._config.alpn:
             alone = await handshake(server, any_certificate((protocol,)))
             if alone.alpn == protocol:

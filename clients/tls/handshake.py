@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -46,20 +47,17 @@ class Made:
         """The certificates in DER, as the server sent them, its own first."""
         sent = [one.data for one in self.messages if one.side == "server" and one.kind == HANDSHAKE]
         found = next((data for data in sent if data[:1] == bytes((CERTIFICATE,))), b"")
-        return certificates(found[4:], later=self.version == "TLSv1.3")
+        return [der for der, _ in entries(found[4:], later=self.version == "TLSv1.3")]
 
 
-def certificates(body: bytes, *, later: bool) -> list[bytes]:
-    """Those of a Certificate message (RFC 8446 4.4.2, RFC 5246 7.4.2)."""
-    found: list[bytes] = []
+def entries(body: bytes, *, later: bool) -> Iterator[tuple[bytes, bytes]]:
+    """The certificates of a Certificate message, with their extensions, which TLS 1.3 has (RFC 8446 4.4.2)."""
     at = 1 + body[0] + 3 if later and body else 3
     while at + 3 <= len(body):
-        size = int.from_bytes(body[at : at + 3], "big")
-        found.append(body[at + 3 : at + 3 + size])
-        at += 3 + size
-        if later:
-            at += 2 + int.from_bytes(body[at : at + 2], "big")
-    return found
+        end = at + 3 + int.from_bytes(body[at : at + 3], "big")
+        behind = end + 2 + int.from_bytes(body[end : end + 2], "big") if later else end
+        yield body[at + 3 : end], body[end + 2 : behind]
+        at = behind
 
 
 async def handshake(

@@ -77,15 +77,7 @@ def _accepted(seen: Seen) -> Iterator[str]:
     if found.refused:
         yield f"  refused   {', '.join(name(VERSIONS, number) for number in found.refused)}"
     yield f"  ALPN      {', '.join(seen.protocols) or 'none of those that were offered'}"
-    yield f"  OCSP      {_staple(seen)}"
-
-
-def _staple(seen: Seen) -> str:
-    assert seen.found is not None
-    if seen.staple:
-        return f"stapled: {seen.staple}"
-    only_later = [version.number for version in seen.found.versions] == [0x0304]
-    return "with TLS 1.3 alone a staple is encrypted, and not seen here" if only_later else "nothing stapled"
+    yield f"  OCSP      {f'stapled: {seen.staple}' if seen.staple else 'nothing stapled'}"
 
 
 def as_json(seen: Seen) -> dict[str, Any]:

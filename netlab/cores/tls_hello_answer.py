@@ -19,13 +19,15 @@ LONGEST = 1 << 18
 class Answer:
     """A server's choice; `alert` is the alert's number where there is one, and -1 where there is none.
 
-    group   of a HelloRetryRequest, or of a ServerKeyExchange; 0: not said
+    group   of a HelloRetryRequest, a key share or a ServerKeyExchange; 0: not said
+    share   the server's half of a key, of TLS 1.3
     staple  the OCSP response in DER, of TLS 1.2
     """
 
     version: int = 0
     suite: int = 0
     group: int = 0
+    share: bytes = b""
     alpn: str = ""
     certificates: tuple[bytes, ...] = ()
     staple: bytes = b""
@@ -124,7 +126,7 @@ def _server_hello(cursor: Cursor, answer: Answer) -> None:
             if kind == SUPPORTED_VERSIONS and len(data) == 2:
                 version = int.from_bytes(data, "big")
             elif kind == KEY_SHARE and len(data) >= 2:  # of a HelloRetryRequest the group alone
-                answer.group = int.from_bytes(data[:2], "big")
+                answer.group, answer.share = int.from_bytes(data[:2], "big"), data[4:]
             elif kind == ALPN and len(data) > 3:
                 answer.alpn = data[3:].decode("latin-1")
     answer.version = version

@@ -21,7 +21,9 @@ EVERY_SIGNATURE = (
 class Offer:
     """What a hello offers, best first; `versions` and the others by their numbers.
 
-    With TLS 1.3 no key share is sent, so that the server names the group it would like (RFC 8446 4.2.8).
+    share   our half of a key by the first of the groups; with TLS 1.3 and without one, the server names the group that
+            it would like (RFC 8446 4.2.8)
+    staple  the server's OCSP response is asked for
     """
 
     versions: Sequence[int]
@@ -30,6 +32,7 @@ class Offer:
     server_name: str = ""
     alpn: Sequence[str] = ()
     staple: bool = False
+    share: bytes = b""
 
 
 def client_hello(offer: Offer, random: bytes) -> bytes:
@@ -59,7 +62,7 @@ def _extensions(offer: Offer, newest: int) -> Iterable[tuple[int, bytes]]:
     if newest >= TLS_1_3:
         yield SUPPORTED_VERSIONS, _sized(b"".join(map(_two, offer.versions)), 1)
         yield PSK_MODES, b"\1\1"
-        yield KEY_SHARE, b"\0\0"
+        yield KEY_SHARE, _sized(_two(offer.groups[0]) + _sized(offer.share, 2) if offer.share else b"", 2)
 
 
 def _extension(kind: int, data: bytes) -> bytes:

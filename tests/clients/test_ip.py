@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients import ip
@@ -71,6 +71,7 @@ def test_what_its_network_is(text: str, prefix: str, hosts: int, first: str, las
     assert network["place"] == place
 
 
+@settings(max_examples=40)
 @given(st.ip_addresses(), st.integers(0, 128))
 def test_any_address_of_any_length_agrees_with_the_standard_library(address: Any, length: int) -> None:
     interface = ip.parse(f"{address}/{min(length, address.max_prefixlen)}")

@@ -149,7 +149,10 @@ async def test_nginx_and_every_field(
     assert "(RFC 8446 4.1.2)" in shown
 
 
-async def test_a_stapled_answer_and_whom_nobody_knows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("flags", [(), ("-tls1_3",), ("-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256")])
+async def test_a_stapled_answer_and_whom_nobody_knows(
+    flags: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     served = shop(ROOT)
     (tmp_path / "leaf").write_bytes(served.pem + served.key_pem)
     builder = ocsp.OCSPResponseBuilder().add_response(
@@ -164,7 +167,7 @@ async def test_a_stapled_answer_and_whom_nobody_knows(tmp_path: Path, capsys: py
     )
     answer = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, ROOT.certificate).sign(ROOT.key, hashes.SHA256())
     (tmp_path / "staple").write_bytes(answer.public_bytes(serialization.Encoding.DER))
-    with s_server(tmp_path / "leaf", "-status_file", str(tmp_path / "staple")) as port:
+    with s_server(tmp_path / "leaf", "-status_file", str(tmp_path / "staple"), *flags) as port:
         code, seen = await looked(capsys, port, None)
     assert seen["staple"] == f"good, as of {NOW:%Y-%m-%d}, until {NOW + DAY:%Y-%m-%d}"
     assert code == 1

@@ -60,7 +60,8 @@ def test_an_answer_in_any_split(sizes: list[int]) -> None:
             done = reader.receive(TLS_1_2[at : at + size])
             at += size
     assert done is True
-    assert reader.answer == Answer(0x0303, 0xC02B, 0x17, "", (b"\xaa\xbb\xcc", b"\xdd"), b"ok")
+    chain = (b"\xaa\xbb\xcc", b"\xdd")
+    assert reader.answer == Answer(version=0x0303, suite=0xC02B, group=0x17, certificates=chain, staple=b"ok")
 
 
 def test_what_ends_an_answer() -> None:
