@@ -207,7 +207,7 @@ def _is_number(value: Any) -> bool:
 def _number(text: str) -> float | None:
     try:
         return float(int(text, 16)) if text.lower().startswith("0x") else float(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return {"true": 1.0, "false": 0.0}.get(text.lower())
 
 

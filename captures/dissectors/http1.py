@@ -233,7 +233,8 @@ def _wireshark(name: str) -> str:
 
 
 def _number(name: str, value: str) -> int | str:
-    return int(value) if name.lower() == "content-length" and value.isascii() and value.isdigit() else value
+    is_length = name.lower() == "content-length" and value.isascii() and value.isdigit() and len(value) < 19
+    return int(value) if is_length else value
 
 
 def _chunks(reader: Reader) -> None:

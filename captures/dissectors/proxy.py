@@ -16,7 +16,8 @@ V1, V2, TLV = "PROXY protocol 2.1", "PROXY protocol 2.2", "PROXY protocol 2.2"
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 LONGEST_LINE = 107
 LINE = re.compile(
-    rb"(PROXY)( )(TCP4|TCP6|UNKNOWN)(?:( )([0-9A-Fa-f.:]+)( )([0-9A-Fa-f.:]+)( )([0-9]+)( )([0-9]+))?([^\r\n]*)(\r\n)"
+    rb"(PROXY)( )(TCP4|TCP6|UNKNOWN)"
+    rb"(?:( )([0-9A-Fa-f.:]+)( )([0-9A-Fa-f.:]+)( )([0-9]{1,5})( )([0-9]{1,5}))?([^\r\n]*)(\r\n)"
 )
 COMMANDS = {0: "LOCAL: the proxy's own connection", 1: "PROXY: for somebody else"}
 FAMILIES = {0: "unspecified", 1: "IPv4", 2: "IPv6", 3: "Unix sockets"}

@@ -144,7 +144,8 @@ CRLF = ("smtp.crlf", "Line End", "", "RFC 5321 2.3.8")
 
 def _request(reader: Reader) -> None:
     at = reader.at // 8
-    verb = lines.text(reader.data[at : at + 8]).split(None, 1)[0].upper() if reader.left else ""
+    words = lines.text(reader.data[at : at + 8]).split(None, 1)
+    verb = words[0].upper() if words else ""
     name = "smtp.auth.password" if verb == "AUTH" else "smtp.req.parameter"
     parts = (
         ("smtp.req.command", "Command", VERBS.get(verb, ""), COMMAND),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from captures.tree import Reader, Row
@@ -38,13 +39,16 @@ def _certificate(reader: Reader, *, later: bool) -> None:
 def describe(certificate: bytes) -> str:
     """Whom it names, who signed it, until when it holds; in one sentence, whatever the bytes are."""
     from cryptography import x509  # some milliseconds, and only where a certificate is looked at
+    from cryptography.exceptions import UnsupportedAlgorithm
 
+    wrong = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
     try:
-        read_ = x509.load_der_x509_certificate(certificate)
-        names = _names(read_)
-        subject, issuer = read_.subject.rfc4514_string(), read_.issuer.rfc4514_string()
-        until = read_.not_valid_after_utc.date().isoformat()
-    except (ValueError, TypeError, OverflowError, x509.InvalidVersion, x509.UnsupportedGeneralNameType) as error:
+        with warnings.catch_warnings(action="ignore"):  # about certificates of others, which is nobody's concern here
+            read_ = x509.load_der_x509_certificate(certificate)
+            names = _names(read_)
+            subject, issuer = read_.subject.rfc4514_string(), read_.issuer.rfc4514_string()
+            until = read_.not_valid_after_utc.date().isoformat()
+    except (*wrong, x509.UnsupportedGeneralNameType) as error:
         return f"no X.509 certificate that can be read: {error}"
     return f"{subject or 'no subject'}, for {', '.join(names[:20]) or 'no names'}, by {issuer}, until {until}"
 
