@@ -14,7 +14,6 @@ from netlab.http.exchange import Exchange
 from netlab.http.mail.arguments import Query, answer_json, answer_ok, texts, told
 from netlab.http.mail.events import stream, wait_for
 from netlab.http.routes import Routes
-from netlab.net.tasks import Tasks
 from netlab.stores.mail import Listing, SqliteStore
 from netlab.stores.mailbox import Delivery, Envelope, Recipient, new_id
 
@@ -26,10 +25,9 @@ LARGEST_IMPORT = 64 << 20
 class Listings:
     """What is done to many messages at once."""
 
-    def __init__(self, store: SqliteStore, tasks: Tasks) -> None:
-        self.store, self.tasks = store, tasks
+    def __init__(self, store: SqliteStore, *, releases: bool) -> None:
+        self.store, self.releases = store, releases
         self.begun = time.monotonic()
-        self.imported = 0
 
     def register(self, routes: Routes) -> None:
         routes.add("GET", "/api/v1/messages", self.list)
@@ -103,7 +101,6 @@ class Listings:
             content = await exchange.body(LARGEST_IMPORT)
         except BodyTooLarge as error:
             raise UsageError(str(error)) from None
-        self.imported += 1
         received = query.seconds("received", time.time(), 1e11)
         recipients = tuple(Recipient(address=address) for address in query.text("to").split(",") if address)
         delivery = Delivery(
@@ -150,8 +147,8 @@ class Listings:
         )
 
     async def webui(self, exchange: Exchange) -> None:
-        relay = {"Enabled": False, "SMTPServer": "", "ReturnPath": "", "AllowedRecipients": "", "BlockedRecipients": ""}
-        told = {"Label": "netlab", "MessageRelay": relay, "SpamAssassin": False}
+        relay = dict.fromkeys(("SMTPServer", "ReturnPath", "AllowedRecipients", "BlockedRecipients"), "")
+        told = {"Label": "netlab", "MessageRelay": {"Enabled": self.releases, **relay}, "SpamAssassin": False}
         answer_json(exchange, told | {"ChaosEnabled": False, "DuplicatesIgnored": False})
 
     def alive(self, exchange: Exchange) -> None:

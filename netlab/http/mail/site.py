@@ -42,7 +42,7 @@ class MailSite:
         self.gate = Gate()
         self.routes = Routes()
         Assets("netlab.http.mail").register(self.routes)
-        Listings(store, tasks).register(self.routes)
+        Listings(store, releases=release is not None).register(self.routes)
         Messages(store, release).register(self.routes)
         self.http = HttpService("mail", self.handle, HttpSettings(), flows, tasks)
 

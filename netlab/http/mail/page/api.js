@@ -34,6 +34,8 @@ export const partPath = (id, part) => `${one(id)}/part/${encodeURIComponent(part
 export const htmlPath = (id) => `/view/${encodeURIComponent(id)}.html`;
 export const mark = (ids, read) => call("/api/v1/messages", json("PUT", { IDs: ids, Read: read }));
 export const remove = (ids) => call("/api/v1/messages", json("DELETE", { IDs: ids }));
+export const release = (id, to) => call(`${one(id)}/release`, json("POST", { To: to }));
+export const canRelease = async () => (await call("/api/v1/webui")).MessageRelay.Enabled;
 export const removeFound = (query) => call(`/api/v1/search?${new URLSearchParams({ query })}`, { method: "DELETE" });
 
 // Calls `changed` when something happens to the mail, and `live` with whether we would hear of it.

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { address, byId, h, when } from "./dom.js";
 import { PANELS, head } from "./panels.js";
 
-const state = { query: "", shown: [], matching: 0, id: "", message: null, tab: "Text", asked: 0, drawn: 0 };
+const state = { query: "", shown: [], matching: 0, id: "", message: null, tab: "Text", asked: 0, drawn: 0, releases: false };
 
 async function refresh() {
   const asked = ++state.asked;
@@ -82,6 +82,7 @@ function drawMessage() {
     h("button", { onclick: close }, "Back"),
     h("button", { onclick: unread }, "Mark unread"),
     h("button", { onclick: removeOne }, "Delete"),
+    state.releases ? h("button", { onclick: release }, "Release…") : "",
   ];
   byId("message").replaceChildren(...head(message), h("div", { class: "actions" }, actions), h("div", { class: "tabs", role: "tablist" }, tabs), h("div", { id: "panel", role: "tabpanel" }));
   drawPanel();
@@ -117,6 +118,18 @@ async function removeOne() {
   const next = state.shown[at + 1] || state.shown[at - 1];
   await api.remove([state.message.ID]);
   location.hash = next ? next.ID : "";
+}
+
+async function release() {
+  const named = [...state.message.To, ...state.message.Cc, ...state.message.Bcc].map((each) => each.Address);
+  const to = prompt("Send this message to real addresses:", named.join(", "));
+  if (!to) return;
+  try {
+    await api.release(state.message.ID, to.split(",").map((each) => each.trim()).filter(Boolean));
+    alert(`It was sent to ${to}.`);
+  } catch (error) {
+    alert(error.message);
+  }
 }
 
 function move(by) {
@@ -169,6 +182,10 @@ addEventListener("hashchange", open);
 
 refresh();
 open();
+api.canRelease().then((can) => {
+  state.releases = can;
+  if (state.message) drawMessage();
+});
 api.follow(soon, (on) => {
   const live = byId("live");
   live.textContent = on ? "●" : "○";
