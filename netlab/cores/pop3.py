@@ -14,8 +14,10 @@ from netlab.errors import LocalProtocolError, RemoteProtocolError
 
 MAX_LINE = 255  # RFC 2449 4, with CR LF
 MAX_RESPONSE = 12_288  # an answer to a challenge, as SMTP has it
+MOST_UNSENT = 64 << 10  # octets to be sent, behind which no more commands are read
 NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 COUNT = re.compile(r"[0-9]{1,9}")
+NO_BASE64 = "that is not base64 (RFC 5034 4)"
 
 
 class Drop(NamedTuple):
@@ -130,9 +132,13 @@ class Pop3Core:
         return self.resume()
 
     def resume(self) -> list[Event]:
-        """The next events, as far as they need no answer of an earlier one."""
+        """The next events, as far as they need no answer of an earlier one, and what is to be sent is not much."""
         events: list[Event] = []
-        while self._pending is None and self.state not in (State.TLS, State.CLOSED):
+        while (
+            self._pending is None
+            and self.state not in (State.TLS, State.CLOSED)
+            and sum(map(len, self._out)) < MOST_UNSENT
+        ):
             end = self._buffer.find(b"\n") + 1
             longest = MAX_RESPONSE if self.state is State.RESPONSE else MAX_LINE
             if end > longest or (not end and len(self._buffer) > longest):
@@ -203,7 +209,7 @@ class Pop3Core:
             initial = None if len(words) == 1 else b"" if words[1] == "=" else _unbase64(words[1])
             if len(words) == 1 or initial is not None:
                 return Auth(asked.verb, asked.line, asked.start, asked.end, words[0].upper(), initial)
-            self._err("that is not base64 (RFC 5034 4)")
+            self._err(NO_BASE64)
         return None
 
     @property
@@ -216,7 +222,7 @@ class Pop3Core:
         asked = Asked("AUTH", "...", self._consumed - size, self._consumed)
         data = _unbase64(text)
         if text == "*" or data is None:
-            self._err("authentication was ended" if text == "*" else "that is not base64 (RFC 5034 4)")
+            self._err("authentication was ended" if text == "*" else NO_BASE64)
             return asked
         self._pending = AuthResponse("AUTH", "...", asked.start, asked.end, data)
         return self._pending
@@ -285,9 +291,6 @@ class Pop3Core:
     def _rset(self, asked: Asked, argument: str) -> None:
         self._deleted.clear()
         self._ok("nothing is deleted")
-
-    def _noop(self, asked: Asked, argument: str) -> None:
-        self._ok("")
 
     def _quit(self, asked: Asked, argument: str) -> Asked:
         deleted = [self._drops[number - 1].uid for number in sorted(self._deleted)]
@@ -393,6 +396,6 @@ COMMANDS: dict[str, tuple[set[State], Callable[[Pop3Core, Asked, str], Asked | N
     "TOP": (IN, Pop3Core._retr),
     "DELE": (IN, Pop3Core._dele),
     "RSET": (IN, Pop3Core._rset),
-    "NOOP": (IN, Pop3Core._noop),
+    "NOOP": (IN, lambda core, asked, argument: core._ok("")),
     "QUIT": (BOTH, Pop3Core._quit),
 }

@@ -66,7 +66,6 @@ class ServerCore(Session):
         super().__init__(settings, secure)
         self.state = State.COMMAND
         self._buffer = b""
-        self._out: list[bytes] = []
         self._pending: Command | None = None  # waits for its answer
         self._data: DotReader | None = None
         self._bdat: ChunkReader | None = None
@@ -360,14 +359,6 @@ class ServerCore(Session):
         if self.state is not State.CLOSED:
             self._out.append(farewell.wire)
             self.state, self._pending, self._buffer = State.CLOSED, None, b""
-
-    def outgoing(self) -> bytes:
-        out = self._out
-        if len(out) == 1:
-            return out.pop()
-        data = b"".join(out)
-        out.clear()
-        return data
 
     @property
     def closed(self) -> bool:

@@ -62,7 +62,7 @@ class ServerSettings:
 class Session:
     """Where a conversation stands."""
 
-    __slots__ = ("chunking", "consumed", "extended", "helo", "mail", "recipients", "secure", "settings", "user")
+    __slots__ = ("_out", "chunking", "consumed", "extended", "helo", "mail", "recipients", "secure", "settings", "user")
 
     def __init__(self, settings: ServerSettings, secure: bool) -> None:
         self.settings, self.secure = settings, secure
@@ -71,6 +71,7 @@ class Session:
         self.recipients: list[Rcpt] = []  # those that were accepted
         self.chunking = False  # a BDAT has come that was not the last
         self.consumed = 0  # octets read
+        self._out: list[bytes] = []  # replies
 
     def other(self, verb: str, line: bytes, reply: Reply) -> Command:
         """The command whose line was just read, where it is refused, or means nothing more."""
@@ -87,3 +88,16 @@ class Session:
             return "SMTP"
         utf8 = "UTF8" if self.mail is not None and self.mail.parameters.smtputf8 else "E"
         return f"{utf8}SMTP{'S' * self.secure}{'A' * bool(self.user)}"
+
+    def outgoing(self) -> bytes:
+        out = self._out
+        if len(out) == 1:
+            return out.pop()
+        data = b"".join(out)
+        out.clear()
+        return data
+
+    @property
+    def unsent(self) -> int:
+        """Replies in `outgoing`."""
+        return len(self._out)

@@ -19,10 +19,10 @@ from netlab.cores.pop3 import (
     State,
 )
 from netlab.errors import NetlabError, RemoteProtocolError
-from netlab.flow import Flow, Outcome
-from netlab.net.connection import Connection
+from netlab.flow import Outcome
 from netlab.policy.auth.sasl import Failed, Password, Proven, Script
 from netlab.policy.mailboxes import mailbox_of
+from servers.smtp.dialogue import Dialogue
 
 if TYPE_CHECKING:
     from servers.smtp.server import Server
@@ -31,17 +31,14 @@ MOST_WAITING = 16 << 10
 """Bytes of commands that may come while an answer is waited for."""
 
 
-class Pop3Session(Connection):
+class Pop3Session(Dialogue):
     """Plain; STLS puts TLS between, on a flow of its own."""
 
     def __init__(self, server: Server) -> None:
-        super().__init__(server.gate, server.context.flows, "pop3")
-        self.server = server
+        super().__init__(server, "pop3")
         self.core = Pop3Core(server.pop3_settings)
-        self._carrier: Flow | None = None  # the connection's own flow, once there is TLS
         self._script: Script | None = None
         self._mailbox: str | None = None  # that is open here, and nowhere else (RFC 1939 3)
-        self._waiting = False
 
     def opened(self) -> None:
         assert self.flow is not None
@@ -58,13 +55,19 @@ class Pop3Session(Connection):
             self.transport.pause_reading()
 
     def _work(self, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, Asked):
-                self._note(event)
-                self._handle(event)
-            elif isinstance(event, RemoteProtocolError):
-                self._violated(event)
-        self._flush()
+        while True:
+            for event in events:
+                if isinstance(event, Asked):
+                    self._note(event)
+                    self._handle(event)
+                elif isinstance(event, RemoteProtocolError):
+                    self._violated(event)
+            self._flush()
+            if self._waiting or self.writing_paused or not (events := self.core.resume()):
+                break
+
+    def go_on(self) -> None:
+        self._work(self.core.resume())
 
     def _note(self, asked: Asked) -> None:
         if self.flow is not None and self.flow.full:
@@ -98,8 +101,8 @@ class Pop3Session(Connection):
         if self.core.closed:
             self.linger()
         elif self.core.state is State.TLS:
-            self._start_tls()
-        elif not self._waiting:
+            self.begin_tls("POP3 inside of STLS")
+        elif not self._waiting and not self.writing_paused:
             self.set_deadline("command", self.server.config.pop3_timeout)
 
     # -- waiting -------------------------------------------------------------------------------------------------
@@ -116,8 +119,10 @@ class Pop3Session(Connection):
             self.core.refuse(f"[SYS/TEMP] {error}")
         self._waiting = False
         if self.inside and not self.transport.is_closing():
-            self.transport.resume_reading()
-            self._work(self.core.resume())
+            self._flush()
+            if not self.writing_paused:
+                self.transport.resume_reading()
+                self._work(self.core.resume())
 
     async def _retrieve(self, asked: Retrieve) -> None:
         content = await self.server.store.content(asked.uid)
@@ -176,18 +181,6 @@ class Pop3Session(Connection):
 
     # -- TLS and the end -----------------------------------------------------------------------------------------
 
-    def _start_tls(self) -> None:
-        from netlab.net.tls import TlsLayer
-
-        carrier = self._carrier = self.flow
-        assert carrier is not None
-        flow = self.flow = self.flows.open("tcp", "pop3", carrier)
-        flow.client, flow.server, flow.label = carrier.client, carrier.server, "POP3 inside of STLS"
-        carrier.sent, self.tape, self.written = self.written, None, 0
-        if flow.full:
-            flow.wire = self.flows.tape()
-        TlsLayer(self, self.server.contexts, server_side=True, flow=flow).take_over(self.transport)
-
     def _violated(self, error: RemoteProtocolError) -> None:
         assert self.flow is not None
         self.flow.note("protocol.violated", "client", rule=error.rule, reason=error.reason, section=error.section)
@@ -205,12 +198,6 @@ class Pop3Session(Connection):
     def ended(self, error: Exception | None) -> None:
         if self._mailbox is not None:
             self.server.opened.discard(self._mailbox)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        carrier, self._carrier = self._carrier, None
-        if carrier is not None:
-            carrier.end(Outcome.OK if error is None else Outcome.CUT)
-        super().connection_lost(error)
 
 
 SECTIONS = {

@@ -24,9 +24,9 @@ from netlab.cores.smtp import (
 )
 from netlab.errors import NetlabError, RemoteProtocolError, StoreFailed
 from netlab.flow import Flow, Outcome
-from netlab.net.connection import Connection
 from netlab.stores.mailbox import Delivery
 from servers.smtp.delivery import label, make_delivery, not_kept
+from servers.smtp.dialogue import Dialogue
 from servers.smtp.login import Login
 from servers.smtp.mischief import NO_TLS, goes_wrong
 from servers.smtp.record import Record
@@ -36,15 +36,16 @@ if TYPE_CHECKING:
 
 MAIL_TAKEN, MESSAGE_TAKEN, GO_AHEAD = replies.SENDER_OK.wire, replies.OK.wire, replies.GO_AHEAD.wire
 CLOSED = State.CLOSED
+MOST_UNSENT = 256
+"""Replies that are gathered before they are written, however many commands one read has brought."""
 MOST_WAITING = 64 << 10
 """Bytes that may come while an answer is waited for, before the client is not read any more."""
 
 
-class SmtpSession(Connection):
+class SmtpSession(Dialogue):
     """A plain one, or inside of TLS from the first byte; STARTTLS makes the former the latter."""
 
     __slots__ = (
-        "_carrier",
         "_draining",
         "_express",
         "_held",
@@ -52,23 +53,19 @@ class SmtpSession(Connection):
         "_message",
         "_patience",
         "_timer",
-        "_waiting",
         "broken_tls",
         "core",
         "record",
-        "server",
         "tarpit",
     )
 
     def __init__(self, server: Server, *, secure: bool) -> None:
-        super().__init__(server.gate, server.context.flows, "smtp")
-        self.server = server
+        super().__init__(server, "smtp")
         self.core = ExpressCore(server.settings, secure=secure)
         self.record: Record | None = None  # where somebody will read it
         self._message: Flow | None = None  # of the transaction that is under way
-        self._carrier: Flow | None = None  # the connection's own flow, once STARTTLS has begun another
         self._login: Login | None = None  # the authentication that is under way
-        self._waiting = self._draining = False
+        self._draining = False
         self.broken_tls = secure and server.strikes_tls()
         self.tarpit = 0.0  # seconds before each answer
         self._timer: asyncio.TimerHandle | None = None  # of an answer that is to be late
@@ -149,6 +146,10 @@ class SmtpSession(Connection):
                     break
             else:
                 self._over(event)
+            if core.unsent > MOST_UNSENT:
+                self.write(core.outgoing())
+                if self.writing_paused:  # a client that asks and does not read: `resume_writing` goes on
+                    return
             events = core.resume() if core.buffered else []
         self._flush()
 
@@ -163,12 +164,15 @@ class SmtpSession(Connection):
         if core.closed:
             self._leave()
         elif core.state is State.TLS:
-            self._start_tls()
+            if not self.broken_tls:
+                self.begin_tls("inside of STARTTLS")
         elif not self._waiting and data:
             self.wait_for_more()
 
     def wait_for_more(self) -> None:
         config = self.server.config
+        if self.writing_paused:
+            return  # that has a deadline of its own
         if self.core.state is State.DATA:
             self.set_deadline("message", config.message_timeout)
         elif self._draining and self.core.mail is None:
@@ -207,12 +211,6 @@ class SmtpSession(Connection):
         self._end_message(Outcome.CUT, "the client left before it was complete")
         if self._timer is not None:
             self._timer.cancel()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        carrier, self._carrier = self._carrier, None
-        if carrier is not None:
-            carrier.end(Outcome.OK if error is None else Outcome.CUT)
-        super().connection_lost(error)
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -322,7 +320,7 @@ class SmtpSession(Connection):
 
     def go_on(self) -> None:
         """What was waited for is there; so may be what the client has said since."""
-        if self._held > MOST_WAITING:
+        if self._held > MOST_WAITING and not self.writing_paused:
             self.transport.resume_reading()
         self._waiting = False
         self._work(self.core.resume())
@@ -340,21 +338,6 @@ class SmtpSession(Connection):
             self.go_on()
 
     # -- TLS and the end -----------------------------------------------------------------------------------------
-
-    def _start_tls(self) -> None:
-        """TLS begins on the same connection, on a flow of its own: its bytes are other ones (RFC 3207)."""
-        from netlab.net.tls import TlsLayer
-
-        carrier = self._carrier = self.flow
-        assert carrier is not None
-        flow = self.flow = self.flows.open("tcp", "smtp", carrier)
-        flow.client, flow.server, flow.label = carrier.client, carrier.server, "inside of STARTTLS"
-        carrier.label, carrier.sent = "STARTTLS", self.written
-        self.tape, self.written = None, 0
-        if flow.full:
-            flow.wire = self.flows.tape()
-        if not self.broken_tls:
-            TlsLayer(self, self.server.contexts, server_side=True, flow=flow).take_over(self.transport)
 
     def _secured(self) -> None:
         self.core.secured()

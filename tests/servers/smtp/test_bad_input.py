@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 
+from netlab.config import Address
 from netlab.flow import Outcome
+from servers.smtp.pop3 import Pop3Session
+from servers.smtp.session import SmtpSession
 from tests.servers.smtp.sinking import sinking, talk
 
 pytestmark = pytest.mark.one_loop
@@ -99,3 +102,27 @@ async def test_a_full_sink_says_421() -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", sink.port)
         assert await talk(sink.port, b"") == [421]
         writer.close()
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "pop3"])
+async def test_who_asks_and_does_not_read_is_not_read_from(scheme: str) -> None:
+    """Replies are many times as long as what asks for them: they must not pile up."""
+    async with sinking(pop3_listen=Address("127.0.0.1", 0)) as sink:
+        asked, line = (b"EHLO me\r\n", b"HELP\r\n") if scheme == "smtp" else (b"USER x\r\n", b"CAPA\r\n")
+        _, writer = await asyncio.open_connection("127.0.0.1", sink.ports[scheme], limit=1000)
+        writer.write(asked + line * 60_000)
+        [session] = sink.server.gate.connections
+        assert isinstance(session, SmtpSession | Pop3Session)
+        while not session.writing_paused:
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert session.transport.get_write_buffer_size() < 1 << 20
+        assert not session.transport.is_reading()
+        writer.transport.abort()
+
+
+async def test_everything_is_answered_to_who_reads_late() -> None:
+    async with sinking() as sink:
+        codes = await talk(sink.port, b"EHLO me\r\n" + b"HELP\r\n" * 5000 + b"QUIT\r\n")
+        assert codes == [220, 250, *[214] * 5000, 221]
