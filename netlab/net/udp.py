@@ -46,8 +46,10 @@ class UdpSocket:
     `queue` datagrams may wait for a full send buffer; one more is dropped and counted, as the network would.
     """
 
-    def __init__(self, sock: socket.socket, handler: Handler, *, queue: int = 1024) -> None:
+    def __init__(self, sock: socket.socket, handler: Handler, *, queue: int = 1024, largest: int = LARGEST) -> None:
+        """`largest`: bytes that are read of a datagram, what is behind them being lost; room for each is made anew."""
         sock.setblocking(False)
+        self._largest, self._sendto = largest, sock.sendto
         self.sock, self.handler = sock, handler
         self.address: Address = sock.getsockname()  # where it is bound; asked once, not for every datagram
         self.dropped, self.closed = 0, False
@@ -58,10 +60,10 @@ class UdpSocket:
         self._loop.add_reader(sock.fileno(), self._readable)
 
     def _readable(self) -> None:
-        receive, handler = self.sock.recvfrom, self.handler
+        receive, handler, largest = self.sock.recvfrom, self.handler, self._largest
         for _ in range(PER_TURN):
             try:
-                data, address = receive(LARGEST)
+                data, address = receive(largest)
             except (BlockingIOError, InterruptedError):
                 self.behind = False
                 return
@@ -78,7 +80,7 @@ class UdpSocket:
             self._wait(data, address)
             return
         try:
-            self.sock.sendto(data, address)
+            self._sendto(data, address)
         except (BlockingIOError, InterruptedError):
             self._wait(data, address)
         except OSError:  # no route, too large, refused by the host before: UDP promises nothing
@@ -140,6 +142,8 @@ class UdpListener:
     port: int
     handler: Callable[[UdpSocket, bytes, Address], None]
     reuse_port: bool = False
+    largest: int = LARGEST
+    """Bytes that are read of a datagram."""
 
     def bind(self, beside: Sequence[Endpoint] = ()) -> tuple[Endpoint, list[UdpSocket]]:
         """Bind all its addresses, or none; raises AddressInUse or UsageError in words.
@@ -177,7 +181,7 @@ class UdpListener:
         except BaseException:
             sock.close()
             raise
-        server = UdpSocket(sock, ignore)
+        server = UdpSocket(sock, ignore, largest=self.largest)
         server.handler = partial(self.handler, server)
         return server
 

@@ -85,7 +85,8 @@ class ReadyAnswers:
     def __init__(self, most: int) -> None:
         self.most = most
         self._answers: tuple[dict[bytes, Ready], dict[bytes, Ready]] = ({}, {})
-        self._sent: tuple[dict[bytes, Sent], dict[bytes, Sent]] = ({}, {})  # over streams, over UDP
+        self.sent_udp: dict[bytes, Sent] = {}
+        self._sent: tuple[dict[bytes, Sent], dict[bytes, Sent]] = ({}, self.sent_udp)  # over streams, over UDP
 
     def reply(self, query: bytes, now: float, *, udp: bool) -> tuple[bytes, Ready] | None:
         """The whole reply, if this is a plain query that is known, and the reply has room. Clients repeat themselves:

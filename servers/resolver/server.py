@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netlab.flow import Outcome
+from netlab.flow import Level, Outcome
 from netlab.net.dns_stream import DnsStream
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import DatagramListener, Listener
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from servers.resolver.doh import Doh
 
 MOST_CLIENTS = 10_000
+OK = Outcome.OK
+LONGEST_QUERY = 4096  # bytes that are read of a datagram: a query is a fraction of that
 
 
 class Server:
@@ -31,6 +33,8 @@ class Server:
         self.tasks = Tasks("resolver")
         self.gate = Gate(GateLimits(connections=config.max_connections))
         self.answering = Answering(config, context, self.tasks)
+        self._flows, self._now = context.flows, context.clock.now  # looked at for every datagram
+        self._sent, self._statistics = self.answering.ready.sent_udp, self.answering.statistics
         self.buckets: dict[str, TokenBucket] = {}
         self._here_alone = config.allow is LOOPBACK and not config.limit  # then no client here is looked at
         self.doh = self._doh() if config.https else None
@@ -59,7 +63,13 @@ class Server:
             reuse_port=reuse,
         )
         datagrams = UdpListener(
-            name="resolver", scheme="dns+udp", host=host, port=port, handler=self.datagram, reuse_port=reuse
+            name="resolver",
+            scheme="dns+udp",
+            host=host,
+            port=port,
+            handler=self.datagram,
+            reuse_port=reuse,
+            largest=LONGEST_QUERY,
         )
         found: list[Listener | DatagramListener] = [stream, datagrams]
         if config.tls:
@@ -88,25 +98,33 @@ class Server:
 
     def datagram(self, sock: UdpSocket, data: bytes, peer: Address) -> None:
         """One question over UDP: at once from what is ready, else the long way."""
-        if not (self._here_alone and peer[0].startswith("127.")) and not self.admits(peer[0]):
+        if not (self._here_alone and peer[0][:4] == "127.") and not self.admits(peer[0]):
             self._refuse_stranger(sock, data, peer)
             return
-        found = self.answering.at_once(data, udp=True)
-        flow = self.context.flows.open("dns", "resolver")
-        flow.client, flow.server, flow.received = peer, sock.address, len(data)
-        if found is None:
-            self.answering.statistics.udp += 1
-            if sock.behind and not self.answering.is_known(data):
-                self.answering.statistics.dropped += 1
-                flow.end(Outcome.REFUSED, "dropped: questions come quicker than they are read")
-                return
-            self.answering.respond(data, flow, lambda wire: sock.send(wire, peer), udp=True)
+        flows = self._flows
+        sent = self._sent.get(data[2:])
+        if sent is not None and flows.level is not Level.FULL and self._now() < sent.changes:
+            wire, ready = data[:2] + sent.rest, sent.ready
+        elif (found := self.answering.at_once(data, udp=True)) is not None:
+            wire, ready = found
+        else:
+            self._slowly(sock, data, peer)
             return
-        wire, ready = found
         sock.send(wire, peer)
-        self.answering.statistics.ready_udp += 1
-        flow.label, flow.sent = ready.label, len(wire)
-        flow.end(Outcome.OK, ready.result)
+        self._statistics.ready_udp += 1
+        flow = flows.open("dns", "resolver", None, None, ready.label, peer, sock.address)
+        flow.received, flow.sent = len(data), len(wire)
+        flow.end(OK, ready.result)
+
+    def _slowly(self, sock: UdpSocket, data: bytes, peer: Address) -> None:
+        flow = self._flows.open("dns", "resolver", None, None, "", peer, sock.address)
+        flow.received = len(data)
+        self._statistics.udp += 1
+        if sock.behind and not self.answering.is_known(data):
+            self._statistics.dropped += 1
+            flow.end(Outcome.REFUSED, "dropped: questions come quicker than they are read")
+            return
+        self.answering.respond(data, flow, lambda wire: sock.send(wire, peer), udp=True)
 
     def message(self, stream: DnsStream, data: bytes) -> None:
         """One question over TCP or TLS."""
