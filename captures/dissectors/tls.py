@@ -77,11 +77,13 @@ def _record(source: Source, at: int) -> Any:
 def summarize(data: bytes, context: Mapping[str, Any]) -> str:
     """What the records are, messages of the handshake by name."""
     words: list[str] = []
+    joined = bytearray()  # of a handshake's message that goes over several records
     at = 0
     while at + 5 <= len(data):
         kind, end = data[at], at + 5 + (data[at + 3] << 8 | data[at + 4])
         if kind == HANDSHAKE and not context.get("encrypted"):
-            words += tls_handshake.names(data[at + 5 : end]) if not context.get("over") else []
+            joined += data[at + 5 : end]
+            words += [] if context.get("over") else tls_handshake.names(data[at + 5 : end])
         elif kind == ALERTS and end - at == 7:
             words.append(f"Alert: {LEVELS.get(data[at + 5], '?')}, {DESCRIPTIONS.get(data[at + 6], data[at + 6])}")
         else:
@@ -89,7 +91,7 @@ def summarize(data: bytes, context: Mapping[str, Any]) -> str:
             words.append(f"{sealed}{TYPES.get(kind, 'record')}")
         at = end
     if context.get("over"):
-        words = ["Handshake over several records"]
+        words = tls_handshake.names(bytes(joined))
     return ", ".join(words)
 
 
