@@ -219,12 +219,11 @@ class Pop3Core:
 
     def _response(self, text: str, size: int) -> Asked:
         self.state = State.AUTHORIZATION
-        asked = Asked("AUTH", "...", self._consumed - size, self._consumed)
-        data = _unbase64(text)
+        start, data = self._consumed - size, _unbase64(text)
         if text == "*" or data is None:
             self._err("authentication was ended" if text == "*" else NO_BASE64)
-            return asked
-        self._pending = AuthResponse("AUTH", "...", asked.start, asked.end, data)
+            return Asked("AUTH", "...", start, self._consumed)
+        self._pending = AuthResponse("AUTH", "...", start, self._consumed, data)
         return self._pending
 
     def _stls(self, asked: Asked, argument: str) -> Asked | None:

@@ -328,6 +328,7 @@ class ServerCore(Session):
 
     def _quit(self, event: Quit) -> None:
         self._buffer, self.state, self.left = b"", State.CLOSED, True
+        self._forget_mail()
 
     def greet(self, reply: Reply | None = None) -> Reply:
         """The first words (RFC 5321 3.1); after a 554 or 421 only QUIT makes sense."""

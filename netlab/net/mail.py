@@ -134,7 +134,15 @@ class MailSession:
                 await self._authenticate()
             return await self._transfer(sender, to, content)
         finally:
-            self._call.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Say so where the server can hear it (RFC 5321 4.1.1.10); its reply to that is not waited for."""
+        call = self._call
+        if call.core.state is ClientState.COMMANDS and not call.core.waiting:
+            call.core.quit()
+            call.flush()
+        call.close()
 
     async def _greet(self, host: str) -> None:
         greeting = await self._wait(self._call.greeting)

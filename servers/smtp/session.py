@@ -229,6 +229,8 @@ class SmtpSession(Dialogue):
     def _other(self, event: Command) -> None:
         self._heard(event)
         reply = self.answer(event)
+        if self._message is not None and not reply.positive:
+            self._message.result = reply.text  # why there was no message, if none comes
         if self._message is not None and self.core.mail is None:
             self._end_message(Outcome.CANCELLED, f"{event.verb} before the message was complete")
         if self.flow is not None and not self.flow.label and reply.code >= 500:
@@ -309,8 +311,11 @@ class SmtpSession(Dialogue):
 
     def _end_message(self, outcome: str, result: str) -> None:
         flow, self._message = self._message, None
-        if flow is not None:
-            flow.end(outcome, result)
+        if flow is None:
+            return
+        if outcome in (Outcome.CUT, Outcome.CANCELLED) and flow.result:
+            outcome, result = Outcome.REFUSED, flow.result
+        flow.end(outcome, result)
 
     # -- waiting -------------------------------------------------------------------------------------------------
 

@@ -80,6 +80,9 @@ async def test_who_is_refused_is_said(capsys: pytest.CaptureFixture[str]) -> Non
         assert list(found["refused"]) == ["eve@shop.test"]
         with pytest.raises(NotTaken, match=r"eve@shop\.test"):
             await run(config(sink.port, "eve@shop.test", quiet=True))
+        while not (flow := sink.flows()[-1]).ended:
+            await asyncio.sleep(0)
+        assert (flow.outcome, flow.result[:3]) == ("refused", "550")
 
 
 async def test_aiosmtpd_takes_it() -> None:
