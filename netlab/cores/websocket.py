@@ -25,7 +25,8 @@ from netlab.cores.websocket_events import (
     Pong,
 )
 from netlab.cores.websocket_mask import apply_mask
-from netlab.cores.websocket_reader import FINAL, LONGEST_CONTROL, MASKED, RSV1, Limits, Reader
+from netlab.cores.websocket_reader import Limits, Reader
+from netlab.cores.websocket_rules import FINAL, LONGEST_CONTROL, MASKED, RSV1
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = [

@@ -6,15 +6,13 @@ import codecs
 import zlib
 from dataclasses import dataclass
 
-from netlab.cores.websocket_close import INVALID_DATA, NO_STATUS, PROTOCOL_ERROR, TOO_BIG, may_be_sent, meaning
+from netlab.cores.websocket_close import INVALID_DATA, TOO_BIG
 from netlab.cores.websocket_deflate import Deflate, Inflater, TooMuch
 from netlab.cores.websocket_events import (
     CLOSE,
     CONTINUATION,
-    OPCODES,
     PING,
     TEXT,
-    Close,
     Event,
     Frame,
     Message,
@@ -22,16 +20,25 @@ from netlab.cores.websocket_events import (
     Pong,
 )
 from netlab.cores.websocket_mask import apply_mask
+from netlab.cores.websocket_rules import (
+    FINAL,
+    LENGTH,
+    MASKED,
+    RSV1,
+    Violation,
+    check_header,
+    check_piece,
+    check_text,
+    read_close,
+    read_length,
+)
 from netlab.errors import RemoteProtocolError, Truncated
 
-FINAL, RSV, RSV1 = 0x80, 0x70, 0x40
-MASKED, LENGTH = 0x80, 0x7F
-LONGEST_CONTROL = 125
 SMALL = 2048
 """Bytes of a payload that is cheaper copied than looked at through a memoryview."""
 GATHERED = 64 << 10
 """Bytes up to which small pieces of a message are gathered in one buffer: a list of bytes costs 41 for each."""
-WHOLE = frozenset((0x81, 0x82))
+WHOLE, WHOLE_TEXT = frozenset((0x81, 0x82)), 0x81
 """First bytes of a frame that is a whole message, uncompressed."""
 
 
@@ -41,14 +48,6 @@ class Limits:
 
     message: int = 16 << 20
     frame: int = 16 << 20
-
-
-class Violation(Exception):
-    """A rule that was broken, on its way to `receive`, which knows where."""
-
-    def __init__(self, reason: str, rule: str, section: str, status: int = PROTOCOL_ERROR) -> None:
-        super().__init__(reason)
-        self.reason, self.rule, self.section, self.status = reason, rule, section, status
 
 
 class Reader:
@@ -151,109 +150,56 @@ class Reader:
         if self._left >= 0:
             position = self._go_on(data, 0, size, origin, events)
         mask, limit, frames = self._mask, self._frame_limit, self.frames
-        while size - position >= 2:
+        while size - position >= 2 and not self.over:
             start = position
             first, second = data[position], data[position + 1]
             length = second & LENGTH
             body = position + 2
             if length >= 126:
-                self._frame_at = origin + start
-                self._look_at(first, second)
-                wide = 2 if length == 126 else 8
-                if size - body < wide:
+                self._look_at(first, second, origin + start)
+                body += 2 if length == 126 else 8
+                if size < body:
                     break
-                length = self._wide_length(data[body : body + wide], wide)
-                body += wide
+                length = read_length(data[start + 2 : body])
+            key = b""
             if second & MASKED:
                 key = data[body : body + 4]
                 body += 4
-            else:
-                key = b""
             end = body + length
             if first in WHOLE and end <= size and second & MASKED == mask and not self._opcode and length <= limit:
-                if not key:
-                    payload = data[body:end]
-                elif length <= SMALL:
-                    payload = apply_mask(data[body:end], key)
-                else:
-                    payload = apply_mask(memoryview(data)[body:end], key)
-                if first == 0x81 and not payload.isascii():
+                payload: bytes | memoryview = data[body:end] if length <= SMALL else memoryview(data)[body:end]
+                said = apply_mask(payload, key) if key else bytes(payload)
+                if first == WHOLE_TEXT and not said.isascii():
                     self._frame_at = origin + start
-                    check_text(payload)
+                    check_text(said)
                 if frames is not None:
                     frames.append(Frame(False, True, 0, first & 15, key, length, origin + start, origin + end))
-                events.append(_new(Message, (first & 15, payload, origin + start, origin + end, length, 1)))
+                events.append(_new(Message, (first & 15, said, origin + start, origin + end, length, 1)))
                 position = end
                 continue
-            self._frame_at = origin + start
-            self._look_at(first, second)
+            self._look_at(first, second, origin + start)
+            if body > size or (first & 8 and end > size):
+                break
             if first & 8:
-                if end > size:
-                    break
                 self._control(first & 15, data[body:end], key, origin + start, origin + end, events)
                 position = end
-                if self.over:
-                    return
-                continue
-            if body > size:
-                break
-            self._begin(first, length, key, origin + start)
-            if frames is not None:
-                frames.append(
-                    Frame(
-                        False,
-                        bool(first & FINAL),
-                        first >> 4 & 7,
-                        first & 15,
-                        key,
-                        length,
-                        origin + start,
-                        origin + end,
-                    )
-                )
-            position = self._go_on(data, body, size, origin, events)
-        if position < size:
-            self._held = data[position:]
+            else:
+                self._begin(first, length, key, origin + start, origin + end)
+                position = self._go_on(data, body, size, origin, events)
+        self._held = data[position:]
 
-    # -- headers -----------------------------------------------------------------------------------------------------
-
-    def _look_at(self, first: int, second: int) -> None:
-        """What the first two bytes of a frame may not say."""
-        opcode = first & 15
-        if opcode not in OPCODES:
-            raise Violation(f"opcode {opcode:#x} is reserved", "opcode.reserved", "RFC 6455 5.2")
-        if first & RSV & ~RSV1 or (first & RSV1 and self._inflater is None):
-            raise Violation("a reserved bit is set that no extension has given a meaning", "rsv.set", "RFC 6455 5.2")
-        if second & MASKED != self._mask:
-            why = "a client's frames are masked" if self._mask else "a server's frames are not masked"
-            raise Violation(f"{why}, this one is {'not' if self._mask else ''}".rstrip(), "mask", "RFC 6455 5.1")
-        if opcode & 8:
-            if not first & FINAL:
-                raise Violation("a control frame is fragmented", "control.fragmented", "RFC 6455 5.5")
-            if second & LENGTH > LONGEST_CONTROL:
-                raise Violation("a control frame is longer than 125 bytes", "control.long", "RFC 6455 5.5")
-            if first & RSV1:
-                raise Violation("RSV1 is set on a control frame", "rsv.control", "RFC 7692 6.1")
-        elif opcode == CONTINUATION:
-            if not self._opcode:
-                raise Violation("a continuation of no message", "continuation.alone", "RFC 6455 5.4")
-            if first & RSV1:
-                raise Violation("RSV1 is set on a continuation", "rsv.continuation", "RFC 7692 6.1")
-        elif self._opcode:
-            raise Violation("a message begins inside another", "continuation.missing", "RFC 6455 5.4")
-
-    def _wide_length(self, field: bytes, wide: int) -> int:
-        length = int.from_bytes(field, "big")
-        if length < (126 if wide == 2 else 65536):
-            raise Violation(f"{length} is not in the shortest form", "length.long", "RFC 6455 5.2")
-        if length >> 63:
-            raise Violation("the first bit of a length is set", "length.sign", "RFC 6455 5.2")
-        return length
+    def _look_at(self, first: int, second: int, start: int) -> None:
+        """Whether a header may stand here."""
+        self._frame_at = start
+        deflates = self._inflater is not None
+        check_header(first, second, mask=self._mask, deflates=deflates, in_message=bool(self._opcode))
 
     # -- data frames in pieces -----------------------------------------------------------------------------------------
 
-    def _begin(self, first: int, length: int, key: bytes, start: int) -> None:
+    def _begin(self, first: int, length: int, key: bytes, start: int, end: int) -> None:
         """A data frame's header is complete."""
+        if self.frames is not None:
+            self.frames.append(Frame(False, bool(first & FINAL), first >> 4 & 7, first & 15, key, length, start, end))
         opcode = first & 15
         if opcode != CONTINUATION:
             self._opcode, self._compressed = opcode, bool(first & RSV1)
@@ -303,10 +249,7 @@ class Reader:
                 raise Violation(why, "deflate.broken", "RFC 7692 7.2.2", INVALID_DATA) from None
         self._length += len(piece)
         if self._utf8 is not None:
-            try:
-                self._utf8.decode(piece, last)
-            except UnicodeDecodeError as error:
-                raise not_text(error) from None
+            check_piece(self._utf8, piece, last=last)
         if not piece:
             return
         pieces = self._pieces
@@ -353,33 +296,6 @@ class Reader:
         self.over = True
         self._pieces = []
         events.append(error)
-
-
-def read_close(payload: bytes, start: int = 0, end: int = 0) -> Close:
-    """A close frame's payload (RFC 6455 5.5.1)."""
-    if not payload:
-        return Close(NO_STATUS, "", start, end)
-    if len(payload) == 1:
-        raise Violation("a close frame's payload has one byte, half a code", "close.short", "RFC 6455 5.5.1")
-    code = int.from_bytes(payload[:2], "big")
-    if not may_be_sent(code):
-        raise Violation(f"{meaning(code)} may not stand in a close frame", "close.code", "RFC 6455 7.4")
-    try:
-        return Close(code, payload[2:].decode(), start, end)
-    except UnicodeDecodeError:
-        raise Violation("the reason is not UTF-8", "close.reason", "RFC 6455 5.5.1", INVALID_DATA) from None
-
-
-def check_text(payload: bytes) -> None:
-    try:
-        payload.decode()
-    except UnicodeDecodeError as error:
-        raise not_text(error) from None
-
-
-def not_text(error: UnicodeDecodeError) -> Violation:
-    byte = error.object[error.start]
-    return Violation(f"text that is not UTF-8: {byte:#04x}, {error.reason}", "text.utf8", "RFC 6455 8.1", INVALID_DATA)
 
 
 UTF8 = codecs.getincrementaldecoder("utf-8")

@@ -6,7 +6,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from netlab.cores.websocket import (
@@ -99,6 +99,9 @@ def test_bad_text_fails_at_its_first_bad_byte() -> None:
 
 
 @given(st.binary(min_size=1, max_size=6))
+@example(b"\xed\xa0")
+@example(b"\xf4\x90")
+@example(b"\xe0\x80")
 def test_bad_text_fails_no_later_than_any_decoder_could(tail: bytes) -> None:
     """One byte at a time: it fails with the byte behind which no text can go on."""
     core, failed_at = WebSocketCore(), None

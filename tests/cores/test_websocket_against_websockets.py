@@ -25,6 +25,9 @@ FRAMES = st.builds(
     st.sampled_from([MASK, MASK, MASK, MASK, b""]),
 )
 Said = tuple[list[tuple[int, bytes]], int | None]
+AS_ASKED = -1
+UNFINISHED = "incomplete fragmented message"
+"""What websockets says of a close frame inside of a message; RFC 6455 5.5.1 asks for an answer, not for a failure."""
 
 
 def ours(data: bytes, compressed: bool) -> Said:
@@ -53,6 +56,8 @@ def theirs(data: bytes, compressed: bool) -> Said:
         if frame.fin:  # type: ignore[union-attr]
             messages.append((opcode, said))
     close = protocol.close_sent
+    if close is not None and close.reason == UNFINISHED:
+        return messages, AS_ASKED
     return messages, None if close is None else int(close.code)
 
 
@@ -61,7 +66,11 @@ def theirs(data: bytes, compressed: bool) -> Said:
 def test_the_same_is_heard_and_said(frames: list[bytes], compressed: bool) -> None:
     data = b"".join(frames)
     (messages, code), (expected, close) = ours(data, compressed), theirs(data, compressed)
-    if code == INVALID_DATA:  # text is checked by their next layer, and a message that cannot be inflated is 1002 there
+    if close == AS_ASKED:
+        assert messages == expected
+    elif (
+        code == INVALID_DATA
+    ):  # text is checked by their next layer, and a message that cannot be inflated is 1002 there
         assert messages == expected[: len(messages)]
     else:
         assert (messages, code) == (expected, close)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from netlab.cores import websocket_reader
+from netlab.cores import websocket_reader, websocket_rules
 from tests.cores.websocket_corpus import CASES
 
 HERE = Path(__file__).parent
@@ -29,7 +29,7 @@ def test_every_row_names_something() -> None:
 
 
 def test_every_rule_of_the_reader_is_broken_by_a_case() -> None:
-    source = Path(websocket_reader.__file__).read_text()
+    source = "".join(Path(module.__file__).read_text() for module in (websocket_reader, websocket_rules))
     rules = set(re.findall(r'"((?:mask|[a-z]+\.[a-z0-9]+))", "RFC', source))
     elsewhere = {"frame.long", "message.long"}  # limits are not in the corpus
     assert sorted(rules - elsewhere - {case.rule for case in CASES}) == []
