@@ -267,7 +267,9 @@ class Link(Connection):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.core.out:
+        if self.keep_alive and self.stage == "keep alive":  # what it sent meanwhile was heard, too
+            self.deadline = self.loop.time() + self.keep_alive
+        if self.core.out or self.finished:
             self.touch()
 
     # -- the end ---------------------------------------------------------------------------------------------------

@@ -43,6 +43,26 @@ async def test_a_client_that_does_not_read_has_a_bounded_queue(full: Any) -> Non
         assert ("lazy" in broker.broker.clients) is (full == "drop-new")
 
 
+async def test_a_client_that_is_told_off_while_it_does_not_read() -> None:
+    async with serving() as broker:
+        lazy, other = await broker.client("lazy", keep_alive=60), await broker.client("other")
+        await lazy.subscribe("a")
+        lazy.writer.transport.pause_reading()  # type: ignore[attr-defined]  # of a socket's transport
+        link = broker.broker.clients["lazy"].link
+        async with asyncio.timeout(SECONDS):
+            while not link.writing_paused:
+                await other.publish("a", b"x" * 100_000)
+                await other.all_so_far()
+            second = await broker.client("lazy")
+            lazy.writer.transport.resume_reading()  # type: ignore[attr-defined]  # likewise
+            while isinstance(packet := await lazy.receive(), Publish):
+                pass
+            assert isinstance(packet, Disconnect)
+            assert packet.reason == Reason.SESSION_TAKEN_OVER
+            assert await lazy.closed()
+        assert await second.all_so_far() == []
+
+
 @pytest.mark.parametrize("full", ["drop-new", "drop-oldest"])
 async def test_a_queue_of_messages_that_is_full(full: Any) -> None:
     async with serving(queue_messages=3, queue_full=full, max_in_flight=1) as broker:
