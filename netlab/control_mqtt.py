@@ -33,9 +33,14 @@ def mqtt(services: Mapping[str, Service], action: str, of: str, arguments: Recor
         return {"retained": [message_record(message) for message in broker.retained_for(of or "#")]}
     if action == "publish":
         return _publish(broker, of, **arguments)
+    if action == "faults":
+        try:
+            return {"faults": broker.harm(of, **arguments)}
+        except TypeError as error:
+            raise UsageError(f"a fault has packet, what, way, seconds and count: {error}") from None
     if action == "disconnect":
         return _disconnect(broker, of)
-    raise UsageError(f"the broker cannot {action!r}: clients, why, retained, publish or disconnect")
+    raise UsageError(f"the broker cannot {action!r}: clients, why, retained, publish, faults or disconnect")
 
 
 def client_record(broker: Any, client: Any) -> Record:

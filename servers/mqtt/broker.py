@@ -16,6 +16,7 @@ from netlab.service import Context
 from netlab.stores.mqtt import Everything, MqttStore
 from servers.mqtt.client import Client
 from servers.mqtt.config import Config
+from servers.mqtt.mischief import Mischief, fault
 from servers.mqtt.outbox import Outbox
 from servers.mqtt.routes import Group, Rights, Route, Routes, Way
 from servers.mqtt.statistics import Statistics
@@ -38,6 +39,7 @@ class Broker:
         self.store = store
         self.outbox = Outbox(store)
         self.trace: Trace | None = None  # remembers decisions, where flows are recorded in full
+        self.mischief = Mischief()
         self._due: list[tuple[float, int, Client]] = []  # a heap of when to look at a client again
         self._numbers = 0
         if store is not None:
@@ -83,6 +85,14 @@ class Broker:
         trace.note(message, self.now(), decisions)
         self.statistics.messages_sent += len(decisions)
         return bool(route.ways or route.groups)
+
+    def harm(self, of: str, *, clear: bool = False, **wish: Any) -> list[dict[str, object]]:
+        """The faults that are still to strike, after one was added, or all were let go."""
+        if clear:
+            self.mischief.faults.clear()
+        elif wish:
+            self.mischief.faults.append(fault(of, **wish))
+        return [one.as_json() for one in self.mischief.faults]
 
     def why(self, client_id: str, topic: str) -> dict[str, Any]:
         return why(self, client_id, topic)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from netlab.cores.mqtt import Core, Event, Stage
-from netlab.cores.mqtt_codes import Reason, reason_name
+from netlab.cores.mqtt_codes import Reason, Type, reason_name
 from netlab.cores.mqtt_message import Message
 from netlab.cores.mqtt_packets import Packet, Publish
 from netlab.cores.mqtt_session import Delivery
@@ -16,6 +17,7 @@ from netlab.flow import Flow, Outcome
 from netlab.net.connection import Connection
 from servers.mqtt.client import SENT
 from servers.mqtt.handling import HANDLERS
+from servers.mqtt.mischief import Fault, packets
 from servers.mqtt.notes import note
 
 if TYPE_CHECKING:
@@ -104,7 +106,10 @@ class Link(Connection):
             self.transport.resume_reading()
 
     def handle(self, events: list[Event]) -> None:
+        mischief = self.broker.mischief
         for event in events:
+            if mischief.faults and self.struck(event):
+                continue
             if self.shadow is not None and self.mqtt is not None:
                 note(self.mqtt, "client", event)
             HANDLERS[type(event)](self, event)
@@ -209,12 +214,56 @@ class Link(Connection):
             self.dirty = True
             self.broker.outbox.add(self)
 
+    def struck(self, event: Event) -> bool:
+        """Whether a fault has taken a packet that came; it may come again later, or come once more now."""
+        kind = Type.__members__.get(type(event).__name__.upper())
+        fault = self.broker.mischief.strike(self.name, kind, "received") if kind is not None else None
+        if fault is None:
+            return False
+        self.note_fault(fault)
+        if fault.what == "delay":
+            self.loop.call_later(fault.seconds, self.take_late, event)
+        elif fault.what == "duplicate":
+            HANDLERS[type(event)](self, event)
+            return self.finished
+        return True
+
+    def take_late(self, event: Event) -> None:
+        if not self.finished:
+            self.handle([event])
+
     def write(self, data: bytes) -> None:
+        if self.broker.mischief.faults:
+            data = b"".join(self.after_faults(data))
+            if not data:
+                return
         self.broker.statistics.bytes_sent += len(data)
         super().write(data)
         if self.shadow is not None and self.mqtt is not None:
             for event in self.shadow.receive(data):
                 note(self.mqtt, "server", event)
+
+    def after_faults(self, data: bytes) -> Iterator[bytes]:
+        """What faults leave of packets that are on their way out."""
+        for packet in packets(data):
+            fault = self.broker.mischief.strike(self.name, packet[0] >> 4, "sent")
+            if fault is None:
+                yield packet
+                continue
+            self.note_fault(fault)
+            if fault.what == "duplicate":
+                yield packet * 2
+            elif fault.what == "delay":
+                self.loop.call_later(fault.seconds, self.send_held, packet)
+
+    def note_fault(self, fault: Fault) -> None:
+        if self.mqtt is not None:
+            self.mqtt.note("fault.struck", "netlab", packet=fault.packet.name, what=fault.what, way=fault.way)
+
+    @property
+    def name(self) -> str:
+        """The client's identifier, as soon as there is one."""
+        return self.client.client_id if self.client is not None else ""
 
     def flush(self) -> None:
         """Write what has gathered, in pieces that are bounded; a client that does not read keeps it waiting."""

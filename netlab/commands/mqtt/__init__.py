@@ -8,5 +8,6 @@ ACTIONS = {
     "tree": "clients.mqtt.tree",
     "clients": "netlab.commands.mqtt.listing",
     "why": "netlab.commands.mqtt.why",
+    "faults": "netlab.commands.mqtt.harming",
 }
 """What `netlab mqtt` can do, and the module that does it."""

@@ -9,6 +9,7 @@ import pytest
 
 from netlab.cores.mqtt_codes import V5, V311, Reason
 from netlab.cores.mqtt_packets import Disconnect, Puback, Publish, Request, Will
+from netlab.errors import UsageError
 from netlab.flow import Flow, Level, Outcome
 from tests.servers.mqtt.brokering import SECONDS, Broker, serving
 
@@ -198,3 +199,28 @@ async def test_what_old_clients_are_refused_with() -> None:
         assert await client.closed()
         [flow] = await ended(broker, 1)
         assert flow.result.startswith("0x81 malformed packet")
+
+
+async def test_packets_that_are_lost_said_twice_or_late() -> None:
+    async with serving(level=Level.FULL) as broker:
+        client = await broker.client("one")
+        await client.subscribe(Request("a", 1))
+        harm = broker.broker.harm
+        harm("one", packet="puback", what="drop")
+        harm("one", packet="publish", what="duplicate")
+        await client.publish("a", b"x", 1, packet_id=1)
+        packets = [packet for packet in await client.all_so_far() if isinstance(packet, Publish)]
+        assert [packet.payload for packet in packets] == [b"x", b"x"]
+        assert packets[0].packet_id == packets[1].packet_id
+        harm("", packet="publish", what="drop", way="received", count=2)
+        await client.publish("a", b"y")
+        await client.publish("a", b"y")
+        assert await client.all_so_far() == []
+        harm("one", packet="publish", what="delay", way="received", seconds=0.01)
+        await client.publish("a", b"z")
+        assert (await client.expect(Publish)).payload == b"z"
+        assert harm("") == []
+        harm("one", packet="pingresp", what="delay", seconds=0.01)
+        assert await client.all_so_far() == []
+        with pytest.raises(UsageError):
+            harm("one", packet="pong", what="drop")
