@@ -37,6 +37,7 @@ FLOORS = {  # the longest prefix counts
     "netlab.rooms": 6,
     "netlab.dashboard": 6,
     "netlab.doctor": 6,
+    "netlab.lab_sensors": 6,
     "netlab.embedded": 6,
     "netlab.pytest_plugin": 6,
     "netlab.lab": 6,

@@ -48,6 +48,7 @@ STOPS = (
         "forward-proxy",
         "A page over https: the name from the lab's root, a tunnel, TLS, cache, balancer, origin.",
         (
+            "netlab resolver flush-tree test",
             "netlab dig www.shop.test A @127.0.0.1 --port 5300",
             "netlab run -- curl -sS -o /dev/null https://www.shop.test/shop/tea-mint?tour",
         ),

@@ -17,6 +17,7 @@ from netlab.config_sources import build
 from netlab.lab import Factory, run
 from netlab.lab_options import Options, Ports, Sources, service
 from netlab.lab_reload import Reader, Table
+from netlab.lab_sensors import Sensors
 from netlab.lab_world import LabWorld
 from netlab.service import Context, Service
 
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str]) -> int:
     world = LabWorld.load(config.world)
     entries = _entries(config, world)
     factories = {name: _factory(name, entry, sources, config, world) for name, entry in entries.items()}
+    if world.sensors and "mqtt" in entries and not config.names:
+        factories["sensors"] = lambda context: Sensors(world.sensors, context)
     tables = [
         Table(name=name, flags=False, usual=_usual(name, entry, config, world))
         for name, entry in entries.items()

@@ -93,7 +93,7 @@ STORIES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "request.retried": lambda f: "tried again elsewhere",
     "command.received": lambda f: f"C: {f.get('line')}  ({f.get('section')})",
     "message.received": lambda f: f"C: {f.get('line')}  ({f.get('section')})",
-    "reply.sent": lambda f: f"S: {f.get('text')}",
+    "reply.sent": lambda f: f"S: {f['text']}" if f.get("text") else "",
     "fault.struck": lambda f: f"fault on purpose: {f.get('fault') or f.get('name')}",
     "deadline.passed": lambda f: f"deadline passed: {f.get('stage')}",
     "connection.reset": lambda f: f"reset {f.get('reason') or f.get('error') or ''}",

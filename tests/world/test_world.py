@@ -104,6 +104,12 @@ def test_a_taken_port_costs_its_listener_and_the_exit_code_or_is_moved_or_forbid
     assert all(taken["instead"] for taken in auto["taken"])
 
 
+def test_sensors_publish_at_the_broker(world: World) -> None:
+    told = world.run("timeout", "5", *NETLAB, "mqtt", "sub", "home/#", "plant/#", "--count", "3")
+    assert "home/hall/temperature" in told
+    assert "°C" in told
+
+
 def test_the_labs_clock_makes_things_old(world: World) -> None:
     """What the proxy's cache keeps for a minute is stale an hour later."""
     url = "http://www.shop.test/shop/tea-mint"
