@@ -17,6 +17,10 @@ LONGEST = 1 << 20
 """The most bytes that wait for their message to be complete, and of one that is decoded."""
 
 
+HELD = 1 << 18
+"""The most bytes of a message that may be long: beyond, it is shown in parts."""
+
+
 class NotThis(Exception):
     """The bytes are not of the protocol that they were taken for."""
 
@@ -91,6 +95,15 @@ class Source:
                 raise Ended
             self.scanned = max(behind, held - len(mark) + 1)
             yield
+
+    def find_far(self, mark: bytes, protocol: str, behind: int = 0) -> Asking:
+        """Like `find`, of a message that may be long: what is too much to be held goes ahead in pieces."""
+        while True:
+            try:
+                return (yield from self.find(mark, behind, HELD))
+            except NotThis:
+                self.emit(protocol, self.left - len(mark) + 1)
+                behind = 0
 
     def peek(self, size: int, at: int = 0) -> bytes:
         """Bytes of the message from index `at` on, as many of these as there are."""

@@ -8,13 +8,11 @@ from typing import Any
 
 from captures.dissectors.http1_content import decoded
 from captures.dissectors.lines import line, text
-from captures.messages import Decoded, NotThis, Script, Source, Talk
+from captures.messages import HELD, Decoded, NotThis, Script, Source, Talk
 from captures.tree import Field, Layer, Reader, Short
 
 NAME = "http"
 MESSAGE, START, FIELDS, CHUNKED = "RFC 9112 2.1", "RFC 9112 3", "RFC 9112 5", "RFC 9112 7.1"
-HELD = 1 << 18
-"""The longest content that is waited for to be one message with its head."""
 HEAD = 1 << 16
 BEGINS = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|PURGE|HTTP/1\.[01]) ")
 REQUEST_LINE = re.compile(rb"([^ \r\n]*+)( ++)([^ \r\n]*+)( ++)([^\r\n]*+)(\r?\n)")

@@ -51,7 +51,7 @@ def _reply(source: Source, talk: Talk) -> Script:
         if source.peek(3, end) == b".\r\n":
             end += 3
         else:
-            end = yield from source.find(b"\r\n.\r\n", end)
+            end = yield from source.find_far(b"\r\n.\r\n", "pop.content", end)
     source.emit(NAME, end, {"reply": True, "to": verb})
     talk.facts["token"] = head.startswith(b"+ ") or head == b"+\r\n"
     if verb == "STLS" and head.startswith(b"+OK"):

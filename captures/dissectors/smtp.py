@@ -93,7 +93,7 @@ def _mail(source: Source, talk: Talk) -> Script:
     if source.peek(3) == b".\r\n":
         size = 3
     else:
-        size = yield from source.find(b"\r\n.\r\n")
+        size = yield from source.find_far(b"\r\n.\r\n", "smtp.content")
     source.emit("smtp", size, {"mail": True})
     talk.facts["data"] = False
 

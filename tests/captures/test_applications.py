@@ -289,3 +289,17 @@ def test_what_inflates_without_end_is_cut() -> None:
     sizes = [len(each.data) for seen in found for message in seen.messages for each in message.decoded]
     assert sizes == [1 << 20]
     assert Decoded("", b"").data == b""
+
+
+def test_a_long_mail_is_shown_in_parts_and_what_follows_is_found() -> None:
+    said = (
+        ("server", b"220 mail.test ESMTP\r\n"),
+        ("client", b"DATA\r\n"),
+        ("server", b"354 go on\r\n"),
+        ("client", b"Subject: long\r\n\r\n" + b"0123456789abcde\n" * 50_000 + b"\r\n.\r\n"),
+        ("server", b"250 taken\r\n"),
+        ("client", b"QUIT\r\n"),
+    )
+    lines = told(inspected(packets(said, 25)))
+    assert lines[-2:] == ["250 taken", "QUIT"]
+    assert sum(line.startswith("content, ") for line in lines) >= 2
