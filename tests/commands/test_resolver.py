@@ -41,7 +41,7 @@ def test_what_a_resolver_knows(here: Place, tmp_path: Path) -> None:
             status = here.run("resolver", *lab).stdout
             assert re.search(r"^questions   2 udp, 0 stream, 0 https$", status, re.MULTILINE)
             assert re.search(r"^rcodes      1 NOERROR, 1 NXDOMAIN$", status, re.MULTILINE)
-            assert re.search(r"^servers     2 queries, 0 timeouts, [\d.]+ ms on average$", status, re.MULTILINE)
+            assert re.search(r"^servers     \d+ queries, \d+ timeouts, [\d.]+ ms on average$", status, re.MULTILINE)
             dump = here.run("resolver", "dump", *lab).stdout
             assert re.search(r"^answer www\.own\.test\. \d+ IN A 192\.0\.2\.1$", dump, re.MULTILINE)
             assert re.search(r"^answer nxdomain nope\.own\.test\. TYPE0 own\.test\. \d+ IN SOA", dump, re.MULTILINE)

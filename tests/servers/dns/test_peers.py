@@ -61,7 +61,7 @@ def test_a_peer_over_the_same_world_says_the_same(peer: str, tmp_path: Path) -> 
         (*alone, sys.executable, "-m", "tests.servers.dns.peer_comparison", str(tmp_path), peer),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert not done.returncode, done.stderr
