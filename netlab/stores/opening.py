@@ -116,7 +116,9 @@ def in_words(path: Path | None, error: Exception) -> StoreFailed:
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_FULL":
         return StoreFailed(f"{store} cannot grow: the disk is full", full=True)
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name == "SQLITE_NOTADB":
+        return StoreFailed(f"{store} is no SQLite file: name another place, or move it away")
+    if name.startswith("SQLITE_CORRUPT"):
         return StoreFailed(f"{store} is damaged ({error}): move it away, and a new one is made")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreFailed(f"{store} is held by another program, which has had it for more than 5 s")

@@ -112,7 +112,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 def test_files_that_are_no_store(tmp_path: Path) -> None:
     path = tmp_path / "words.db"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreFailed, match="is damaged"):
+    with pytest.raises(StoreFailed, match="is no SQLite file"):
         open_store(path, WORDS)
     path.unlink()
     with sqlite3.connect(path) as connection:
