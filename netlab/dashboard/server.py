@@ -40,6 +40,8 @@ CHANGE = ("balancer", "faults", "clock", "level", "cache", "resolver")
 """Calls that it makes to change something, each as `POST /api/NAME` with the lab's token."""
 LOOKING = {"balancer": "list", "resolver": "status", "cache": "list", "clock": "show"}
 """What of a call with actions only looks."""
+MORE = {"resolver": ("dump",), "mqtt": ("clients", "retained")}
+"""And what looks besides, by `?action=`."""
 
 
 class Dashboard:
@@ -136,8 +138,8 @@ class Dashboard:
         if call not in READ or not hasattr(self.calls, call):
             raise UsageError(f"there is nothing to look at by the name {call[:50]!r}")
         asked = {"action": LOOKING[call]} if call in LOOKING else {}
-        if call == "resolver" and arguments(exchange).get("action") == "dump":
-            asked = {"action": "dump"}
+        if (more := arguments(exchange).get("action")) in MORE.get(call, ()):
+            asked = {"action": more}
         answer(exchange, await getattr(self.calls, call)(**asked))
 
     # -- changing ------------------------------------------------------------------------------------------------

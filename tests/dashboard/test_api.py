@@ -14,7 +14,7 @@ from netlab.config import Address
 from netlab.dashboard import Dashboard
 from netlab.lab import Lab
 from netlab.lab_options import Options
-from servers import http
+from servers import http, mqtt
 from tests.http.serving import Client, connected
 
 pytestmark = pytest.mark.one_loop
@@ -86,6 +86,15 @@ async def test_bytes_have_names() -> None:
             assert flow["label"].split()[1] in request["summary"]
             spans = [(field["start"], field["end"]) for field in request["fields"]]
             assert (spans[0][0], spans[-1][1]) == (0, len(request["hex"]) // 2)
+
+
+async def test_what_there_is_of_topics() -> None:
+    async with shown() as here:
+        status, found = await here.ask("GET", "/api/mqtt?action=retained")
+        assert (status, found["error"][:21]) == (400, "no MQTT broker runs i")
+        await here.lab.start("mqtt", mqtt.Server(mqtt.Config(listen=Address("127.0.0.1", 0)), here.lab.context))
+        for action in ("retained", "clients"):
+            assert await here.ask("GET", f"/api/mqtt?action={action}") == (200, {action: []})
 
 
 async def test_what_is_wrong_is_said() -> None:
