@@ -23,7 +23,7 @@ export function lab(view) {
         clock.frozen ? button("Go on", "clock", { action: "run" }) : button("Freeze", "clock", { action: "freeze" }))),
       h("section", {}, h("h3", {}, "Faults"),
         h("form", { onsubmit: (event) => { event.preventDefault(); act("faults", { add: [input.value] }); } }, input, h("button", { disabled: !mayChange }, "Add")),
-        table(["name", "what", "met", "struck", ""], (faults.faults || []).map((fault) => row(fault.name, fault.text ?? JSON.stringify(fault), fault.met, fault.struck, button("Remove", "faults", { remove: [fault.name] }))))),
+        table(["name", "what", "met", "struck", ""], (faults.faults || []).map((fault) => row(fault.name, fault.fault, fault.met, fault.struck, button("Remove", "faults", { remove: [fault.name] }))))),
       h("section", {}, h("h3", {}, "Services"), table(["service", "address"], places)),
     );
   };

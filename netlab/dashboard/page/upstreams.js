@@ -1,27 +1,31 @@
 // The pools of the lab's balancers: who is up, what they bear, why one is left out; drained and brought back here.
 
 import { change, look, mayChange } from "/assets/api.js";
-import { h, row, table } from "/assets/dom.js";
+import { h, row, seconds, table } from "/assets/dom.js";
 import { poll } from "/assets/lab.js";
+
+const HEADS = ["upstream", "state", "weight", "active", "total", "errors", "p50", "p99", "breaker", "last check", ""];
 
 export function upstreams(view) {
   const draw = async () => {
     const pools = await look("balancer");
-    view.replaceChildren(...(pools.length ? pools.map((pool) => section(pool, draw)) : [h("p", { class: "soft" }, "No balancer runs in this lab.")]));
+    const none = h("p", { class: "soft" }, "No balancer runs in this lab.");
+    view.replaceChildren(...(pools.length ? pools.map((pool) => section(pool, draw)) : [none]));
   };
   return poll(view, draw);
 }
 
-const number = (value) => (value === null || value === undefined ? "" : typeof value === "number" ? Number(value.toPrecision(4)) : String(value));
-
 function section(pool, draw) {
-  const members = pool.upstreams || pool.members || [];
-  const act = (action, upstream) => change("balancer", { service: pool.service, action, upstream }).then(draw, (error) => alert(error.message));
-  const rows = members.map((one) => {
-    const name = one.upstream || one.name || one.address;
-    const steer = mayChange ? ["drain", "ready", "maintenance"].map((action) => h("button", { onclick: () => act(action, name) }, action)) : "";
-    return row(name, h("span", { class: one.state === "up" || one.state === "ready" ? "ok" : "refused" }, String(one.state ?? "")), number(one.weight), number(one.live), number(one.total), number(one.errors), one.check?.said ?? one.last_check ?? "", steer);
-  });
-  return h("section", {}, h("h2", {}, `${pool.service} ${pool.pool ?? pool.name ?? ""}`), h("p", { class: "soft" }, String(pool.balance ?? pool.algorithm ?? "")),
-    table(["upstream", "state", "weight", "live", "total", "errors", "last check", ""], rows));
+  const said = h("p", { class: "bad", role: "alert" });
+  const act = (action, upstream) =>
+    change("balancer", { service: pool.service, action, upstream, pool: pool.pool }).then(draw, (error) => { said.textContent = error.message; });
+  const rows = pool.upstreams.map((one) => row(
+    one.upstream,
+    h("span", { class: one.takes_work ? "ok" : "refused" }, one.mode === "ready" ? one.state : `${one.state}, ${one.mode}`),
+    one.weight, one.active, one.total, one.errors, seconds(one.latency.p50), seconds(one.latency.p99), one.breaker,
+    one.last_check || one.check,
+    mayChange ? ["drain", "maintenance", "ready"].map((action) => h("button", { onclick: () => act(action, one.upstream) }, action)) : "",
+  ));
+  const about = `${pool.balance}, ${pool.available} of ${pool.upstreams.length} take work, ${pool.live} live${pool.panic ? ", in panic: all are asked" : ""}`;
+  return h("section", {}, h("h2", {}, `${pool.service}, ${pool.pool}`), h("p", { class: "soft" }, about), said, table(HEADS, rows));
 }
