@@ -36,6 +36,7 @@ FLOORS = {  # the longest prefix counts
     "netlab.inspect": 5,
     "netlab.rooms": 6,
     "netlab.dashboard": 6,
+    "netlab.completion": 6,
     "netlab.doctor": 6,
     "netlab.lab_sensors": 6,
     "netlab.embedded": 6,
