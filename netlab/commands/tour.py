@@ -102,7 +102,7 @@ async def visit(stop: Stop, control: Control) -> None:
     for command in stop.commands:
         print(f"  $ {command}", flush=True)
         code, out = await asyncio.to_thread(typed, command)
-        if code:
+        if code and out.strip():  # without a word: there was nothing to do
             raise NetlabError(f"{command} ended with {code}: {out.strip()}")
     await asyncio.sleep(SETTLE)
     print()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.protocol import State
@@ -24,6 +24,8 @@ FRAMES = st.builds(
     st.sampled_from([0, 0, 0, 4, 1, 2]),
     st.sampled_from([MASK, MASK, MASK, MASK, b""]),
 )
+READ_ON = b"\x03\xe8bye"
+"""Inflated, a final block with something behind it (RFC 7692 7.2.3.4): we read on there, websockets drops it."""
 Said = tuple[list[tuple[int, bytes]], int | None]
 AS_ASKED = -1
 UNFINISHED = "incomplete fragmented message"
@@ -64,6 +66,7 @@ def theirs(data: bytes, compressed: bool) -> Said:
 @settings(max_examples=150)
 @given(st.lists(FRAMES, min_size=1, max_size=5), st.booleans())
 def test_the_same_is_heard_and_said(frames: list[bytes], compressed: bool) -> None:
+    assume(not compressed or encode_frame(BINARY, READ_ON, rsv=4, mask=MASK)[1:] not in {frame[1:] for frame in frames})
     data = b"".join(frames)
     (messages, code), (expected, close) = ours(data, compressed), theirs(data, compressed)
     if close == AS_ASKED:
