@@ -38,6 +38,7 @@ FLOORS = {  # the longest prefix counts
     "netlab.dashboard": 6,
     "netlab.completion": 6,
     "netlab.doctor": 6,
+    "netlab.reference": 6,
     "netlab.lab_sensors": 6,
     "netlab.embedded": 6,
     "netlab.pytest_plugin": 6,
