@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
@@ -324,8 +323,9 @@ class Pop3Core:
         """The message that was asked for, or its header and the beginning of its body."""
         asked = self._take()
         assert isinstance(asked, Retrieve)
+        content = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")  # BDAT brings any line ends (RFC 1939 3)
         if asked.lines is not None:
-            header, blank, body = content.partition(b"\r\n\r\n")
+            header, blank, body = content.partition(b"\r\n" if content[:2] == b"\r\n" else b"\r\n\r\n")
             content = header + blank + b"".join(body.splitlines(keepends=True)[: asked.lines])
         stuffed = (b"." + content if content[:1] == b"." else content).replace(b"\r\n.", b"\r\n..")
         end = b".\r\n" if stuffed.endswith(b"\r\n") or not stuffed else b"\r\n.\r\n"
@@ -377,7 +377,7 @@ class Pop3Core:
 def _unbase64(text: str) -> bytes | None:
     try:
         return b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
 
 

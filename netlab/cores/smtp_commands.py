@@ -72,6 +72,8 @@ def _read_long_mail(session: Session, line: bytes, start: int, reply: Reply) -> 
     rest = _behind(line, b"MAIL FROM:")
     if rest is None:
         return session.other("MAIL", line, MAIL_SYNTAX)
+    if not reply.positive:
+        return session.other("MAIL", line, reply)
     path = parse_path(rest, utf8=b"SMTPUTF8" in rest.upper(), null=True)
     if isinstance(path, Refused):
         return session.other("MAIL", line, path.reply)
@@ -103,6 +105,8 @@ def _read_long_rcpt(session: Session, line: bytes, start: int, reply: Reply) -> 
     rest = _behind(line, b"RCPT TO:")
     if rest is None:
         return session.other("RCPT", line, RCPT_SYNTAX)
+    if not reply.positive:
+        return session.other("RCPT", line, reply)
     utf8 = session.mail is not None and session.mail.parameters.smtputf8
     path = parse_path(rest, utf8=utf8)
     if isinstance(path, Refused):
@@ -117,7 +121,7 @@ def _read_long_rcpt(session: Session, line: bytes, start: int, reply: Reply) -> 
 
 
 def read_data(session: Session, line: bytes, start: int) -> Command:
-    if len(line) != 6:
+    if len(line) != 6 and line[4:-2].strip(b" "):
         return session.other("DATA", line, replies.NO_ARGUMENT if line[4:5] == b" " else replies.UNKNOWN)
     if session.recipients:
         reply = replies.GO_AHEAD
@@ -138,7 +142,7 @@ def read_simple(session: Session, line: bytes, start: int) -> Command:
     if found is None:
         return session.other("", line, replies.UNKNOWN)
     needs, reply = found
-    if needs is False and argument:
+    if needs is False and argument.strip(b" "):  # spaces at the end are let pass (RFC 5321 4.1.1)
         return session.other(verb, line, replies.NO_ARGUMENT)
     if needs is True and not argument.strip(b" "):
         return session.other(verb, line, WHOM)
@@ -147,7 +151,7 @@ def read_simple(session: Session, line: bytes, start: int) -> Command:
 
 
 def read_auth(session: Session, line: bytes, start: int) -> Command:
-    words = line[:-2].split(b" ")
+    words = line[:-2].rstrip(b" ").split(b" ")
     if words[0].upper() != b"AUTH":
         return session.other("", line, replies.UNKNOWN)
     settings, mechanism = session.settings, words[1].decode("ascii", "replace").upper() if len(words) > 1 else ""

@@ -13,7 +13,7 @@ Body = Literal["7BIT", "8BITMIME", "BINARYMIME"]
 KEYWORD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9-]*")  # RFC 5321 4.1.2
 VALUE = re.compile(rb"[!-<>-~\x80-\xff]+")
 XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")  # RFC 3461 4
-ORIGINAL = re.compile(r"[A-Za-z0-9-]+;.+")
+ORIGINAL = re.compile(rf"[A-Za-z0-9-]+;(?=.){XTEXT.pattern}|(?i:utf-8);.+")  # RFC 3461 4.2, RFC 6533 3
 DIGITS = re.compile(r"[0-9]{1,20}")  # RFC 1870 3
 BODIES = ("7BIT", "8BITMIME", "BINARYMIME")
 NOTIFY = ("SUCCESS", "FAILURE", "DELAY")

@@ -87,7 +87,6 @@ UNKNOWN = Reply(500, "There is no such command (RFC 5321 4.2.4)", enhanced="5.5.
 NO_ARGUMENT = Reply(501, "This command takes no argument (RFC 5321 4.1.1)", enhanced="5.5.4")
 LINE_TOO_LONG = Reply(500, "The line is too long (RFC 5321 4.5.3.1.4)", enhanced="5.5.2")
 BARE_NEWLINE = Reply(500, "Only CR LF ends a line, and neither stands alone (RFC 5321 2.3.8)", enhanced="5.5.2")
-NO_CONTROLS = Reply(500, "A command is printable text (RFC 5321 4.1.2)", enhanced="5.5.2")
 TOO_MANY_ERRORS = Reply(421, "Too many errors; closing", enhanced="4.7.0")
 EARLY_TLS = Reply(554, "Something came behind STARTTLS, where TLS has to begin (RFC 3207 4.2)", enhanced="5.5.1")
 SHUTTING_DOWN = Reply(421, "Shutting down (RFC 5321 3.8)", enhanced="4.3.2")

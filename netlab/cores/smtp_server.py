@@ -201,7 +201,7 @@ class ServerCore(Session):
         return self._message("BDAT", reader.line, reader.start, reader.content())
 
     def _read_starttls(self, line: bytes) -> Event:
-        if line[:-2].upper() != b"STARTTLS":
+        if line[:-2].rstrip(b" ").upper() != b"STARTTLS":
             known = line[:9].upper() == b"STARTTLS "
             return self.other("STARTTLS" * known, line, replies.NO_ARGUMENT if known else replies.UNKNOWN)
         if self.secure:
@@ -351,7 +351,7 @@ class ServerCore(Session):
 
     def secured(self) -> None:
         """TLS is established: all that was said before is forgotten (RFC 3207 4.2)."""
-        self.secure, self.state, self.consumed = True, State.COMMAND, 0
+        self.secure, self.state, self.consumed, self._buffer = True, State.COMMAND, 0, b""
         self.helo, self.extended, self.user = "", False, ""
         self._forget_mail()
 

@@ -42,7 +42,7 @@ class Listing(NamedTuple):
     unread: int
     matching: int  # of the search
     summaries: list[Summary]
-    tags: list[str]
+    tags: dict[str, int]  # of the mailbox: how many messages have each
 
 
 class Kept(NamedTuple):
@@ -241,8 +241,8 @@ def _list(connection: sqlite3.Connection, search: Search, start: int, limit: int
         f"SELECT {columns} FROM {source} ORDER BY {order} DESC LIMIT ? OFFSET ?", (*values, limit, start)
     )
     summaries = [summary_of(row) for row in rows]
-    tags = "SELECT DISTINCT value FROM summary, json_each(tags) WHERE tags <> '[]' ORDER BY value LIMIT 1000"
-    return Listing(total, unread, matching, summaries, [tag for (tag,) in connection.execute(tags)])
+    tags = "SELECT value, count(*) FROM summary, json_each(tags) WHERE tags <> '[]' GROUP BY 1 ORDER BY 1 LIMIT 1000"
+    return Listing(total, unread, matching, summaries, dict(connection.execute(tags)))
 
 
 def get_message(connection: sqlite3.Connection, id: str) -> Kept | None:  # noqa: A002 - the contract's

@@ -82,6 +82,8 @@ def parse_search(query: str, timezone: str = "") -> Search:
     if unwanted and not wanted:
         conditions.append("number NOT IN (SELECT rowid FROM search WHERE search MATCH ?)")
         values.append(" OR ".join(unwanted))
+    if query.strip() and not (wanted or unwanted or conditions):
+        conditions.append("0")  # signs alone: nothing is found by them, and nothing is to be deleted by them
     match = " AND ".join(wanted)
     if wanted and unwanted:
         match = f"({match}) NOT ({' OR '.join(unwanted)})"

@@ -71,7 +71,7 @@ class Accounts:
     def check(self, claim: Password, client: Hashable) -> Proven | Failed | Awaitable[Proven | Failed]:
         """Whether a password is right: at once where that is possible."""
         if self.open:
-            return Proven(claim.user)
+            return Proven(claim.user) if claim.user else Failed("nobody is named")
         if claim.user in self.logins:
             right = hmac.compare_digest(self.logins[claim.user].encode(), claim.password.encode())
             return Proven(claim.user) if right else Failed(WRONG, claim.user)

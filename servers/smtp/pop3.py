@@ -187,8 +187,7 @@ class Pop3Session(Dialogue):
         self.flow.outcome, self.flow.result = Outcome.VIOLATION, f"{error.reason} ({error.section})"
 
     def timed_out(self, stage: str) -> None:
-        self.core.close("nothing came for too long (RFC 1939 3)")
-        self._flush()
+        self.linger()  # without any response, and nothing is deleted (RFC 1939 3)
 
     def drain(self) -> None:
         if not self._waiting:

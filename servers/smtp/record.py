@@ -25,7 +25,7 @@ class Record:
         """The client has said something."""
         section = SECTIONS[event.verb]
         text = event.text if event.verb != "message" else f"({event.end - event.start} octets)"
-        if isinstance(event, Mail):
+        if isinstance(event, Mail) and event.reply.positive:
             self._here = []
         self._keep(flow, "client", text, section)
         if flow.full:

@@ -239,10 +239,7 @@ class SmtpSession(Dialogue):
     def _mail(self, event: Mail) -> None:
         if event.reply.positive:
             self._begin_message(event)
-        self._heard(event)
-        reply = self.answer(event)
-        if not reply.positive:
-            self._end_message(Outcome.REFUSED, reply.text)
+        self._other(event)
 
     def _begin_message(self, mail: Mail | None) -> None:
         carrier = self.flow

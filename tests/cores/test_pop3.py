@@ -107,3 +107,19 @@ def test_lines_are_bounded() -> None:
         talk = Talk().say(said)
         assert isinstance(talk.events[-1], RemoteProtocolError)
         assert talk.core.closed
+
+
+def test_lines_end_in_cr_lf_whatever_the_message_has() -> None:
+    core = Pop3Core(Settings())
+    core.receive(b"USER ada\r\n")
+    core.receive(b"PASS x\r\n")
+    core.let_in("ada", DROPS)
+    for command, content, sent in (
+        (b"RETR 1\r\n", b"Subject: x\n\na\n.\nb\n", b"Subject: x\r\n\r\na\r\n..\r\nb\r\n.\r\n"),
+        (b"TOP 1 1\r\n", b"Subject: x\n\na\nb\n", b"Subject: x\r\n\r\na\r\n.\r\n"),
+        (b"TOP 1 1\r\n", b"\r\na\r\n\r\nb\r\n", b"\r\na\r\n.\r\n"),
+    ):
+        core.outgoing()
+        core.receive(command)
+        core.content(content)
+        assert core.outgoing().partition(b"\r\n")[2] == sent

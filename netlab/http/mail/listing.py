@@ -114,7 +114,7 @@ class Listings:
         answer_json(exchange, {"ID": delivery.id})
 
     async def tags(self, exchange: Exchange) -> None:
-        answer_json(exchange, (await self.store.list(limit=0)).tags)
+        answer_json(exchange, list((await self.store.list(limit=0)).tags))
 
     async def tag(self, exchange: Exchange) -> None:
         arguments = await told(exchange)
@@ -133,7 +133,7 @@ class Listings:
                 "DatabaseSize": os.stat(path).st_size if path else 0,
                 "Messages": listing.total,
                 "Unread": listing.unread,
-                "Tags": dict.fromkeys(listing.tags, 0),
+                "Tags": listing.tags,
                 "RuntimeStats": {
                     "Uptime": int(time.monotonic() - self.begun),
                     "Memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
@@ -175,6 +175,6 @@ def _shape(listing: Listing, start: int, query: Query) -> dict[str, Any]:
         "messages_count": listing.matching,
         "messages_unread": listing.unread,
         "start": start,
-        "tags": listing.tags,
+        "tags": list(listing.tags),
         "messages": listing.summaries,
     }

@@ -62,6 +62,8 @@ def plain() -> Script:
         acting, user, password = (normalize("NFC", part.decode()) for part in parts)
     except UnicodeDecodeError:
         return Failed("PLAIN is UTF-8 (RFC 4616 2)", malformed=True)
+    if not user or not password:
+        return Failed("PLAIN needs a user and a password (RFC 4616 2)", user, malformed=True)
     if acting not in ("", user):
         return Failed("nobody acts for another one here (RFC 4616 2)", user)
     return Password(user, password)

@@ -18,7 +18,7 @@ from netlab.flow import Level
 from netlab.policy.auth.users import User, make_scram, make_scrypt
 from netlab.stores.users import write_users
 from servers.smtp.config import Login
-from tests.servers.smtp.sinking import Sink, sinking
+from tests.servers.smtp.sinking import Sink, sinking, talk
 
 
 def letter() -> EmailMessage:
@@ -51,6 +51,16 @@ async def swaks(sink: Sink, *more: str, port: int = 0) -> str:
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+async def test_a_second_mail_is_refused_and_costs_the_first_nothing() -> None:
+    async with sinking() as sink:
+        begun = "EHLO me\r\nMAIL FROM:<a@x.test>\r\nMAIL FROM:<b@x.test>\r\nRCPT TO:<c@y.test>\r\nDATA\r\n"
+        assert await talk(sink.port, f"{begun}.\r\nQUIT\r\n") == [220, 250, 250, 503, 250, 354, 250, 221]
+        [kept] = sink.messages
+        assert "MAIL FROM:<a@x.test>" in [line.text for line in kept.transcript]
+        [flow] = sink.flows()
+        assert (flow.label, flow.outcome) == ("<a@x.test> → c@y.test", "ok")
 
 
 async def test_swaks_pipelines() -> None:
