@@ -30,6 +30,8 @@ KEY, ACCEPT, PROTOCOL, EXTENSIONS = (
     "sec-websocket-protocol",
     "sec-websocket-extensions",
 )
+WINDOWS = frozenset(map(str, range(8, 16)))
+"""How sizes of windows are spelled (RFC 7692 7.1.2)."""
 Pair = tuple[str, str]
 T = TypeVar("T")
 
@@ -228,9 +230,12 @@ def agreed_in(extensions: str | None) -> Deflate | None:
     if found is None:
         return None
     told = dict(found)
+    bits = [told.get(name) or "15" for name in ("server_max_window_bits", "client_max_window_bits")]
+    if not set(bits) <= WINDOWS:
+        return None
     return Deflate(
-        our_bits=int(told.get("server_max_window_bits") or 15),
-        their_bits=int(told.get("client_max_window_bits") or 15),
+        our_bits=int(bits[0]),
+        their_bits=int(bits[1]),
         we_forget="server_no_context_takeover" in told,
         they_forget="client_no_context_takeover" in told,
     )

@@ -110,8 +110,8 @@ class Reader:
 
     @property
     def progress(self) -> int:
-        """Bytes of the message under way."""
-        return self._length
+        """Bytes of the message under way, as they are on the wire: what is decompressed is nobody's work but ours."""
+        return self._payload if self._opcode else 0
 
     def receive(self, data: bytes) -> list[Event]:
         """The next bytes; b"" is their end. A violation is the last event."""

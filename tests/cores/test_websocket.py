@@ -172,6 +172,13 @@ def test_inflation_is_bounded() -> None:
     assert len(told(core.receive(frame(BINARY, bomb(100_000), rsv=4)))) == 1
 
 
+def test_progress_is_what_came() -> None:
+    core = WebSocketCore(deflate=Deflate())
+    core.receive(part(BINARY, bomb(1_000_000)[:-10], rsv=4))
+    assert core.in_message
+    assert 0 < core.progress < 2_000
+
+
 def test_small_pieces_cost_what_they_hold() -> None:
     """One byte at a time: memory goes with the bytes, not with their number."""
     core = WebSocketCore()

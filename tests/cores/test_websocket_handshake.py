@@ -6,7 +6,16 @@ import pytest
 
 from netlab.cores.fields import Fields
 from netlab.cores.websocket_deflate import Deflate
-from netlab.cores.websocket_handshake import Accepted, Compression, Refused, Terms, accept, check_answer, request_fields
+from netlab.cores.websocket_handshake import (
+    Accepted,
+    Compression,
+    Refused,
+    Terms,
+    accept,
+    agreed_in,
+    check_answer,
+    request_fields,
+)
 from netlab.errors import RemoteProtocolError
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -210,6 +219,13 @@ def test_what_a_client_does_not_take(status: int, more: dict[str, str | None], r
     with pytest.raises(RemoteProtocolError) as broken:
         answered(status, None, **more)
     assert broken.value.rule == rule
+
+
+@pytest.mark.parametrize("bits", ["abc", "7", "99", "-9"])
+def test_windows_that_are_none_are_not_looked_through(bits: str) -> None:
+    assert agreed_in(f"{P}; server_max_window_bits=10") == Deflate(our_bits=10)
+    assert agreed_in(f"{P}; server_max_window_bits={bits}") is None
+    assert agreed_in(f"{P}; client_max_window_bits={bits}") is None
 
 
 @pytest.mark.parametrize("more", [f"{P}; server_max_window_bits=16", f"{P}; x", f"{P}, {P}", "other"])

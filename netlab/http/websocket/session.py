@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from netlab.cores.websocket import TEXT, Close, Event, Message, Ping, Pong, WebSocketCore
@@ -48,10 +49,12 @@ class Session:
         "query",
         "settings",
         "speaker",
+        "write",
     )
 
     connection: HttpConnection
     core: WebSocketCore
+    write: Callable[[bytes], None]  # the connection's, unless the speaker has put itself between
 
     def __init__(
         self, flow: Flow, accepted: Accepted, settings: WebSocketSettings, speaker: Speaker, path: str, query: str = ""
@@ -97,7 +100,8 @@ class Session:
         """Ask for a sign of life; the speaker is told of the answer."""
         if self.core.close_sent is None:
             self._pings += 1
-            self._pinged, self._seen = self.connection.loop.time(), self.core.received
+            if not self._pinged or self.core.received != self._seen:  # else the one that was not answered counts
+                self._pinged, self._seen = self.connection.loop.time(), self.core.received
             self._left = self.flow.log.now()  # uvloop's own clock stands still within a turn
             data = self._pings.to_bytes(4, "big")
             self.core.ping(data)
@@ -123,7 +127,7 @@ class Session:
         """Write what is ready."""
         self._flushing = False
         if data := self.core.outgoing():
-            self.connection.write(data)
+            self.write(data)
             if self.connection.writing_paused:
                 self.connection.hold()
 
@@ -146,7 +150,7 @@ class Session:
     # -- the connection's delegate -----------------------------------------------------------------------------------
 
     def begin(self, connection: HttpConnection) -> None:
-        self.connection = connection
+        self.connection, self.write = connection, connection.write
         core = connection.core
         self.core = WebSocketCore(
             limits=self.settings.limits, deflate=self.accepted.deflate, offset=core.received - core.buffered
@@ -182,7 +186,7 @@ class Session:
             self._turning = False
         if out := core.outgoing():
             connection = self.connection
-            connection.write(out)
+            self.write(out)
             if connection.writing_paused:
                 connection.hold()
         if core.frames:
@@ -202,7 +206,9 @@ class Session:
             self.flow.outcome = self.flow.outcome or Outcome.TIMEOUT
             self.connection.abort()
             return
-        if self._pinged and core.received != self._seen:
+        if self.connection.held:
+            self._pinged, self._since = 0.0, now  # who is not read cannot be late
+        elif self._pinged and core.received != self._seen:
             self._pinged = 0.0  # whatever it was: the peer is there
         if self._pinged and settings.ping_timeout and now >= self._pinged + settings.ping_timeout:
             self._give_up(INTERNAL_ERROR, f"no answer to a ping in {settings.ping_timeout:g} s")
@@ -210,7 +216,7 @@ class Session:
             self._give_up(POLICY, f"a message was not complete in {settings.message_timeout:g} s")
         elif settings.ping_interval and now >= self._next_ping:
             self._next_ping = now + settings.ping_interval
-            if not self._pinged:
+            if not self._pinged and not self.connection.held:
                 self.ping()
         if core.close_sent is None:
             self._wait()
@@ -297,7 +303,9 @@ class Session:
             return
         waits = [settings.message_timeout / 4] if settings.message_timeout else []
         if settings.ping_interval:
-            waits.append(settings.ping_timeout if self._pinged else self._next_ping - connection.loop.time())
+            waits.append(self._next_ping - connection.loop.time())
+        if self._pinged and settings.ping_timeout:
+            waits.append(self._pinged + settings.ping_timeout - connection.loop.time())
         connection.set_deadline("idle", max(min(waits), 0.001) if waits else 0)
 
     def _note(self, event: Event | None, side: Side = "server") -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
-from netlab.cores.websocket import BINARY, TEXT, Message, Pong, encode_frame
+from netlab.cores.websocket import BINARY, TEXT, Message, Pong
 from netlab.http.websocket.audience import Audience
 from netlab.http.websocket.session import Session
 from netlab.http.websocket.speaker import Speaker
@@ -61,32 +61,47 @@ class Late(Speaker):
 
 
 class Dripping(Speaker):
-    """Every message comes back byte by byte: what a client sees of a line that is very slow."""
+    """Every message comes back byte by byte: what a client sees of a line that is very slow.
 
-    __slots__ = ("_left", "_timer")
+    Pongs and pings wait for their turn among the bytes; a close frame takes along what is left before it.
+    """
+
+    __slots__ = ("_left", "_session", "_timer")
 
     def __init__(self) -> None:
         self._left = bytearray()
         self._timer: asyncio.TimerHandle | None = None
 
+    def begin(self, session: Session) -> None:
+        self._session = session
+        session.write = self._write
+
     def message(self, session: Session, message: Message) -> None:
-        self._left += encode_frame(message.opcode, message.data)
-        session.note_sent(message)
-        session.core.messages += 1
+        session.send(message.opcode, message.data)
+
+    def _write(self, data: bytes) -> None:
+        """What the session has to say: frames, whole."""
+        session = self._session
+        self._left += data
+        if session.core.close_sent is not None:
+            session.connection.write(bytes(self._left))
+            self._left.clear()
+            session.go_on()
+        elif self._timer is None:
+            self._drip()
         if len(self._left) > WAITING:
             session.connection.hold()
-        if self._timer is None:
-            self._drip(session)
 
-    def _drip(self, session: Session) -> None:
+    def _drip(self) -> None:
         self._timer = None
-        if not self._left or session.core.close_sent is not None:
+        if not self._left:
             return
-        session.raw(bytes(self._left[:1]))
+        session = self._session
+        session.connection.write(bytes(self._left[:1]))
         del self._left[:1]
         if len(self._left) <= WAITING:
             session.go_on()
-        self._timer = session.connection.loop.call_later(DRIP, self._drip, session)
+        self._timer = session.connection.loop.call_later(DRIP, self._drip)
 
     def over(self, session: Session) -> None:
         if self._timer is not None:

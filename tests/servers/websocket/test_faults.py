@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import websockets
 
 from netlab.cores.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, encode_frame
 from netlab.flow import Flow, Outcome
@@ -94,6 +95,24 @@ async def test_the_peer_answers_no_ping() -> None:
         client.writer.close()
         flow = await gone(served)
         assert (flow.outcome, flow.result) == (Outcome.TIMEOUT, "1006")
+
+
+@pytest.mark.one_loop
+async def test_pings_that_a_path_sends_are_waited_for_too() -> None:
+    settings = QUICK | {"ping_interval": 0.1, "ping_timeout": 0.2}
+    async with serving(**settings) as served, raw(served, "/ping?every=20") as client:
+        assert code_of(await client.rest()) == 1011
+
+
+@pytest.mark.one_loop
+async def test_who_is_not_read_is_not_late() -> None:
+    """So much waits to be answered that nothing is read, not even pongs."""
+    settings = QUICK | {"ping_interval": 0.1, "ping_timeout": 0.1, "message_timeout": 0.1}
+    async with serving(**settings) as served, websockets.connect(f"{served.url}/delay/800") as client:
+        for _ in range(3):
+            await client.send(bytes(700_000))
+        async with asyncio.timeout(SECONDS):
+            assert [len(await client.recv()) for _ in range(3)] == [700_000] * 3
 
 
 @pytest.mark.one_loop

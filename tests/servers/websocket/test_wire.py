@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlab.cores.websocket import CLOSE, PING, TEXT, encode_frame
+from netlab.cores.websocket import CLOSE, PING, PONG, TEXT, encode_frame
 from netlab.flow import Outcome
 from tests.cores.websocket_corpus import CASES, Case, close, frame
 from tests.servers.websocket.serving import handshake, raw, serving
@@ -114,6 +114,17 @@ async def test_subprotocols_on_the_wire() -> None:
     async with serving(subprotocol=("v2", "v1")) as served, raw(served, upgrade=False) as client:
         client.say(handshake(Sec_WebSocket_Protocol="v1, v2"))
         assert "Sec-WebSocket-Protocol: v2\r\n" in await client.head()
+
+
+@pytest.mark.one_loop
+async def test_nothing_stands_inside_of_a_frame_that_drips() -> None:
+    async with serving() as served, raw(served, "/slow") as client:
+        client.say(frame(TEXT, b"slowly"))
+        assert await client.hear(1) == b"\x81"
+        client.say(frame(PING, b"there?"))
+        assert await client.hear(1) == b"\x06"
+        client.say(close(1000))
+        assert await client.rest() == b"slowly" + encode_frame(PONG, b"there?") + encode_frame(CLOSE, b"\x03\xe8")
 
 
 def test_every_frame_has_a_mask_of_its_own() -> None:
