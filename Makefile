@@ -29,6 +29,7 @@ $(VENV)/bin/python:
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "netlab: installing (once, and when the pins change)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engines,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps amqtt # its pin of websockets is for what is not used here
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.ready bench/peers/mitmproxy.txt bench/peers/amqtt.txt

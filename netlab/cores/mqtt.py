@@ -63,7 +63,7 @@ class Core(Reading):
             raise LocalProtocolError(f"{type(packet).__name__} on a connection that is closed")
         if isinstance(packet, Connect):
             self.version = packet.version
-        self.out.append(serialize(packet, self.version))
+        self.out.append(self.serialize(packet))
         if isinstance(packet, Connack):
             self.stage = Stage.CLOSED if packet.reason else Stage.OPEN
         elif isinstance(packet, Disconnect):
@@ -71,11 +71,15 @@ class Core(Reading):
         elif isinstance(packet, Puback | Pubcomp) or (isinstance(packet, Pubrec) and packet.reason >= 0x80):
             self._unanswered.discard(packet.packet_id)
 
+    def serialize(self, packet: Packet) -> bytes:
+        """A packet's bytes in the version that was agreed; another engine writes it otherwise."""
+        return serialize(packet, self.version)
+
     def refuse(self, reason: Reason, properties: Properties = NOTHING) -> None:
         """CONNACK with a reason of 5.0, which 3.1.1 may have a return code for; the connection is closed behind it."""
         code = int(reason) if self.version == V5 else RETURN_CODES.get(reason, 0)
         if code:
-            self.out.append(serialize(Connack(False, code, properties), self.version))
+            self.out.append(self.serialize(Connack(False, code, properties)))
         self.stage = Stage.CLOSED
 
     def acknowledge(self, first: int, packet_id: int, reason: int = 0) -> None:

@@ -168,21 +168,29 @@ class Reading:
             raise protocol_error(f"{Type(kind).name} from this side", "packet.side", "MQTT 5.0 2.1.2")
         elif kind in (Type.CONNECT, Type.CONNACK):
             raise protocol_error(f"a second {Type(kind).name}", "packet.second", "MQTT-3.1.0-2")
-        if kind != Type.PUBLISH and first & 15 != FLAGS.get(Type(kind), 0):
-            raise malformed(f"flags {first & 15:04b} of {Type(kind).name} are reserved", "packet.flags", "MQTT-2.1.3-1")
+        self._check_flags(first)
         if whole > self.limits.packet_size:
             raise Wrong(f"a packet of {whole} bytes", Reason.PACKET_TOO_LARGE, "packet.size", "MQTT-3.1.2-24")
+
+    def _check_flags(self, first: int) -> None:
+        kind = Type(first >> 4)
+        if kind != Type.PUBLISH and first & 15 != FLAGS.get(kind, 0):
+            raise malformed(f"flags {first & 15:04b} of {kind.name} are reserved", "packet.flags", "MQTT-2.1.3-1")
 
     def _packet(self, kind: int, body: Reader, at: int, end: int) -> Packet:
         """Any packet but PUBLISH."""
         packet = parse(kind, body, self.version, (self._offset + at, self._offset + end))
+        self._begin(packet)
+        return packet
+
+    def _begin(self, packet: Packet) -> None:
+        """What the first packet decides for those behind it."""
         if isinstance(packet, Connect):
             self.version, self.stage = packet.version, Stage.HELD
             self.peer_packet_size = packet.properties.get("maximum_packet_size", LARGEST_PACKET)
         elif isinstance(packet, Connack):
             self.stage = Stage.CLOSED if packet.reason else Stage.OPEN
             self.peer_packet_size = packet.properties.get("maximum_packet_size", LARGEST_PACKET)
-        return packet
 
     def _publish(self, data: bytes, at: int, body: int, end: int) -> Publish:
         """The packet that there are most of: each step of it at most once."""

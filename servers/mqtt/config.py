@@ -97,6 +97,9 @@ class Config:
     retain_available: bool = True
     """Keep retained messages at all."""
 
+    engine: Literal["netlab", "amqtt"] = "netlab"
+    """Whose packets: ours, or those of amqtt (3.1.1; pip install 'netlab[engine-amqtt]'), to tell whose fault it is."""
+
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this server")

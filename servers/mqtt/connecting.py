@@ -116,7 +116,7 @@ def take_up(link: Link, client: Client, packet: Connect) -> None:
         client.kept = broker.store
         client.kept.session(client.client_id, client.user, client.expiry, math.inf)
     link.alias_maximum = properties.get("topic_alias_maximum", 0)
-    link.simple = not link.alias_maximum and link.core.peer_packet_size >= LARGEST_PACKET
+    link.simple = link.SHARES and not link.alias_maximum and link.core.peer_packet_size >= LARGEST_PACKET
     link.keep_alive = keep_alive(packet, broker.config.max_keep_alive) * 1.5  # [MQTT-3.1.2-22]
     link.set_deadline("keep alive", link.keep_alive)
     statistics = broker.statistics

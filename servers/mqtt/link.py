@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from netlab.cores.mqtt import Core, Event, Stage
 from netlab.cores.mqtt_codes import Reason, Type, reason_name
@@ -53,10 +53,13 @@ class Link(Connection):
         "version5",
     )
 
+    CORE: ClassVar[type[Core]] = Core
+    SHARES: ClassVar[bool] = True  # what was written once for several clients is good for this one, too
+
     def __init__(self, server: Server) -> None:
         super().__init__(server.gate, server.context.flows, "mqtt")
         self.server, self.broker = server, server.broker
-        self.core = Core(server=True, limits=server.limits, topics=server.topics)
+        self.core = self.CORE(server=True, limits=server.limits, topics=server.topics)
         self.client: Client | None = None
         self.mqtt: Flow | None = None  # of the MQTT connection, on the flow of the TCP connection
         self.keep_alive = 0.0  # seconds of silence after which the client is taken for gone

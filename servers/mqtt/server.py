@@ -38,6 +38,7 @@ class Server:
         self.tasks = Tasks("mqtt")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
         self.admission = Admission(config)
+        self.link = self._link_of(config.engine)
         self.store = open_store(config, context)
         self.broker = Broker(config, context, self.store, self.admission if config.acl is not None else None)
         self.topics: dict[bytes, str] = {}
@@ -56,7 +57,7 @@ class Server:
 
     def listeners(self) -> Sequence[Listener]:
         config = self.config
-        found = [self._listener("mqtt", config.listen, lambda: Link(self))]
+        found = [self._listener("mqtt", config.listen, self.link)]
         if config.tls:
             found.append(self._secure_listener())
         if config.websocket:
@@ -64,10 +65,18 @@ class Server:
 
             found.append(WebSockets(self).listener(config.websocket_address))
         if config.unix is not None:
-            found.append(
-                Listener(name="mqtt", scheme="mqtt+unix", unix=config.unix, factory=lambda: Link(self), gate=self.gate)
-            )
+            found.append(Listener(name="mqtt", scheme="mqtt+unix", unix=config.unix, factory=self.link, gate=self.gate))
         return found
+
+    def _link_of(self, engine: str) -> Callable[[], Link]:
+        """What makes a connection's link, on the engine that was asked for."""
+        if engine == "netlab":
+            return lambda: Link(self)
+        try:
+            from servers.mqtt.other_engine import AmqttLink
+        except ModuleNotFoundError as error:
+            raise UsageError(f"--engine amqtt needs {error.name}: pip install 'netlab[engine-amqtt]'") from None
+        return lambda: AmqttLink(self)
 
     def _listener(self, scheme: str, address: Address, factory: Callable[[], asyncio.Protocol]) -> Listener:
         return Listener(
@@ -81,7 +90,7 @@ class Server:
         contexts = contexts_of(
             self.context.state, config.certificate, config.client_certificates, config.client_ca, alpn=("mqtt",)
         )
-        return self._listener("mqtts", config.tls_address, lambda: TlsLayer(Link(self), contexts, server_side=True))
+        return self._listener("mqtts", config.tls_address, lambda: TlsLayer(self.link(), contexts, server_side=True))
 
     async def background(self) -> None:
         """Begin to look at the lab's clock, and to tell what is counted."""

@@ -58,7 +58,7 @@ class LinkSpeaker(Speaker):
         self._link: Link | None = None
 
     def begin(self, session: Session) -> None:
-        link = Link(self._server)
+        link = self._server.link()
         link.transport = Frames(session, link)
         link.flow = session.flow
         if not self._server.gate.enter(link, None):
