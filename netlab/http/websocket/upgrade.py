@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlab.cores.websocket_handshake import Refused, accept
+from netlab.cores.websocket_handshake import Accepted, Refused, accept
 from netlab.http.exchange import Exchange
 from netlab.http.websocket.paths import Paths
 from netlab.http.websocket.recording import open_flow
@@ -15,6 +15,8 @@ def upgrade(exchange: Exchange, settings: WebSocketSettings, make: MakeSpeaker) 
     """Answer the handshake: 101 and whoever `make` makes speaks from then on, or a refusal that says why."""
     request = exchange.request
     verdict = accept(request.method, request.version, request.fields, settings.terms)
+    if request.frame.has_body and isinstance(verdict, Accepted):
+        verdict = Refused(400, "a handshake has no content", "RFC 9110 9.3.1")  # frames could not be told from it
     if isinstance(verdict, Refused):
         exchange.flow.note("handshake.refused", reason=verdict.reason, section=verdict.section)
         refuse(exchange, verdict)

@@ -21,6 +21,8 @@ ON_THE_WIRE = [case for case in CASES if case.rule in {"mask", "rsv.set", "close
         (handshake(Upgrade=""), 426, "it wants HTTP/1.1 with Upgrade: websocket"),
         (handshake(Sec_WebSocket_Version="8"), 426, "version 8"),
         (handshake(Sec_WebSocket_Key="c2hvcnQ="), 400, "16 bytes in base64"),
+        (handshake(Content_Length="5"), 400, "no content"),
+        (handshake(Content_Length="5") + b"hello", 400, "no content"),
         (handshake("/nothing"), 404, "no WebSocket is at /nothing"),
         (handshake().replace(b"GET", b"POST"), 405, "with GET"),
     ],
