@@ -154,13 +154,15 @@ class SqliteStore:
         await self.digesting.caught_up()
         return await self.database.read(partial(get_message, id=id))
 
-    async def mark(self, ids: Sequence[str] | None, *, read: bool) -> None:
-        """Note that these, or all, were read, or not."""
+    async def mark(self, ids: Sequence[str] | None, *, read: bool, search: Search = EVERYTHING) -> None:
+        """Note that these, or, for None, all that match, were read, or not."""
         await self.digesting.caught_up()
 
         def job(connection: sqlite3.Connection) -> None:
             if ids is None:
-                connection.execute("UPDATE summary SET read = ? WHERE read <> ?", (read, read))
+                source, values = search.sql()
+                matching = f"number IN (SELECT summary.number FROM {source})"
+                connection.execute(f"UPDATE summary SET read = ? WHERE read <> ? AND {matching}", (read, read, *values))
             else:
                 numbers = numbers_of(connection, ids)
                 connection.executemany("UPDATE summary SET read = ? WHERE number = ?", [(read, n) for n in numbers])

@@ -15,6 +15,7 @@ from netlab.http.mail.arguments import Query, answer_json, answer_ok, texts, tol
 from netlab.http.mail.events import stream, wait_for
 from netlab.http.routes import Routes
 from netlab.stores.mail import Listing, SqliteStore
+from netlab.stores.mail_search import parse_search
 from netlab.stores.mailbox import Delivery, Envelope, Recipient, new_id
 
 MOST_LISTED = 1000
@@ -61,11 +62,13 @@ class Listings:
         return await self.store.list(query.search(), start=start, limit=query.whole("limit", 50, MOST_LISTED)), start
 
     async def mark(self, exchange: Exchange) -> None:
+        """The messages that `IDs` names; else those that `Search` finds, or all."""
         arguments = await told(exchange)
         read = arguments.get("read", False)
         if str(read).lower() not in ("true", "false"):
             raise UsageError("Read is to be true or false")
-        await self.store.mark(texts(arguments, "IDs") or None, read=str(read).lower() == "true")
+        search = parse_search(str(arguments.get("search") or ""), Query(exchange).text("tz"))
+        await self.store.mark(texts(arguments, "IDs") or None, read=str(read).lower() == "true", search=search)
         answer_ok(exchange)
 
     async def delete(self, exchange: Exchange) -> None:

@@ -91,6 +91,9 @@ async def test_waiting_searching_following_and_deleting() -> None:
         assert (late.status_code, late.text) == (404, "404 Not Found\nno message matched within 0.05 s\n")
         searched = (await client.get("/api/v1/search", params={"query": "from:shop 2"})).json()
         assert (searched["messages_count"], searched["total"]) == (1, 3)
+        for told, unread in (({"Read": True, "Search": "subject:2"}, 2), ({"Read": True}, 0), ({}, 3)):
+            assert (await client.put("/api/v1/messages", json=told)).text == "ok"
+            assert (await client.get("/api/v1/messages")).json()["unread"] == unread
         raw = await client.get("/api/v1/message/latest/raw")
         assert raw.content == sink.messages[-1].content
         assert "sandbox" in raw.headers["content-security-policy"]
