@@ -93,7 +93,7 @@ class ExpressCore(ServerCore):
         ):
             return None
         ends = data.translate(None, NO_ENDS)
-        if ends != b"\r\n" * (len(ends) >> 1) or 0 < settings.max_message < len(data):
+        if data.count(b"\r\n") * 2 != len(ends) or 0 < settings.max_message < len(data):
             return None
         self.taken = self.mail, self.recipients, len(data) - 3
         self.consumed += len(data)

@@ -10,6 +10,7 @@ from netlab.cores.smtp import (
     Chunk,
     Closed,
     Command,
+    ExpressCore,
     Hello,
     Mail,
     Message,
@@ -549,3 +550,11 @@ def test_a_server_may_say_no_to_anything() -> None:
         core.answer(Reply(450, "Later") if line.startswith(b"RCPT") else None)
     core.receive(b"DATA\r\n")
     assert core.answer().code == 503
+
+
+def test_the_short_way_takes_no_end_of_line_that_is_none() -> None:
+    for content, taken in ((b"x\r\n.\r\n", True), (b"x\ry\nz\r\n.\r\n", False), (b"x\ry\n.\r\nz\r\n.\r\n", False)):
+        core = ExpressCore(ServerSettings())
+        for line in (HELLO, b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<a@b>\r\n", b"DATA\r\n"):
+            assert core.at_once(line) is not None
+        assert (core.at_once(content) is not None) == taken
