@@ -198,6 +198,8 @@ class Session:
         self.go_on()
         self._wait()
         self.speaker.writable(self)
+        if self.core.close_sent is not None:
+            self._closing()
 
     def timed_out(self, stage: str) -> None:
         """Something may be due: our ping, the peer's answer to it, the rest of its message, its close frame."""
@@ -266,9 +268,14 @@ class Session:
             self._note(self.core.close_sent)
 
     def _closing(self) -> None:
-        """The closing handshake is under way, or over: then our side ends first (RFC 6455 7.1.1)."""
-        if self.core.closed and not self.connection.lingering and not self.connection.transport.is_closing():
-            self.connection.linger(room=LEFT_OVER, seconds=self.settings.close_timeout or 5.0)
+        """The closing handshake is under way, or over: then our side ends first (RFC 6455 7.1.1), and has all the time
+        of a writer for what still waits to be read.
+        """
+        connection = self.connection
+        if self.core.closed and not (
+            connection.writing_paused or connection.lingering or connection.transport.is_closing()
+        ):
+            connection.linger(room=LEFT_OVER, seconds=self.settings.close_timeout or 5.0)
 
     def _failed(self, error: Exception) -> None:
         self.flow.outcome = Outcome.ERROR

@@ -9,8 +9,9 @@ import pytest
 import websockets
 
 from netlab.cores.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, encode_frame
+from netlab.cores.websocket_deflate import Deflate, Deflater
 from netlab.flow import Flow, Outcome
-from tests.cores.websocket_corpus import frame, part
+from tests.cores.websocket_corpus import close, frame, part
 from tests.servers.websocket.serving import SECONDS, Raw, Served, raw, serving
 
 QUICK: dict[str, Any] = {"ping_interval": 0.0, "close_timeout": 0.05, "message_timeout": 0.0}
@@ -151,6 +152,26 @@ async def test_the_peer_stays_after_the_closing_handshake() -> None:
         assert code_of(await client.rest()) == 1000
         flow = await gone(served)  # though the client has not closed
         assert flow.result == "1000"
+
+
+@pytest.mark.one_loop
+async def test_a_slow_reader_gets_everything_before_the_close() -> None:
+    """The deadline of the closing handshake is none for what was written before it."""
+    said = frame(BINARY, Deflater(Deflate()).message(bytes(16 << 20)), rsv=4) + close(1000)
+    async with (
+        serving(**QUICK) as served,
+        raw(served, "/fragment/1", Sec_WebSocket_Extensions="permessage-deflate") as client,
+    ):
+        (connection,) = served.server.gate.connections
+        client.say(said)
+        while not connection.delegate.core.closed:  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+        assert connection.stage == "write"
+        heard = await client.rest()
+        assert len(heard) == 10 + (16 << 20) + 4
+        assert code_of(heard[-4:]) == 1000
+        client.writer.close()
+        assert (await gone(served)).result == "1000"
 
 
 @pytest.mark.one_loop
