@@ -86,7 +86,9 @@ class ClientCore:
         self.command("MAIL", line + " SMTPUTF8" * utf8)
 
     def rcpt(self, recipient: str, *, notify: str = "") -> None:
-        dsn = f" NOTIFY={notify} ORCPT=rfc822;{to_xtext(recipient)}" if notify and "DSN" in self.extensions else ""
+        dsn = f" NOTIFY={notify}" if notify and "DSN" in self.extensions else ""
+        if dsn and recipient.isascii():  # xtext has no other characters (RFC 3461 4)
+            dsn += f" ORCPT=rfc822;{to_xtext(recipient)}"
         self.command("RCPT", f"RCPT TO:<{recipient}>{dsn}")
 
     def data(self) -> None:
@@ -205,6 +207,11 @@ class ClientCore:
         data = b"".join(self._out)
         self._out.clear()
         return data
+
+    @property
+    def said(self) -> str:
+        """The last command as it was given, without secrets; before its reply has come."""
+        return self._waiting[-1][1]
 
     @property
     def waiting(self) -> int:

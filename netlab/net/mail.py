@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -91,11 +92,12 @@ class MailCall(Outgoing):
         log = self.flow.log
         self._heard(Line(log.wall(log.now()), side, text, section))
 
-    def tell(self, verb: str, act: Callable[[], None], shown: str) -> asyncio.Future[Reply]:
+    def tell(self, verb: str, act: Callable[[], None]) -> asyncio.Future[Reply]:
         """Give a command; the future has its reply. It leaves with the next `flush`."""
         if self._failure is not None:
             raise self._failure
         act()
+        shown = self.core.said
         self.say("client", shown, SECTIONS.get(verb, ""))
         self.flow.note("command.received", "client", line=shown, verb=verb, section=SECTIONS.get(verb, ""))
         waiting: asyncio.Future[Reply] = self.loop.create_future()
@@ -156,15 +158,15 @@ class MailSession:
     async def _hello(self) -> None:
         """EHLO, or HELO to who does not know it (RFC 5321 3.2)."""
         core, name = self._call.core, self.sending.hello
-        reply = await self._ask("EHLO", lambda: core.hello(name), f"EHLO {name}")
+        reply = await self._ask("EHLO", lambda: core.hello(name))
         if reply.code in (500, 502):
-            reply = await self._ask("HELO", lambda: core.hello(name, extended=False), f"HELO {name}")
+            reply = await self._ask("HELO", lambda: core.hello(name, extended=False))
         if not reply.positive:
             raise NotTaken("EHLO", reply)
 
     async def _start_tls(self, host: str, tls: TlsOptions) -> None:
         call = self._call
-        reply = await self._ask("STARTTLS", call.core.start_tls, "STARTTLS")
+        reply = await self._ask("STARTTLS", call.core.start_tls)
         if reply.code != 220:
             raise NotTaken("STARTTLS", reply)
         await secure_within(call.transport, call.flow, lambda _flow: call, host, tls, seconds=self.sending.seconds)
@@ -180,15 +182,14 @@ class MailSession:
             raise NetlabError(f"the server offers no way to log in that is known here ({', '.join(offered) or 'none'})")
         script = answers(mechanism, sending.user, sending.password, secrets.token_urlsafe(18))
         initial = next(script)
-        shown = f"AUTH {mechanism}{' ...' if initial is not None else ''}"
-        reply = await self._ask("AUTH", lambda: core.auth(mechanism, initial), shown)
+        reply = await self._ask("AUTH", lambda: core.auth(mechanism, initial))
         while core.state is ClientState.RESPONSE:
             try:
                 answer = script.send(core.challenge(reply))
             except (StopIteration, ValueError, KeyError) as error:
-                await self._ask("AUTH", lambda: core.respond(None), "*")
+                await self._ask("AUTH", lambda: core.respond(None))
                 raise NetlabError(f"{mechanism}: {str(error) or 'the server asks more than there is to say'}") from None
-            reply = await self._ask("AUTH", partial(core.respond, answer), "...")
+            reply = await self._ask("AUTH", partial(core.respond, answer))
         if reply.code != 235:
             raise NotTaken(f"the login as {sending.user}", reply)
 
@@ -197,9 +198,8 @@ class MailSession:
         core = self._call.core
         utf8 = not all(address.isascii() for address in (sender, *to))
         body = "" if content.isascii() or "8BITMIME" not in core.extensions else "8BITMIME"
-        mail = partial(core.mail, sender, size=len(content), body=body, utf8=utf8)
-        steps = [("MAIL", mail, f"MAIL FROM:<{sender}>")]
-        steps += [("RCPT", partial(core.rcpt, each, notify=self.sending.notify), f"RCPT TO:<{each}>") for each in to]
+        steps = [("MAIL", partial(core.mail, sender, size=len(content), body=body, utf8=utf8))]
+        steps += [("RCPT", partial(core.rcpt, each, notify=self.sending.notify)) for each in to]
         replies = await self._group(steps)
         if not replies[0].positive:
             raise NotTaken(f"the sender <{sender}>", replies[0])
@@ -209,10 +209,11 @@ class MailSession:
         reply = await (self._chunks(content) if self.sending.chunks else self._data(content))
         if not reply.positive:
             raise NotTaken("the message", reply)
-        await self._ask("QUIT", core.quit, "QUIT")
+        with suppress(NetlabError):  # the message is taken, whatever becomes of the farewell
+            await self._ask("QUIT", core.quit)
         return Sent(reply=reply, refused=refused)
 
-    async def _group(self, steps: Sequence[tuple[str, Callable[[], None], str]]) -> list[Reply]:
+    async def _group(self, steps: Sequence[tuple[str, Callable[[], None]]]) -> list[Reply]:
         if "PIPELINING" not in self._call.core.extensions:
             return [await self._ask(*step) for step in steps]
         waiting = [self._call.tell(*step) for step in steps]
@@ -221,24 +222,22 @@ class MailSession:
 
     async def _data(self, content: bytes) -> Reply:
         core = self._call.core
-        reply = await self._ask("DATA", core.data, "DATA")
+        reply = await self._ask("DATA", core.data)
         if reply.code != 354:
             raise NotTaken("DATA", reply)
-        return await self._ask("message", lambda: core.content(content), f"({len(content)} octets)")
+        return await self._ask("message", lambda: core.content(content))
 
     async def _chunks(self, content: bytes) -> Reply:
         size, core, reply = self.sending.chunks, self._call.core, Reply(250)
         for at in range(0, max(len(content), 1), size):
             piece, last = content[at : at + size], at + size >= len(content)
-            reply = await self._ask(
-                "BDAT", partial(core.chunk, piece, last=last), f"BDAT {len(piece)}{' LAST' if last else ''}"
-            )
+            reply = await self._ask("BDAT", partial(core.chunk, piece, last=last))
             if not reply.positive:
                 break
         return reply
 
-    async def _ask(self, verb: str, act: Callable[[], None], shown: str) -> Reply:
-        waiting = self._call.tell(verb, act, shown)
+    async def _ask(self, verb: str, act: Callable[[], None]) -> Reply:
+        waiting = self._call.tell(verb, act)
         self._call.flush()
         return await self._wait(waiting)
 

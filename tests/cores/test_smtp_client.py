@@ -24,6 +24,7 @@ def test_a_session() -> None:
     assert core.extensions == {"SIZE": "100", "PIPELINING": "", "DSN": "", "HELP": ""}
     core.mail("a@b", size=7, utf8=True)
     core.rcpt("c@d", notify="NEVER")
+    assert core.said == "RCPT TO:<c@d> NOTIFY=NEVER ORCPT=rfc822;c@d"
     core.data()
     assert core.outgoing() == (
         b"MAIL FROM:<a@b> SIZE=7 SMTPUTF8\r\nRCPT TO:<c@d> NOTIFY=NEVER ORCPT=rfc822;c@d\r\nDATA\r\n"
@@ -138,3 +139,10 @@ def test_any_split_gives_the_same_replies(split: int, junk: bytes) -> None:
         return events
 
     assert run(split) == run(1000)
+
+
+def test_what_xtext_cannot_tell_is_not_told() -> None:
+    core = greeted("DSN", "SMTPUTF8")
+    core.mail("a@b", utf8=True)
+    core.rcpt("\N{GRINNING FACE}@d", notify="NEVER")
+    assert core.outgoing().endswith("RCPT TO:<\N{GRINNING FACE}@d> NOTIFY=NEVER\r\n".encode())
