@@ -35,6 +35,8 @@ def messages(source: Source, talk: Talk) -> Script:
     """One header; what follows is another protocol's, on both sides."""
     yield from source.need(1)
     if source.side == "server":
+        if recognize(source.peek(len(SIGNATURE))):  # taken for one it would be recognized again, without end
+            raise NotThis("only whoever opens a connection says for whom")
         talk.switch()
         return
     yield from source.need(8)

@@ -283,6 +283,16 @@ def test_any_stream_is_read_without_an_exception(name: str, pieces: list[bytes],
         )
 
 
+@pytest.mark.parametrize("data", [b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\0"])
+def test_a_server_that_says_what_only_a_client_may_is_read_on(data: bytes) -> None:
+    talk, source = Talk((40000, 9)), Source("server")
+    script = applications.script(source, talk)
+    for _ in range(20):
+        source.add(data)
+        next(script)
+    assert (source.found, source.left, talk.protocol) == ([], 0, "data")
+
+
 def test_what_inflates_without_end_is_cut() -> None:
     bomb = frame(2, deflated(bytes(30 << 20)), first=0xC0)
     found = inspected(packets((("client", UPGRADE), ("server", SWITCHED), ("server", bomb)), 80))
