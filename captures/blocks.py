@@ -36,6 +36,7 @@ class Option:
     INTERFACE_RESOLUTION = 9
     INTERFACE_OFFSET = 14
     PACKET_FLAGS = 2
+    PACKET_DROPPED = 4
     STATISTICS_RECEIVED = 4
     STATISTICS_DROPPED = 5
 
@@ -172,6 +173,7 @@ class Packet:
     """Enhanced Packet Block: `data` as kept, of `original_length` bytes on the wire, at `ticks` of its interface."""
 
     type: ClassVar[int] = 6
+    obsolete_type: ClassVar[int] = 2
     interface: Interface
     ticks: int
     data: bytes
@@ -189,6 +191,15 @@ class Packet:
         high, low = self.ticks >> 32, self.ticks & 0xFFFFFFFF
         head = struct.pack(order + "5I", self.interface.number, high, low, len(self.data), self.original_length)
         return head + padded(self.data) + serialize_pairs(self.options, order)
+
+    @classmethod
+    def parse_obsolete(cls, body: bytes, order: Order, interfaces: Sequence[Interface]) -> Packet:
+        """From the obsolete Packet Block: what it says of drops in its head becomes the option of today's block."""
+        number, drops = struct.unpack_from(order + "HH", body)
+        packet = cls.parse(struct.pack(order + "I", number) + body[4:], order, interfaces)
+        if drops != 0xFFFF:  # that is: not known
+            packet.options += ((Option.PACKET_DROPPED, struct.pack(order + "Q", drops)),)
+        return packet
 
     @property
     def time(self) -> int:

@@ -28,7 +28,7 @@ from captures.blocks import (
 from netlab.errors import DamagedCapture
 
 MAX_BLOCK = 16 << 20
-"""The longest block that is believed; Wireshark's own bound. It bounds the reader's memory."""
+"""The longest block that is believed. It bounds the reader's memory."""
 
 _SECTION_MARK = Section.type.to_bytes(4, "big")  # the same in both byte orders
 _BYTE_ORDER = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
@@ -94,6 +94,8 @@ class Reader:
         match block_type:
             case Packet.type:
                 return Packet.parse(body, order, self.interfaces)
+            case Packet.obsolete_type:
+                return Packet.parse_obsolete(body, order, self.interfaces)
             case SimplePacket.type:
                 return SimplePacket.parse(body, order, self.interfaces)
             case Interface.type:

@@ -270,3 +270,24 @@ def test_capinfos_and_tshark_read_both_orders(order: Order, tmp_path: Path) -> N
     first, second = fields(capture, "frame", "frame.time_epoch", "frame.comment", "frame.len", "frame.cap_len")
     assert first == ("1790000000.123456789", "one|zwei ü", "21", "21")
     assert second == ("1790000001.000000000", "", "1500", "4")
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_obsolete_packet_block_is_read_as_tshark_reads_it(order: Order, tmp_path: Path) -> None:
+    interface = Interface(0, 101, 0, ((Option.INTERFACE_RESOLUTION, b"\x09"),))
+    flags = struct.pack(order + "HHI4x", Option.PACKET_FLAGS, 4, 1)
+    old = [
+        Unknown(2, struct.pack(order + "HHIIII", 0, drops, 0, 5, 6, 60) + b"\x45abcde\0\0" + flags)
+        for drops in (3, 0xFFFF)
+    ]
+    capture = tmp_path / "old.pcapng"
+    capture.write_bytes(written([Section(order), interface, *old]))
+    packets = [block for block in read(capture.read_bytes())[0] if isinstance(block, Packet)]
+    names = "frame.time_epoch", "frame.len", "frame.cap_len", "frame.packet_flags"
+    told = [(f"{packet.time / 1e9:.9f}", "60", str(len(packet.data)), "0x00000001") for packet in packets]
+    assert told == fields(capture, "frame", *names) == [("0.000000005", "60", "6", "0x00000001")] * 2
+    flagged = (Option.PACKET_FLAGS, struct.pack(order + "I", 1))
+    assert [packet.options for packet in packets] == [
+        (flagged, (Option.PACKET_DROPPED, struct.pack(order + "Q", 3))),
+        (flagged,),
+    ]
