@@ -44,7 +44,8 @@ class Facts:
             self._buffers = buffers(self.seen)
             for buffer in self._buffers:
                 for layer in buffer.layers:
-                    self._layers.setdefault(layer.name, []).append(buffer.data[layer.start // 8 : layer.end // 8])
+                    behind = max(layer.end // 8, layer.payload[1])  # to Wireshark, what a protocol carries is in it
+                    self._layers.setdefault(layer.name, []).append(buffer.data[layer.start // 8 : behind])
                     for field in (*walk(layer.fields), *layer.derived):
                         self._index.setdefault(field.name, []).append(field.value)
         return self._buffers
@@ -65,7 +66,7 @@ class Facts:
         return self._index.get(name, [])
 
     def contents(self, name: str) -> list[Any]:
-        """Every value of a field, or the bytes of every layer of a protocol."""
+        """Every value of a field, or the bytes of every layer of a protocol, with what it carries."""
         if name == "frame":
             return [self.seen.packet.data]
         if "." in name:
@@ -126,6 +127,23 @@ def _noted(*names: str) -> Callable[[Facts], list[Any]]:
     return lambda facts: [1 for note in facts.seen.notes if note in names]
 
 
+def _payload(protocol: int) -> Callable[[Facts], list[Any]]:
+    """What a segment or a datagram carries, where it carries something."""
+
+    def read(facts: Facts) -> list[Any]:
+        seen = facts.seen
+        if seen.skimmed.protocol != protocol or seen.conversation is None:
+            return []
+        data = seen.packet.data if seen.reassembled is None else seen.reassembled
+        start = seen.skimmed.start if seen.reassembled is None else 0
+        start, end = start + 8, seen.skimmed.end if seen.reassembled is None else len(data)
+        if seen.part is not None:
+            start, end = seen.part.at, seen.part.end
+        return [data[start:end]] if end > start else []
+
+    return read
+
+
 def _rtt(facts: Facts) -> list[Any]:
     tcp = facts.seen.tcp
     return [tcp.rtt / 1e9] if tcp is not None and tcp.rtt >= 0 else []
@@ -153,6 +171,8 @@ QUICK: dict[str, Callable[[Facts], list[Any]]] = {
     "tcp.ack": _tcp(lambda seen: seen.tcp.acknowledgement if seen.tcp else 0),
     "tcp.window_size": _tcp(lambda seen: seen.tcp.window if seen.tcp else 0),
     "tcp.len": _tcp(lambda seen: seen.part.length if seen.part else 0),
+    "tcp.payload": _payload(TCP),
+    "udp.payload": _payload(UDP),
     "tcp.analysis.flags": lambda facts: [1] if set(facts.seen.notes) - {"reset"} else [],
     "tcp.analysis.retransmission": _noted("retransmission", *ALSO_RETRANSMISSION),
     "tcp.analysis.ack_rtt": _rtt,

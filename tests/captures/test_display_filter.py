@@ -26,6 +26,7 @@ EXPRESSIONS = [
     "dns.qry.name == \"www.shop.test\"",
     "mqtt.topic matches \"^A/\"", "not tcp.len > 0", "tcp.stream eq 1",
     "ip.addr == 127.0.0.2 && !(tcp.srcport == 40000)", "tcp.window_size > 70000",
+    "tcp contains \"GET\"", "ip contains \"MAIL\"", "tcp.payload", "tcp.payload contains \"EHLO\"",
     "frame contains \"hello\"", "tcp.dstport < 1000 and http", "udp",
 ]  # fmt: skip
 
