@@ -50,9 +50,14 @@ class Config:
 
 async def run(config: Config) -> int:
     """Explain, and give the exit code: 1 where --contains asks for what is not inside."""
-    address, _, zone = config.address.partition("%")
+    text = config.address
+    if text.startswith("["):  # as in a URL (RFC 3986 3.2.2), a length behind it or not
+        text = text[1:].replace("]", "", 1)
+    address, _, zone = text.partition("%")
     zone, slash, length = zone.partition("/")
     interface = parse(f"{address}{slash}{length}")
+    if zone and interface.version == 4:
+        raise UsageError(f"{config.address!r}: only IPv6 addresses have a zone behind % (RFC 4007 11)")
     found = {**facts(interface), **({"zone": zone} if zone else {})}
     network = interface.network
     if config.split:

@@ -100,10 +100,16 @@ async def test_a_split_and_what_is_inside(capsys: pytest.CaptureFixture[str]) ->
             await ip.run(ip.Config(address="10.0.0.0/22", split=length))
 
 
-async def test_a_zone(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await ip.run(ip.Config(address="fe80::1%eth0/64", json=True)) == 0
+@pytest.mark.parametrize("text", ["fe80::1%eth0/64", "[fe80::1%eth0]/64"])
+async def test_a_zone(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await ip.run(ip.Config(address=text, json=True)) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["zone"], found["network"]["prefix"]) == ("eth0", "fe80::/64")
+
+
+async def test_an_address_of_ipv4_has_no_zone() -> None:
+    with pytest.raises(UsageError, match="only IPv6 addresses have a zone"):
+        await ip.run(ip.Config(address="192.0.2.1%eth0"))
 
 
 @pytest.mark.parametrize("text", ["", "300.1.1.1", "10.0.0.0/33", "::g", "1.2.3", "10.0.0.0/255.0.255.0"])
