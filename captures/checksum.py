@@ -40,11 +40,8 @@ def judge(segment: bytes, at: int, below: Layer | None, protocol: int) -> str:
     addresses = [_packed(str(field.value)) for field in ends if field is not None]
     if below is None or len(segment) < at + 2 or len(addresses) < 2:
         return ""
-    length = below.value("ip.len") or (below.value("ipv6.plen") or 0) + 40
-    if len(segment) < length - (below.end - below.start) // 8:
-        return "not to be told: the packet was cut short when it was captured"
-    if below.value("ip.flags.mf") or below.value("ipv6.fraghdr.more"):
-        return "not to be told from the first fragment alone"
+    if incomplete := untold(segment, below):
+        return incomplete
     covered = pseudo_header(addresses[0], addresses[1], protocol, len(segment))
     wanted = checksum(covered + segment[:at] + b"\0\0" + segment[at + 2 :])
     found = int.from_bytes(segment[at : at + 2], "big")
@@ -53,6 +50,16 @@ def judge(segment: bytes, at: int, below: Layer | None, protocol: int) -> str:
     if found == ones_complement_sum(covered):
         return "only the addresses' part: the rest is left to the network card, and loopback has none"
     return f"wrong: these bytes give 0x{wanted:04x}"
+
+
+def untold(segment: bytes, below: Layer) -> str:
+    """Why nothing can be said of a checksum over a segment in the IP packet `below`; empty where all of it is there."""
+    length = below.value("ip.len") or (below.value("ipv6.plen") or 0) + 40
+    if len(segment) < length - (below.end - below.start) // 8:
+        return "not to be told: the packet was cut short when it was captured"
+    if below.value("ip.flags.mf") or below.value("ipv6.fraghdr.more"):
+        return "not to be told from the first fragment alone"
+    return ""
 
 
 def _packed(address: str) -> bytes:

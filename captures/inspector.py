@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from captures import applications
@@ -34,7 +34,7 @@ class Seen:
     """One packet: where it stands, whose it is, what it carries."""
 
     __slots__ = (
-        "conversation", "lost", "messages", "number", "offset", "packet", "part", "ports", "reassembled", "side",
+        "conversation", "lost", "messages", "number", "odd", "offset", "packet", "part", "ports", "reassembled", "side",
         "skimmed", "tcp", "time",
     )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Seen:
         self.messages: list[Message] = []
         self.reassembled: bytes | None = None  # the payload of the IP packet whose last fragment this is
         self.lost = 0  # bytes of the stream found missing here
+        self.odd: tuple[str, ...] = ()  # what its trees say is odd, where somebody has looked at them
 
     @property
     def source(self) -> str:
@@ -65,7 +66,9 @@ class Seen:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self.tcp.notes if self.tcp is not None else ()
+        if self.tcp is None:
+            return self.odd
+        return self.tcp.notes + self.odd if self.odd else self.tcp.notes
 
 
 class Inspector:
@@ -204,6 +207,15 @@ def buffers(seen: Seen) -> list[Buffer]:
         for each in applications.decoded(message):
             found.append(Buffer(each.label, each.data, applications.decoded_layers(message, each)))  # noqa: PERF401  it reads better
     return found
+
+
+def oddities(seen: Seen, found: Iterable[Buffer]) -> tuple[str, ...]:
+    """What a packet's trees say is odd: checksums that are wrong, and fields that cannot be what they should be."""
+    fields = [field for buffer in found for layer in buffer.layers for field in layer.all()]
+    wrong = any(field.name.endswith(".checksum") and field.meaning.startswith("wrong") for field in fields)
+    whole = len(seen.packet.data) >= seen.length  # what the capture has cut is short, and no fault
+    malformed = whole and any(field.malformed for field in fields)
+    return (*(("checksum_bad",) if wrong else ()), *(("malformed",) if malformed else ()))
 
 
 def _reassembled(seen: Seen, base: tuple[Layer, ...]) -> tuple[Layer, ...]:

@@ -50,6 +50,8 @@ def skim(link_type: int, data: bytes) -> Skimmed:
     """A packet of this link type; whatever the bytes are."""
     try:
         kind, at, source, destination = _link(link_type, data)
+        while kind in (VLAN, SERVICE_VLAN):
+            kind, at = data[at + 2] << 8 | data[at + 3], at + 4
         if kind == IPV4:
             return _ip(data, at)
         if kind == IPV6:
@@ -65,10 +67,7 @@ def skim(link_type: int, data: bytes) -> Skimmed:
 def _link(link_type: int, data: bytes) -> tuple[int, int, bytes, bytes]:
     """The EtherType of what follows, -1 if nobody knows; where it begins; the link's addresses."""
     if link_type == LinkType.ETHERNET:
-        kind, at = data[12] << 8 | data[13], 14
-        while kind in (VLAN, SERVICE_VLAN):
-            kind, at = data[at + 2] << 8 | data[at + 3], at + 4
-        return kind, at, data[6:12], data[:6]
+        return data[12] << 8 | data[13], 14, data[6:12], data[:6]
     if link_type in (LinkType.RAW_IP, LinkType.RAW_BSD, LinkType.IPV4, LinkType.IPV6, 14):
         return (IPV6 if data[0] >> 4 == 6 else IPV4), 0, b"", b""
     if link_type == LinkType.LINUX_COOKED:

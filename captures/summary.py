@@ -44,14 +44,25 @@ class Summary(NamedTuple):
 
 def summarize(seen: Seen) -> Summary:
     """What Wireshark's list has in its last columns."""
-    skimmed = seen.skimmed
+    told = _conversation(seen) or _packet(seen)
+    if not seen.notes:
+        return told
+    return told._replace(info=f"[{'; '.join(NOTES[note] for note in seen.notes)}] {told.info}")
+
+
+def _conversation(seen: Seen) -> Summary | None:
+    """The messages that the packet completes, or its segment."""
     if seen.messages:
         words = [applications.summary(message) for message in seen.messages[:4]]
         if len(seen.messages) > 4:
             words.append(f"and {len(seen.messages) - 4} more")
-        return Summary(applications.label(seen.messages[-1].protocol), _noted(seen, " | ".join(words)))
-    if seen.part is not None:
-        return Summary("TCP", _noted(seen, _tcp(seen)))
+        return Summary(applications.label(seen.messages[-1].protocol), " | ".join(words))
+    return Summary("TCP", _tcp(seen)) if seen.part is not None else None
+
+
+def _packet(seen: Seen) -> Summary:
+    """Of what no conversation tells anything."""
+    skimmed = seen.skimmed
     if skimmed.fragment is not None:
         name = NAMES.get(skimmed.protocol, f"protocol {skimmed.protocol}")
         state = "the last of them: reassembled" if seen.reassembled is not None else "of several"
@@ -73,12 +84,6 @@ def summarize(seen: Seen) -> Summary:
     if skimmed.network == "ARP":
         return Summary("ARP", _arp(data[skimmed.start :]))
     return Summary(skimmed.network, counted(len(data), "byte"))
-
-
-def _noted(seen: Seen, info: str) -> str:
-    if not seen.notes:
-        return info
-    return f"[{'; '.join(NOTES[note] for note in seen.notes)}] {info}"
 
 
 def _tcp(seen: Seen) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from captures.checksum import checksum
+from captures.checksum import checksum, untold
 from captures.tree import Layer, Reader, Row, Short
 
 MESSAGE = "RFC 792"
@@ -40,8 +40,9 @@ def dissect(data: bytes, start: int = 0, end: int | None = None, below: Layer | 
         kind = reader.number(Row("icmp.type", "Type", 8, lambda n: TYPES.get(n, f"type {n}"), MESSAGE))
         reader.number(Row("icmp.code", "Code", 8, lambda n: _code(kind, n), MESSAGE))
         found = reader.number(Row("icmp.checksum", "Checksum", 16, "", MESSAGE))
-        right = checksum(data[start : start + 2] + b"\0\0" + data[start + 4 : behind]) == found
-        reader.amend("icmp.checksum", meaning="correct" if right else "wrong")
+        right = checksum(data[start : start + 2] + b"\0\0" + data[start + 4 : behind])
+        said = "correct" if right == found else f"wrong: these bytes give 0x{right:04x}"
+        reader.amend("icmp.checksum", meaning=(below and untold(data[start:behind], below)) or said)
         _rest(reader, kind)
         carries, payload = "ip" if kind in QUOTING else "", (reader.at // 8, behind)
     except Short:

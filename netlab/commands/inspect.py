@@ -15,7 +15,7 @@ from captures import applications
 from captures.blocks import Block, Packet, SimplePacket
 from captures.display_filter import compile_display_filter
 from captures.files import blocks
-from captures.inspector import Inspector
+from captures.inspector import Inspector, oddities
 from captures.messages import Side
 from captures.packet_fields import Facts
 from captures.reassemble import Piece
@@ -140,7 +140,7 @@ def _source(config: Config, stack: ExitStack) -> Iterator[Block]:
     name = config.source
     if name == "-":
         return blocks(sys.stdin.buffer)
-    if not Path(name).exists() and "/" not in name and "." not in name:
+    if not Path(name).exists() and "/" not in name and ("." not in name or Path("/sys/class/net", name).exists()):
         return _live(config, stack)
     if config.capture:
         raise UsageError("--capture is for interfaces; packets of a file are chosen with --filter")
@@ -302,6 +302,7 @@ class NotesView(View):
         return config.notes
 
     def show(self, facts: Facts) -> None:
+        facts.seen.odd = oddities(facts.seen, facts.buffers)
         if facts.seen.notes:
             super().show(facts)
         for note in facts.seen.notes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from captures.blocks import Block, Interface, Names, Packet, Secrets, SimplePacket
+from captures.blocks import Block, Interface, Names, Order, Packet, Secrets, Section, SimplePacket
 from captures.pcapng import Writer
 from captures.rolling import Rolling
 from netlab import __version__
@@ -17,6 +17,7 @@ class PacketWriting:
     def __init__(self, path: Path, *, limit: int = 0, keep: int = 10) -> None:
         self._interfaces: dict[int, Interface] = {}
         self._beside: list[Names | Secrets] = []
+        self._order: Order = "<"  # that of the section read: options go along as they are, and some are numbers
         try:
             self._rolling = Rolling(path, self._begin, limit=limit, keep=keep)
         except OSError as error:
@@ -24,7 +25,7 @@ class PacketWriting:
 
     def _begin(self, writer: Writer) -> None:
         self._interfaces.clear()
-        writer.section(application=f"netlab {__version__}")
+        writer.section(application=f"netlab {__version__}", order=self._order)
         for block in self._beside:
             writer.write(block)
 
@@ -33,6 +34,9 @@ class PacketWriting:
         if isinstance(block, (Names, Secrets)):
             self._beside.append(block)
             self._rolling.writer().write(block)
+        elif isinstance(block, Section) and block.order != self._order:
+            self._order = block.order
+            self._begin(self._rolling.writer())
 
     def packet(self, packet: Packet | SimplePacket) -> None:
         """One packet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 from io import BytesIO
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from captures.blocks import Interface, LinkType, Packet
+from captures.blocks import Interface, LinkType, Option, Order, Packet
 from captures.files import blocks
 from captures.inspector import HELD, Inspector
 from captures.pcapng import Writer
-from captures.serialize import ACK, ip_packet, tcp_segment
+from captures.serialize import ACK, ip_packet, tcp_segment, udp_datagram
 from captures.synth import Conversation, Piece, synthesize_all
 from netlab.commands import inspect
 from netlab.errors import DamagedCapture, NetlabError, UsageError
@@ -102,6 +103,53 @@ def test_a_filter_chooses_and_what_it_chose_can_be_written(tmp_path: Path, captu
     out = tmp_path / "out.pcapng"
     inspect.run(inspect.Config(source=capture, filter="http", write=out, quiet=True))
     assert [row[0] for row in tshark.fields(out, "frame", "http.request.method")] == ["GET", ""]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_numbers_among_options_stay_what_they_were_when_written(order: Order, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.pcapng", tmp_path / "out.pcapng"
+    packet = ip_packet(bytes(4), bytes(4), 17, udp_datagram((bytes(4), 7), (bytes(4), 9), b"abc"))
+    with source.open("wb") as sink:
+        writer = Writer(sink)
+        each: Order
+        for each in ("<", order):
+            offset = Option.INTERFACE_OFFSET, struct.pack(each + "q", 1000)
+            interface = Interface(0, LinkType.RAW_IP, 0, ((Option.INTERFACE_RESOLUTION, b"\x03"), offset))
+            writer.section(order=each)
+            writer.write(interface)
+            writer.packet(interface, 1500, packet, flags=2)
+    inspect.run(inspect.Config(source=str(source), write=out, quiet=True))
+    names = "frame.time_epoch", "frame.packet_flags", "udp.dstport"
+    told = tshark.fields(out, "frame", *names)
+    assert told == tshark.fields(source, "frame", *names) == [("1001.500000000", "0x00000002", "9")] * 2
+
+
+def test_wrong_checksums_and_malformed_fields_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capture = tmp_path / "wrong.pcapng"
+    ends = (bytes((10, 0, 0, 1)), 7), (bytes((10, 0, 0, 2)), 9)
+    right = ip_packet(ends[0][0], ends[1][0], 17, udp_datagram(*ends, b"abc"))
+    segment = ip_packet(ends[0][0], ends[1][0], 6, tcp_segment(*ends, 1, 1, ACK, b"abc"))
+    damaged = [
+        right[:-1] + b"!",
+        segment[:-1] + b"!",
+        right[:8] + b"\x03" + right[9:],
+        segment[:32] + b"\x10" + segment[33:],
+    ]
+    with capture.open("wb") as sink:
+        writer = Writer(sink)
+        writer.section()
+        interface = writer.interface(LinkType.RAW_IP)
+        for packet in (right, segment, *damaged):
+            writer.packet(interface, 0, packet)
+        writer.packet(interface, 0, right[:-1], original_length=len(right))  # cut by the capture, and no fault
+    inspect.run(inspect.Config(source=str(capture), notes=True, json=True))
+    *told, counts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    bad = {row["number"]: row["notes"] for row in told}
+    shown = "ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0"
+    theirs = [int(row[0]) for row in tshark.fields(capture, shown, "frame.number")]
+    assert theirs == [number for number in bad if number < 6 and "checksum_bad" in bad[number]] == [3, 4, 5]
+    assert bad[6] == ["checksum_bad", "malformed"]  # tshark looks at no checksum behind a header that cannot be
+    assert (set(bad), counts["notes"]["malformed"]) == ({3, 4, 5, 6}, 1)
 
 
 def test_damage_is_said_behind_what_could_be_read(
