@@ -16,7 +16,7 @@ from netlab.commands.ca import key_pin
 from netlab.commands.run import spawned
 from netlab.config import Flag, positional
 from netlab.control import OneLab
-from netlab.errors import NetlabError
+from netlab.errors import NetlabError, UsageError
 from netlab.lab_surroundings import proxy_of
 from netlab.net.certs import Authority
 
@@ -24,6 +24,7 @@ EXAMPLES = (
     ("netlab browser", "the lab's shop in Chromium or Firefox"),
     ("netlab browser https://api.shop.test/v2/products", "another page"),
     ("netlab browser --with firefox", "that one of the two"),
+    ("netlab browser --headless | grep title", "the page as a browser sees it, for scripts"),
 )
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "brave-browser", "microsoft-edge")
 FIREFOX = ("firefox", "firefox-esr")
@@ -36,13 +37,15 @@ class Config(OneLab):
     browser: Annotated[Literal["any", "chromium", "firefox"], Flag("--with")] = "any"
     """Which browser; any takes the first that is there."""
     headless: bool = False
-    """Without a window: for scripts, and machines without a screen."""
+    """Without a window: print the page as it is once it is loaded, and end (Chromium only)."""
 
 
 def run(config: Config) -> int:
     """Until the browser is closed; the profile goes with it."""
     proxy = asyncio.run(proxy_of(config))
-    program, is_firefox = find(config.browser)
+    if config.headless and config.browser == "firefox":
+        raise UsageError("--headless prints the page, which Firefox has no flag for; leave --with away, or --headless")
+    program, is_firefox = find("chromium" if config.headless else config.browser)
     authority = Authority.load()
     with tempfile.TemporaryDirectory(prefix="netlab-browser-", ignore_cleanup_errors=True) as folder:
         profile = Path(folder)
@@ -51,7 +54,7 @@ def run(config: Config) -> int:
         else:
             command = chromium(program, profile, proxy, authority)
         if config.headless:
-            command.append("--headless")
+            command += ["--headless", "--disable-gpu", "--log-level=3", "--dump-dom"]
         return spawned([*command, config.url], os.environ)
 
 

@@ -34,6 +34,17 @@ class Config(OneLab):
     """The command and its arguments, behind `--`."""
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Everything from the command's name on is its own, whether `--` stands before it or not."""
+    from netlab.cli import run_module
+
+    mine = list(arguments)
+    if "--" not in mine:
+        at = next((at for at, word in enumerate(mine) if word[:1] != "-" and mine[at - 1 : at] != ["--lab"]), len(mine))
+        mine.insert(at, "--")
+    return run_module("run", sys.modules[__name__], mine)
+
+
 def run(config: Config) -> int:
     """The command's own exit code; as in a shell, 128 and the number of the signal that ended it."""
     if not config.command:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import subprocess
 import sys
@@ -92,16 +93,16 @@ async def run(config: Config) -> int:
             if stop.service not in there:
                 print(f"\n{stop.name}: this lab runs no {stop.service}; `netlab up` does")
                 continue
-            await visit(stop, control)
+            await visit(stop, control, str(status["pid"]))
     return 0
 
 
-async def visit(stop: Stop, control: Control) -> None:
+async def visit(stop: Stop, control: Control, lab: str) -> None:
     print(f"\n\x1b[1m{stop.about}\x1b[0m\n" if sys.stdout.isatty() else f"\n{stop.about}\n")
     before = (await control.call("status"))["flows"]["opened"]
     for command in stop.commands:
         print(f"  $ {command}", flush=True)
-        code, out = await asyncio.to_thread(typed, command)
+        code, out = await asyncio.to_thread(typed, command, lab)
         if code and out.strip():  # without a word: there was nothing to do
             raise NetlabError(f"{command} ended with {code}: {out.strip()}")
     await asyncio.sleep(SETTLE)
@@ -111,12 +112,15 @@ async def visit(stop: Stop, control: Control) -> None:
     print(f"\n  next: {stop.next}")
 
 
-def typed(command: str) -> tuple[int, str]:
-    """A command as a person would type it; `netlab` is this one."""
+def typed(command: str, lab: str) -> tuple[int, str]:
+    """A command as a person would type it; `netlab` is this one, and speaks to this lab."""
     arguments: Sequence[str] = shlex.split(command)
     if arguments[0] == "netlab":
         arguments = [sys.executable, "-m", "netlab", *arguments[1:]]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=False)
+    meant = {f"NETLAB_{name}_LAB": lab for name in ("RUN", "FAULTS", "RESOLVER")}
+    done = subprocess.run(
+        arguments, env={**os.environ, **meant}, capture_output=True, text=True, timeout=30, check=False
+    )
     return done.returncode, done.stderr
 
 

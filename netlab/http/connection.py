@@ -18,6 +18,7 @@ from netlab.http.settings import STATUS_TEXT
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
 from netlab.net.gathering import Gathering
+from netlab.tape import Tape
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpService
@@ -100,10 +101,15 @@ class HttpConnection(PacedConnection):
             return False
         self.transport.write(answer)
         self.written += len(answer)
-        begins = None if tape is None else tape.exchanged(now, data, answer)
+        begins = None if tape is None else self._kept(tape, now, data, answer)
         flows.brief(about, self.flow, now, begins)  # type: ignore[arg-type]  # open since `attach`
-        self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
+        if not self.writing_paused:
+            self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
         return True
+
+    def _kept(self, tape: Tape, now: float, data: bytes, answer: bytes) -> tuple[int, int]:
+        self.flow.received += len(data)  # type: ignore[union-attr]  # open since `attach`
+        return tape.exchanged(now, data, answer)
 
     def _advance(self, events: list[Any]) -> bool:
         """Handle events, and what the end of one exchange sets free, until there is something to wait for.

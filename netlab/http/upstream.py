@@ -168,6 +168,7 @@ class Upstream(FarEnd):
             return
         if self.tape is not None:
             self.tape.write(self.flow.log.now(), "server", data)
+            self.flow.sent += len(data)
         if (known := self.core.repeated(data)) is not None:
             self.reusable = True
             waiting.whole(*known)

@@ -189,8 +189,9 @@ async def test_two_at_once_and_empty_lines_between_are_answered_in_order() -> No
                 assert (await ask(client))[1] == b"hello"
 
 
-async def test_bytes_are_counted_as_on_the_long_way() -> None:
-    async with serving(nobody, level=Level.SUMMARY) as (app, port):
+@pytest.mark.parametrize("level", [Level.SUMMARY, Level.FULL])
+async def test_bytes_are_counted_as_on_the_long_way(level: Level) -> None:
+    async with serving(nobody, level=level) as (app, port):
         Hello(app)
         sent = 0
         async with connected(port) as client:

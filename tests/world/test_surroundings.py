@@ -42,6 +42,7 @@ def test_the_exit_code_is_the_commands_own(world: World) -> None:
     world.netlab("run", "--", "sh", "-c", "exit 7", code=7)
     world.netlab("run", "--", "sh", "-c", "kill -9 $$", code=137)
     world.netlab("run", "--", "no-such-command", code=127)
+    assert world.netlab("run", "curl", "-s", "http://www.shop.test/hello") == "Hello, World!"
     world.netlab("run", code=2)
 
 

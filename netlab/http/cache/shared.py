@@ -80,6 +80,8 @@ class SharedCache:
         request, connection = exchange.request, exchange.connection
         if connection.express is None or request.method != "GET" or exchange.is_changed:
             return
+        if request.version != "1.1":  # whose connection is said to be kept in the answer (RFC 9112 C.2.2)
+            return
         if not any(name in request.fields for name in SELECTIVE) and (head := connection.core.head_of(request)):
             taken = self.express.learn(head, stored, exchange.flow)
             if taken and stored.live:

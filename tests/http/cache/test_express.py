@@ -164,6 +164,16 @@ async def test_a_log_of_requests_is_whole(tmp_path: Path) -> None:
     assert len(log.read_text().splitlines()) == 3
 
 
+async def test_a_client_of_1_0_is_always_told_that_its_connection_is_kept() -> None:
+    old = ASK.replace(b"1.1", b"1.0").replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n")
+    async with caching() as (_, proxy, client):
+        for _ in range(4):
+            await client.send(old)
+            head, _ = await client.response()
+            assert b"Connection: keep-alive" in head
+        assert known(proxy) == 0
+
+
 async def test_only_so_many_spellings_are_remembered() -> None:
     async with caching() as (_, proxy, client):
         await ask(client)
