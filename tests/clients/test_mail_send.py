@@ -43,6 +43,12 @@ async def test_a_message_and_its_conversation(capsys: pytest.CaptureFixture[str]
     assert "< 354 End the message" in said
 
 
+@pytest.mark.parametrize("rule", ["quit drop", "quit 421", "quit refuse=500"])
+async def test_a_farewell_that_is_lost_unmakes_nothing(rule: str) -> None:
+    async with sinking(chaos=(parse_chaos(rule),)) as sink:
+        await sent(sink, quiet=True)
+
+
 @pytest.mark.parametrize("mechanism", ["", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
 async def test_it_logs_in_by_each_mechanism(mechanism: str) -> None:
     async with sinking(user=(Login("ada", "geheim"),)) as sink:
