@@ -2,8 +2,9 @@
 
     python -m tests.http.shop.contract [--examples N] [--seed N] [--venv DIR]
 
-Not part of the suite, but of `.ci/run`: schemathesis brings some fifty packages, so it gets a virtual environment of its
-own, made in DIR (a temporary one by default) from what pip finds. The exit code is schemathesis' own: 0 if nothing was found.
+Not part of the suite, but of `.ci/run`: schemathesis brings some fifty packages, so it gets a virtual environment of
+its own, made in DIR (a temporary one by default) from what pip finds. The exit code is schemathesis' own: 0 if nothing
+was found.
 """
 
 from __future__ import annotations
