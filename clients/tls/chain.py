@@ -102,11 +102,11 @@ def _strength(link: Link, certificate: x509.Certificate) -> None:
 def _names(link: Link, certificate: x509.Certificate, name: str) -> None:
     """Whether it is the server's own, by the names in it alone (RFC 9525 6.3)."""
     names = link.certificate.names
-    told = ", ".join(names[:10]) or "no names"
+    told = "its names are " + ", ".join(names[:10]) if names else "it has no names"
     if any(fits(name, one) for one in names):
-        link.holds.append(f"for {name}: its names are {told}")
+        link.holds.append(f"for {name}: {told}")
     else:
-        link.faults.append(f"not for {name}: its names are {told}")
+        link.faults.append(f"not for {name}: {told}")
     usages = _extension(certificate, x509.ExtendedKeyUsage)
     if usages is not None and ExtendedKeyUsageOID.SERVER_AUTH not in usages:
         link.faults.append("its key is not for servers (RFC 5280 4.2.1.12)")

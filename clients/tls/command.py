@@ -52,6 +52,7 @@ class Command:
             authority=lab_authority(None) if config.cacert is None else None,
             alpn=config.alpn,
         )
+        self._verifying.hostname_checks_common_name = False  # RFC 9525 6.3: the names in it alone count
 
     async def run(self, addresses: Addresses | None) -> int:
         config = self._config

@@ -113,6 +113,18 @@ async def test_what_openssl_was_told_to_accept_is_found(
     ]
 
 
+async def test_a_common_name_is_no_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leaf = tmp_path / "leaf.pem"
+    made = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=shop.test")
+    command = [program("openssl"), "req", "-x509", *made, "-keyout", str(leaf), "-out", str(tmp_path / "certificate")]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    leaf.write_text(leaf.read_text() + (tmp_path / "certificate").read_text())
+    with s_server(leaf) as port:
+        code, seen = await looked(capsys, port, None, cacert=leaf, scan=False)
+    assert (code, seen["ok"], seen["chain"][0]["faults"]) == (1, False, ["not for shop.test: it has no names"])
+    assert seen["verdict"]
+
+
 @pytest.mark.parametrize(("flag", "version"), [("-tls1_3", "TLS 1.3"), ("-tls1_2", "TLS 1.2")])
 async def test_one_version_alone(
     flag: str, version: str, leaf: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
