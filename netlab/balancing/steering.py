@@ -95,16 +95,24 @@ class Steering:
         return [pools[pool]] if pool else list(pools.values())
 
     def _found(self, upstream: str, pool: str) -> list[tuple[Steered, Member]]:
-        """The upstream of this name, in every pool that has it unless one is named."""
+        """The upstream of this name, in every pool that has it unless one is named.
+
+        An address that was given twice means both; the second of them alone is `127.0.0.1:9101 2`.
+        """
         places = self._places(pool)
         wanted = upstream.removeprefix("http://").rstrip("/")
         wanted = f"127.0.0.1{wanted}" if wanted.startswith(":") else wanted
-        found = [(place, member) for place in places for member in place.group.members if member.name == wanted]
+        found = [(place, member) for place in places for member in place.group.members if wanted in called(member)]
         if not found:
             names = list(dict.fromkeys(member.name for place in places for member in place.group.members))
             there = f"; there are: {', '.join(names[:20])}" if names else ""
             raise UsageError(f"there is no upstream {upstream!r}{nearest(wanted, names) or there}")
         return found
+
+
+def called(member: Member) -> tuple[str, str]:
+    """What a member is called by: its name, and the address that it may share with others."""
+    return member.name, member.name.partition(" ")[0]
 
 
 def weight(text: str) -> float:

@@ -46,6 +46,17 @@ async def test_weight_drain_maintenance_ready_add_and_remove() -> None:
         assert await answered(proxy, 3) == {"c": 3}
 
 
+async def test_an_address_given_twice_is_steered_as_both() -> None:
+    async with origins("a", "b") as (a, b), balanced(a.port, b.port) as proxy:
+        act(proxy, "add", f":{b.port}")
+        act(proxy, "drain", f":{b.port}")
+        assert await answered(proxy, 4) == {"a": 4}
+        act(proxy, "ready", f"127.0.0.1:{b.port} 2")
+        assert (await answered(proxy, 4))["b"] == 2
+        (pool,) = act(proxy, "remove", f":{b.port}")
+        assert [member["upstream"] for member in pool["upstreams"]] == [f"127.0.0.1:{a.port}"]
+
+
 async def test_what_cannot_be_done_is_said_in_a_sentence() -> None:
     async with origins("a") as (a,), balanced(a.port, pools=(f"api to=:{a.port}",)) as proxy:
         for asked, reason in [
