@@ -18,7 +18,6 @@ from netlab.http.settings import STATUS_TEXT
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
 from netlab.net.gathering import Gathering
-from netlab.tape import Tape
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpService
@@ -95,21 +94,16 @@ class HttpConnection(PacedConnection):
         if self.exchange is not None or self.writing_paused or self.lingering or self.draining or self.peer_ended:
             return False
         tape, flows = self.tape, self.flows
-        if flows.full is (tape is None) or (tape is not None and about.events is None):
-            return False
-        if not self.core.pass_by(len(data)):
+        enough = tape is None or about.events is not None
+        if flows.full is (tape is None) or not enough or not self.core.pass_by(len(data)):
             return False
         self.transport.write(answer)
         self.written += len(answer)
-        begins = None if tape is None else self._kept(tape, now, data, answer)
+        begins = None if tape is None else self.keep(tape, now, data, answer)
         flows.brief(about, self.flow, now, begins)  # type: ignore[arg-type]  # open since `attach`
         if not self.writing_paused:
             self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
         return True
-
-    def _kept(self, tape: Tape, now: float, data: bytes, answer: bytes) -> tuple[int, int]:
-        self.flow.received += len(data)  # type: ignore[union-attr]  # open since `attach`
-        return tape.exchanged(now, data, answer)
 
     def _advance(self, events: list[Any]) -> bool:
         """Handle events, and what the end of one exchange sets free, until there is something to wait for.

@@ -169,6 +169,12 @@ class Connection(asyncio.Protocol):
         self.written += len(data)
         self.transport.write(data)
 
+    def keep(self, tape: Tape, now: float, data: bytes, answer: bytes) -> tuple[int, int]:
+        """What was read and answered past `data_received`; where both begin in their sides' bytes."""
+        if self.flow is not None:
+            self.flow.received += len(data)
+        return tape.exchanged(now, data, answer)
+
     def set_deadline(self, stage: str, seconds: float) -> None:
         """From now on `timed_out(stage)` follows in so many seconds (0 or less: never)."""
         self.stage = stage

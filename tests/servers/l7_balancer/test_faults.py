@@ -188,12 +188,12 @@ async def test_half_the_pool_is_slow(balance: str) -> None:
 
 @pytest.mark.one_loop
 async def test_weights_change_every_50_ms_under_1000_clients() -> None:
-    """wrk keeps 1,000 connections busy for a second: not one error, not one answer but 200, and each has its share."""
+    """wrk keeps 1,000 connections busy for two seconds: not one error, only answers of 200, and each has its share."""
     wrk = program("wrk")
     with web("a") as a, web("b") as b:
         options: dict[str, Any] = {"balance": "weighted_round_robin", "level": Level.SUMMARY}
         async with balanced(a.port, b.port, **options) as proxy:
-            command = [wrk, "-t1", "-c1000", "-d1s", "--timeout", "20s", f"http://127.0.0.1:{proxy.port}/"]
+            command = [wrk, "-t1", "-c1000", "-d2s", "--timeout", "20s", f"http://127.0.0.1:{proxy.port}/"]
             asking = proxy.server.tasks.start(run(*command), "1,000 clients")
             changes = 0
             while not asking.done():
@@ -206,6 +206,6 @@ async def test_weights_change_every_50_ms_under_1000_clients() -> None:
             assert (code, errors) == (0, "")
             assert "Socket errors" not in said, said
             assert "Non-2xx" not in said, said
-            assert changes > 3
+            assert changes > 10
             totals = [member.total for member in members(proxy)]
             assert min(totals) > sum(totals) / 4
