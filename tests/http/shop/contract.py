@@ -4,12 +4,13 @@
 
 Not part of the suite, but of `.ci/run`: schemathesis brings some fifty packages, so it gets a virtual environment of
 its own, made in DIR (a temporary one by default) from what pip finds. The exit code is schemathesis' own: 0 if nothing
-was found.
+was found, and then one line says how much was tried; otherwise its whole report is shown.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,7 @@ def installed(folder: Path) -> Path:
     tool = folder / "bin" / "schemathesis"
     if not tool.exists():
         venv.create(folder, with_pip=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, REQUIREMENT], check=True)
     return tool
 
@@ -47,7 +48,7 @@ def held_to(tool: Path, version: str, examples: int, seed: int) -> int:
     netlab_process.PATIENCE = 3600.0  # a run takes minutes
     with netlab_process.place() as here, here.serve("-q", "--seed", str(seed)) as process:
         token = here.run("token", "ada", "--roles", "staff", "--lifetime", "1d").stdout.strip()
-        return subprocess.run(
+        report = subprocess.run(
             [
                 *(tool, "--config-file", CONFIG, "run", f"{process.url}/api/{version}/openapi.json"),
                 *("--header", f"Authorization: Bearer {token}", "--mode", "all", "--continue-on-failure"),
@@ -55,7 +56,16 @@ def held_to(tool: Path, version: str, examples: int, seed: int) -> int:
             ],
             cwd=here.folder,  # it leaves things where it is
             check=False,
-        ).returncode
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    tried = re.search(r"^Test cases:\n +(.+)$", report.stdout, re.MULTILINE)
+    if report.returncode or tried is None:
+        print(report.stdout)
+        return report.returncode or 1
+    print(f"schemathesis, shop {version}: {tried[1]}", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
