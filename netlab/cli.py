@@ -88,7 +88,7 @@ def run(arguments: list[str]) -> int:
         return FINE
     entry = rooms.commands().get(name) or rooms.clients().get(name)
     if entry is None:
-        from netlab.config_sources import nearest
+        from netlab.config.sources import nearest
 
         hint = nearest(name, [*rooms.commands(), *rooms.clients()]) or "; `netlab --help` shows what there is"
         if name in rooms.services():
@@ -112,7 +112,7 @@ def _run_action(name: str, module: ModuleType, arguments: list[str]) -> int:
         return FINE
     action, *rest = arguments
     if action not in actions:
-        from netlab.config_sources import nearest
+        from netlab.config.sources import nearest
 
         hint = nearest(action, actions) or f"; there are: {', '.join(actions)}"
         raise UsageError(f"netlab {name} has no action {action!r}{hint}")
@@ -121,9 +121,9 @@ def _run_action(name: str, module: ModuleType, arguments: list[str]) -> int:
 
 def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
     """Run a command's or client's `run(config)` with the settings from flags and environment."""
-    from netlab.config_flags import CommandLine, Part, read, wants_help
-    from netlab.config_help import help_text
-    from netlab.config_sources import build, from_environment
+    from netlab.config.flags import CommandLine, Part, read, wants_help
+    from netlab.config.help import help_text
+    from netlab.config.sources import build, from_environment
 
     line = CommandLine(
         name=f"netlab {name}",
@@ -138,15 +138,15 @@ def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
     config = build(module.Config, from_environment(module.Config, name, os.environ), flags, command=line.name)
     known: dict[str, Any] = {}
     if "addresses" in inspect.signature(module.run).parameters:  # a client: the lab's names are known to it
-        from netlab.control import lab_addresses
+        from netlab.control.client import lab_addresses
 
         known["addresses"] = lab_addresses
     if "flow" in inspect.signature(module.run).parameters:  # a client that shows what a lab has recorded
-        from netlab.control import lab_flow
+        from netlab.control.client import lab_flow
 
         known["flow"] = lab_flow
     if "services" in inspect.signature(module.run).parameters:  # a client that wants a service for a while
-        from netlab.lab_alone import alone
+        from netlab.lab.alone import alone
 
         known["services"] = alone
     result: Any = module.run(config, **known)
@@ -154,7 +154,7 @@ def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
         return int(result)
     if (loop := getattr(module, "LOOP", "asyncio")) == "asyncio":
         return int(asyncio.run(result))
-    from netlab.lab import loop_factory
+    from netlab.lab.process import loop_factory
 
     with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
         return int(runner.run(result))

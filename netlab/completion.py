@@ -8,7 +8,7 @@ from typing import Any
 
 from netlab import rooms
 from netlab.config import settings
-from netlab.lab_options import ServeOptions
+from netlab.lab.options import ServeOptions
 
 SCRIPTS = {
     "bash": """_netlab() {

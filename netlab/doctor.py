@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from netlab import rooms
 from netlab.config import Address, settings
-from netlab.control import folder
+from netlab.control.client import folder
 from netlab.errors import UsageError
-from netlab.lab_world import LabWorld
+from netlab.lab.world import LabWorld
 from netlab.net.certs import Authority, state_directory
 from netlab.net.listen import refusal
 

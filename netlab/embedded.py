@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from netlab.clock import LabClock
-from netlab.config_sources import Toml, build
-from netlab.control_calls import LabCalls, endpoint_record
-from netlab.control_server import Calls
+from netlab.config.sources import Toml, build
+from netlab.control.calls import LabCalls, endpoint_record
+from netlab.control.server import Calls
 from netlab.errors import NetlabError, UsageError
 from netlab.inspect.record import to_record
-from netlab.lab import Lab
-from netlab.lab_options import Options, service
-from netlab.lab_world import LabWorld
+from netlab.lab.options import Options, service
+from netlab.lab.process import Lab
+from netlab.lab.world import LabWorld
 
 NAMES = (".jsonl", ".har", ".pcapng")
 GRACE = 0.2

@@ -13,7 +13,7 @@ from typing import Any
 from netlab import rooms
 from netlab.cli import first_line
 from netlab.config import Setting, docs, settings
-from netlab.lab_options import ServeOptions
+from netlab.lab.options import ServeOptions
 
 HEAD = """# Reference
 

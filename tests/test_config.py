@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlab.config import Address, Count, Duration, Flag, Port, Size, UnixAddress, docs, positional, settings
-from netlab.config_flags import CommandLine, Part, read, wants_help
-from netlab.config_help import help_text
-from netlab.config_sources import Toml, build, from_environment
-from netlab.config_values import kind_of
+from netlab.config.flags import CommandLine, Part, read, wants_help
+from netlab.config.help import help_text
+from netlab.config.sources import Toml, build, from_environment
+from netlab.config.values import kind_of
 from netlab.errors import UsageError
 from netlab.rooms import services
 from netlab.units import parse_duration, parse_size, write_duration, write_size

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from netlab.control import MAX_REQUEST, choose, connect, folder, labs, own_folder
-from netlab.control_calls import WATCH_QUEUE, LabCalls
-from netlab.control_server import MAX_CONNECTIONS, SHAPE, ControlServer
+from netlab.control.calls import WATCH_QUEUE, LabCalls
+from netlab.control.client import MAX_REQUEST, choose, connect, folder, labs, own_folder
+from netlab.control.server import MAX_CONNECTIONS, SHAPE, ControlServer
 from netlab.errors import ConnectionLost, NetlabError, UsageError
 from netlab.flow import Level, Outcome
 from netlab.inspect.record import Record
-from netlab.lab import Lab
-from netlab.lab_options import Options
+from netlab.lab.options import Options
+from netlab.lab.process import Lab
 from tests.netlab_process import place
 
 

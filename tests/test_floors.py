@@ -39,12 +39,10 @@ FLOORS = {  # the longest prefix counts
     "netlab.completion": 6,
     "netlab.doctor": 6,
     "netlab.reference": 6,
-    "netlab.lab_sensors": 6,
     "netlab.embedded": 6,
     "netlab.pytest_plugin": 6,
     "netlab.lab": 6,
     "netlab.control": 6,
-    "netlab.workers": 6,
     "netlab.commands": 6,
     "netlab.cli": 6,
     "netlab.__main__": 6,
@@ -80,7 +78,7 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 def floor(module: str) -> int | None:
-    """A module's floor; `config_flags` is a seam of `config` and stands on its floor."""
+    """A module's floor; `tls_context` is a seam of `tls` and stands on its floor."""
     while module:
         package, _, last = module.rpartition(".")
         for name in (module, f"{package}.{last.split('_')[0]}"):

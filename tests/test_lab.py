@@ -18,9 +18,9 @@ import pytest
 from netlab import rooms
 from netlab.commands.up import exposed
 from netlab.config import Address
-from netlab.lab import Lab, live
-from netlab.lab_options import Options
-from netlab.lab_world import LabWorld
+from netlab.lab.options import Options
+from netlab.lab.process import Lab, live
+from netlab.lab.world import LabWorld
 from servers import http
 from tests.netlab_process import Place, Process, place
 

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from netlab.control import lab_addresses, own_folder
-from netlab.control_calls import LabCalls
-from netlab.control_server import ControlServer
+from netlab.control.calls import LabCalls
+from netlab.control.client import lab_addresses, own_folder
+from netlab.control.server import ControlServer
 from netlab.http.exchange import Exchange
-from netlab.lab import Lab
-from netlab.lab_options import Options
+from netlab.lab.options import Options
+from netlab.lab.process import Lab
 from tests.http.serving import serving
 from tests.netlab_process import PATIENCE, place
 

@@ -18,7 +18,7 @@ Addresses = Callable[[], Awaitable[Mapping[str, Mapping[str, Mapping[str, str]]]
 """Gives the address map of the labs that run on this machine."""
 
 Services = Callable[..., AbstractAsyncContextManager[Sequence[Endpoint]]]
-"""Runs a service of this name, with these settings, for as long as its context: see `netlab.lab_alone`."""
+"""Runs a service of this name, with these settings, for as long as its context: see `netlab.lab.alone`."""
 
 EXAMPLES = (
     ("netlab get http://127.0.0.1:8080/hello", "the content, as it comes"),

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from netlab.balancing.member import Member, Mode
 from netlab.balancing.status import Lately, Pooled, Record, pool_record
 from netlab.clock import Clock
-from netlab.config_sources import nearest
+from netlab.config.sources import nearest
 from netlab.errors import UsageError
 from netlab.units import parse_duration
 

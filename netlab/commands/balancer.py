@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from netlab.config import positional
-from netlab.control import OneLab, reach
+from netlab.control.client import OneLab, reach
 from netlab.errors import UsageError
 from netlab.text import duration, escape
 

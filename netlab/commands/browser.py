@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from netlab.commands.ca import key_pin
 from netlab.commands.run import spawned
 from netlab.config import Flag, positional
-from netlab.control import OneLab
+from netlab.control.client import OneLab
 from netlab.errors import NetlabError, UsageError
-from netlab.lab_surroundings import proxy_of
+from netlab.lab.surroundings import proxy_of
 from netlab.net.certs import Authority
 
 EXAMPLES = (

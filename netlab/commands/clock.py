@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from netlab.config import positional
-from netlab.control import OneLab, reach
+from netlab.control.client import OneLab, reach
 from netlab.errors import UsageError
 from netlab.units import parse_duration, write_duration
 

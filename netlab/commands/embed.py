@@ -7,10 +7,10 @@ import json
 import os
 from dataclasses import dataclass
 
-from netlab.control import own_folder
-from netlab.control_server import ControlServer
+from netlab.control.client import own_folder
+from netlab.control.server import ControlServer
 from netlab.embedded import Embedded
-from netlab.lab import raise_descriptor_limit, stopped_by_signals
+from netlab.lab.process import raise_descriptor_limit, stopped_by_signals
 
 LOOP = "auto"
 EXAMPLES = (("netlab embed", 'prints {"socket": …} when it is ready; docs/embedding.md has the calls'),)

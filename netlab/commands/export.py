@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 from netlab.config import Flag, positional
-from netlab.control import Control, OneLab, reach
+from netlab.control.client import Control, OneLab, reach
 from netlab.errors import NetlabError, UsageError
 from netlab.filter import Filter, compile_filter
 from netlab.inspect.packet_names import names_by_address

@@ -14,9 +14,9 @@ from types import FrameType
 from typing import Annotated
 
 from netlab.config import positional
-from netlab.control import OneLab
+from netlab.control.client import OneLab
 from netlab.errors import UsageError
-from netlab.lab_surroundings import proxy_of, trusted_bundle, variables
+from netlab.lab.surroundings import proxy_of, trusted_bundle, variables
 from netlab.net.certs import Authority
 
 EXAMPLES = (

@@ -7,12 +7,12 @@ from types import ModuleType
 from typing import Any
 
 from netlab import rooms
-from netlab.config_flags import CommandLine, Part, read, wants_help
-from netlab.config_help import help_text
+from netlab.config.flags import CommandLine, Part, read, wants_help
+from netlab.config.help import help_text
 from netlab.errors import UsageError
-from netlab.lab import run
-from netlab.lab_options import ServeOptions, Sources, service
-from netlab.lab_reload import Reader, Table
+from netlab.lab.options import ServeOptions, Sources, service
+from netlab.lab.process import run
+from netlab.lab.reload import Reader, Table
 from netlab.service import Context, Service
 
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 def _run_workers(name: str, module: ModuleType, options: ServeOptions, config: Any, reader: Reader) -> int:
     if not getattr(module, "WORKERS", True):
         raise UsageError(f"--workers {options.workers}: {name} runs as one process")
-    from netlab import workers
+    from netlab.lab import workers
 
     return workers.run(options.workers, name, config, options, reader)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from netlab.config import positional
-from netlab.control import OneLab, reach
+from netlab.control.client import OneLab, reach
 from netlab.inspect.record import FlowRecord
 from netlab.inspect.redact import redacted
 from netlab.inspect.show import page

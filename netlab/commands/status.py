@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netlab.control import OneLab, reach
+from netlab.control.client import OneLab, reach
 from netlab.text import counted, escape, size
 
 EXAMPLES = (

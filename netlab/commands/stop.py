@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netlab.config import Duration
-from netlab.control import OneLab, choose, connect
+from netlab.control.client import OneLab, choose, connect
 
 EXAMPLES = (
     ("netlab stop", "the only lab that runs"),

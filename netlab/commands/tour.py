@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from netlab.config import positional
-from netlab.control import Control, OneLab, reach
+from netlab.control.client import Control, OneLab, reach
 from netlab.errors import NetlabError
 from netlab.inspect.causality import timeline
 from netlab.inspect.redact import redacted

@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal
 from netlab import rooms
 from netlab.clock import LabClock
 from netlab.config import Address, positional, settings
-from netlab.config_flags import CommandLine, Part, read, wants_help
-from netlab.config_help import help_text
-from netlab.config_sources import build
-from netlab.lab import Factory, run
-from netlab.lab_options import Options, Ports, Sources, service
-from netlab.lab_reload import Reader, Table
-from netlab.lab_sensors import Sensors
-from netlab.lab_world import LabWorld
+from netlab.config.flags import CommandLine, Part, read, wants_help
+from netlab.config.help import help_text
+from netlab.config.sources import build
+from netlab.lab.options import Options, Ports, Sources, service
+from netlab.lab.process import Factory, run
+from netlab.lab.reload import Reader, Table
+from netlab.lab.sensors import Sensors
+from netlab.lab.world import LabWorld
 from netlab.service import Context, Service
 
 

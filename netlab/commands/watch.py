@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from netlab.config import Count, Flag, Size
-from netlab.control import Control, OneLab, reach
+from netlab.control.client import Control, OneLab, reach
 from netlab.errors import ConnectionLost, UsageError
 from netlab.filter import Filter, compile_filter
 from netlab.inspect.redact import redacted

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from netlab.config import Address
-from netlab.control_calls import LabCalls
+from netlab.control.calls import LabCalls
 from netlab.dashboard.bytemap import byte_map
 from netlab.dashboard.watching import stream
 from netlab.errors import NetlabError, UsageError
@@ -27,7 +27,7 @@ from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
 
 if TYPE_CHECKING:
-    from netlab.lab import Lab
+    from netlab.lab.process import Lab
 
 Work = Coroutine[Any, Any, None] | None
 JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from netlab.control_calls import view
+from netlab.control.calls import view
 from netlab.filter import compile_filter
 from netlab.flow import FlowLog
 from netlab.http.exchange import Exchange

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from netlab.config_values import Kind
+from netlab.config.values import Kind
 from netlab.errors import UsageError
 from netlab.http.media_types import media_type
 from netlab.http.pages import Page

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar, Unpack
 
 from netlab.clock import Clock
-from netlab.config_values import Kind
+from netlab.config.values import Kind
 from netlab.errors import PeerUnreachable
 from netlab.flow import Flow
 from netlab.http.parents import Parent, ParentDialer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from netlab.config_values import Address, Kind
+from netlab.config.values import Address, Kind
 from netlab.http.engine import HttpService
 from netlab.net.gate import Gate
 from netlab.net.listen import Listener, Prepare

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar, Unpack
 
-from netlab.config_values import Kind
+from netlab.config.values import Kind
 from netlab.cores.http1 import ClientCore as HttpCore
 from netlab.cores.http1 import Response
 from netlab.cores.socks_client import ClientCore as SocksCore

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
-from netlab.config_values import Kind
+from netlab.config.values import Kind
 from netlab.http.roles import Asker
 from netlab.policy.sticky import cookie
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from netlab.config_values import Kind
+from netlab.config.values import Kind
 from netlab.http.request_key import RequestKey
 from netlab.http.retry_on import RetryOn
 from netlab.http.rules import MECHANISMS, LimitRule

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from netlab.config_values import Kind
+from netlab.config.values import Kind
 from netlab.errors import UsageError
 
 MECHANISMS = ("basic", "digest", "bearer", "none")

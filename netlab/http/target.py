@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netlab.config_values import Kind
+from netlab.config.values import Kind
 from netlab.errors import UsageError
 from netlab.http.url import Url
 

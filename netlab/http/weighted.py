@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netlab.balancing.weighted import Weighted
-from netlab.config_values import Kind
+from netlab.config.values import Kind
 from netlab.http.target import Target
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 from netlab.config import Address, Duration
-from netlab.config_sources import nearest
+from netlab.config.sources import nearest
 from netlab.errors import UsageError
 from netlab.http.reverse_settings import ReverseSettings
 from netlab.http.weighted import WeightedTarget

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from netlab.balancing.settings import Balancing
 from netlab.config import Kind, Setting, settings
-from netlab.config_sources import nearest, parse
-from netlab.config_values import Duration
+from netlab.config.sources import nearest, parse
+from netlab.config.values import Duration
 from netlab.errors import UsageError
 from netlab.http.request_key import KeyOf, RequestKey, source
 from netlab.http.route_rule import POOL_NAME, words_of

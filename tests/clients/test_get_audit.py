@@ -12,7 +12,7 @@ import pytest
 
 from clients.get import Config, run
 from netlab.errors import NetlabError, UsageError
-from netlab.lab_alone import alone
+from netlab.lab.alone import alone
 from netlab.policy.anonymity.score import ITEMS, Hello, Seen, judge, score
 from tests.http.served import served
 from tests.http.upstreams import Called, scripted

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from netlab.commands.faults import Config, page
-from netlab.control import own_folder
-from netlab.control_calls import LabCalls
-from netlab.control_faults import change_faults
-from netlab.control_server import ControlServer
+from netlab.control.calls import LabCalls
+from netlab.control.client import own_folder
+from netlab.control.faults import change_faults
+from netlab.control.server import ControlServer
 from netlab.errors import UsageError
-from netlab.lab import Lab
-from netlab.lab_options import Options, Sources
+from netlab.lab.options import Options, Sources
+from netlab.lab.process import Lab
+from netlab.lab.workers_calls import WorkersCalls
 from netlab.policy.faults import Leg
-from netlab.workers_calls import WorkersCalls
 from tests.http.faults.setting import set_faults
 from tests.netlab_process import Place, Process, place
 

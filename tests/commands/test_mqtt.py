@@ -10,7 +10,7 @@ import pytest
 
 from clients.mqtt import pub, sub, tree
 from netlab.config import Address
-from netlab.control_mqtt import mqtt
+from netlab.control.mqtt import mqtt
 from netlab.cores.mqtt_codes import Reason
 from netlab.cores.mqtt_packets import Disconnect, Request
 from netlab.errors import NetlabError, UsageError

@@ -13,7 +13,7 @@ import dns.message
 import dns.query
 import pytest
 
-from netlab.control_resolver import together
+from netlab.control.resolver import together
 from netlab.errors import UsageError
 from netlab.policy.dns_cache import DnsCache
 from tests.netlab_process import Place, place

@@ -12,8 +12,8 @@ import pytest
 from netlab.clock import LabClock
 from netlab.config import Address
 from netlab.dashboard import Dashboard
-from netlab.lab import Lab
-from netlab.lab_options import Options
+from netlab.lab.options import Options
+from netlab.lab.process import Lab
 from servers import http, mqtt
 from tests.http.serving import Client, connected
 

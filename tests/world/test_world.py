@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from netlab.lab_world import LabWorld
+from netlab.lab.world import LabWorld
 from tests.world.conftest import World
 
 NETLAB = (sys.executable, "-m", "netlab")

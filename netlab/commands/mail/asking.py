@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from clients.get.client import fetch
-from netlab.control import OneLab, connect, labs
+from netlab.control.client import OneLab, connect, labs
 from netlab.errors import NetlabError, UsageError
 from netlab.text import escape
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from netlab.config import Count, Duration, positional
-from netlab.control import OneLab, reach
+from netlab.control.client import OneLab, reach
 
 EXAMPLES = (
     ("netlab mqtt faults", "what is still to strike"),

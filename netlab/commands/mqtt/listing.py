@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from netlab.config import positional
-from netlab.control import OneLab, reach
+from netlab.control.client import OneLab, reach
 from netlab.text import counted, escape
 
 EXAMPLES = (

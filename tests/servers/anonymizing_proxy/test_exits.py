@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netlab.clock import LabClock
-from netlab.config_sources import parse
+from netlab.config.sources import parse
 from netlab.errors import UsageError
 from netlab.flow import FlowLog
 from netlab.http.exits import Exit, Exits, ExitSetting

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netlab.config_sources import parse
-from netlab.config_values import kind_of
+from netlab.config.sources import parse
+from netlab.config.values import kind_of
 from netlab.errors import UsageError
 from netlab.flow import Level, Outcome
 from netlab.http.proxy_settings import AccessRule, Ports, Quota, quota

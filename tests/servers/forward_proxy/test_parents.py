@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab.config_sources import parse
+from netlab.config.sources import parse
 from netlab.errors import UsageError
 from netlab.flow import Level, Outcome
 from netlab.http.parents import Parent

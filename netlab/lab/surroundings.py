@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from netlab.control import OneLab, reach
+from netlab.control.client import OneLab, reach
 from netlab.errors import NetlabError
 
 PROXY = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netlab.flow import FlowLog
-from netlab.lab_options import service
+from netlab.lab.options import service
 from netlab.net.addresses import AddressMap
 from netlab.net.listen import Endpoint
 from netlab.service import Context, running

@@ -11,7 +11,7 @@ from typing import Any
 
 from netlab import rooms
 from netlab.errors import UsageError
-from netlab.lab_options import NOTHING, Sources
+from netlab.lab.options import NOTHING, Sources
 
 LOOK_EVERY = 0.5
 """Seconds between looks at the file; a change counts when two looks in a row have seen the same."""

@@ -11,8 +11,8 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from netlab.config_sources import nearest
-from netlab.control import MAX_REQUEST
+from netlab.config.sources import nearest
+from netlab.control.client import MAX_REQUEST
 from netlab.errors import NetlabError, UsageError
 from netlab.net.tasks import Tasks
 

@@ -18,20 +18,28 @@ from typing import Any
 
 import netlab
 from netlab import rooms
-from netlab.control import own_folder
-from netlab.control_calls import endpoint_record
-from netlab.control_server import ControlServer
+from netlab.control.calls import endpoint_record
+from netlab.control.client import own_folder
+from netlab.control.server import ControlServer
 from netlab.errors import DeadlineExceeded, NetlabError
 from netlab.inspect.terminal import LINES_PER_SECOND, Writer, lines_for
-from netlab.lab import announce, from_any_thread, loop_factory, raise_descriptor_limit, say, stopped_by_signals, unread
-from netlab.lab_options import Options
-from netlab.lab_reload import Reader, Reloads
+from netlab.lab.options import Options
+from netlab.lab.process import (
+    announce,
+    from_any_thread,
+    loop_factory,
+    raise_descriptor_limit,
+    say,
+    stopped_by_signals,
+    unread,
+)
+from netlab.lab.reload import Reader, Reloads
+from netlab.lab.workers_calls import MERGE_EVERY, WorkersCalls
+from netlab.lab.workers_child import Order
 from netlab.net.listen import Endpoint
 from netlab.net.reserve import Reservation
 from netlab.net.tasks import Tasks
 from netlab.service import Context
-from netlab.workers_calls import MERGE_EVERY, WorkersCalls
-from netlab.workers_child import Order
 
 START_TIMEOUT = 30.0
 LONG_ENOUGH = 10.0
@@ -85,7 +93,7 @@ class Worker:
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         self._started = time.monotonic()
         process = self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", "import sys; from netlab.workers_child import main; sys.exit(main())"),
+            *(sys.executable, "-P", "-c", "import sys; from netlab.lab.workers_child import main; sys.exit(main())"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from netlab.config_values import BOOL, Address, Count, Duration, Kind, Port, Share, Size, UnixAddress, kind_of
+from netlab.config.values import BOOL, Address, Count, Duration, Kind, Port, Share, Size, UnixAddress, kind_of
 from netlab.errors import UsageError
 
 __all__ = [

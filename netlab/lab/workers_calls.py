@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import netlab
-from netlab.control import connect
-from netlab.control_balancer import together
-from netlab.control_calls import CALLS, level_named
-from netlab.control_server import Calls
+from netlab.control.balancer import together
+from netlab.control.calls import CALLS, level_named
+from netlab.control.client import connect
+from netlab.control.server import Calls
 from netlab.errors import NetlabError, UsageError
 from netlab.filter import compile_filter
 from netlab.inspect.record import Record
@@ -167,13 +167,13 @@ class WorkersCalls:
 
     async def cache(self, **asked: Any) -> Any:
         """The caches of all workers together."""
-        from netlab.control_cache import together as added_up
+        from netlab.control.cache import together as added_up
 
         return added_up(await self._ask_all("cache", **asked))
 
     async def resolver(self, **asked: Any) -> Any:
         """What the resolvers of all workers know, added up: each has a cache of its own."""
-        from netlab.control_resolver import together as added_up
+        from netlab.control.resolver import together as added_up
 
         return added_up(await self._ask_all("resolver", **asked))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from netlab.config_sources import nearest
+from netlab.config.sources import nearest
 from netlab.errors import UsageError
 from netlab.service import Service
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from netlab import rooms
-from netlab.config_sources import Toml, nearest
+from netlab.config.sources import Toml, nearest
 from netlab.errors import UsageError
 from netlab.net.addresses import split_endpoint
 from netlab.service import Context

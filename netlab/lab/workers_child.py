@@ -15,9 +15,9 @@ from typing import Any
 
 from netlab import rooms
 from netlab.errors import NetlabError
-from netlab.lab import Lab, live, loop_factory, raise_descriptor_limit, say
-from netlab.lab_options import Options
-from netlab.lab_reload import Reader
+from netlab.lab.options import Options
+from netlab.lab.process import Lab, live, loop_factory, raise_descriptor_limit, say
+from netlab.lab.reload import Reader
 from netlab.service import Context, Service
 
 

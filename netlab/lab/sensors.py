@@ -9,7 +9,7 @@ from random import Random
 from netlab.cores.mqtt_codes import V5
 from netlab.cores.mqtt_packets import Connect
 from netlab.errors import NetlabError
-from netlab.lab_world import Sensor
+from netlab.lab.world import Sensor
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
 from netlab.service import Context

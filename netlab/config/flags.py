@@ -19,8 +19,8 @@ from cyclopts.exceptions import (
 from cyclopts.token import Token
 
 from netlab.config import Setting, settings
-from netlab.config_sources import nearest, parse
-from netlab.config_values import kind_of
+from netlab.config.sources import nearest, parse
+from netlab.config.values import kind_of
 from netlab.errors import UsageError
 
 

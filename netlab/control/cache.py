@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netlab.config_sources import nearest
+from netlab.config.sources import nearest
 from netlab.errors import UsageError
 from netlab.http.cache.inventory import entries, overview
 from netlab.http.cache.shared import SharedCache

@@ -19,15 +19,15 @@ from typing import Any
 
 from netlab.clock import Clock, SystemClock
 from netlab.config import Address
-from netlab.control import own_folder
-from netlab.control_calls import LabCalls, endpoint_record
-from netlab.control_server import ControlServer
+from netlab.control.calls import LabCalls, endpoint_record
+from netlab.control.client import own_folder
+from netlab.control.server import ControlServer
 from netlab.errors import AddressInUse, UsageError
 from netlab.flow import FlowLog, Level
 from netlab.inspect.terminal import FlowLines, Writer, lines_for
-from netlab.lab_options import NOTHING, Options, Ports
-from netlab.lab_reload import Reader, Reloads
-from netlab.lab_table import table
+from netlab.lab.options import NOTHING, Options, Ports
+from netlab.lab.reload import Reader, Reloads
+from netlab.lab.table import table
 from netlab.net.listen import Endpoint
 from netlab.net.tasks import Tasks
 from netlab.policy.faults import Faults

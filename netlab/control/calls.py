@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import netlab
 from netlab.clock import LabClock
-from netlab.config_sources import nearest
-from netlab.control_balancer import steer
-from netlab.control_faults import change_faults
-from netlab.control_server import Calls
+from netlab.config.sources import nearest
+from netlab.control.balancer import steer
+from netlab.control.faults import change_faults
+from netlab.control.server import Calls
 from netlab.errors import NetlabError, UsageError
 from netlab.filter import Filter, compile_filter
 from netlab.flow import Flow, Level
@@ -24,7 +24,7 @@ from netlab.net.listen import Endpoint
 from netlab.text import counted
 
 if TYPE_CHECKING:
-    from netlab.lab import Lab
+    from netlab.lab.process import Lab
 
 SLICE = 0.002
 """Seconds of work on one answer before traffic has its turn."""
@@ -198,25 +198,25 @@ class LabCalls:
 
     async def cache(self, service: str = "", action: str = "status", url: str = "") -> list[Record]:
         """What the lab's proxies keep, after some of it was thrown out where that is asked for."""
-        from netlab.control_cache import cached
+        from netlab.control.cache import cached
 
         return cached(self._lab.services, service, action, url)
 
     async def resolver(self, action: str = "status", of: str = "", lines: Sequence[str] = ()) -> Record:
         """What the lab's resolver knows, after it has forgotten or learnt what is asked for."""
-        from netlab.control_resolver import resolver
+        from netlab.control.resolver import resolver
 
         return resolver(self._lab.services, action, of, lines)
 
     async def mail(self) -> Record:
         """The newest messages of the lab's mail sink."""
-        from netlab.control_mail import newest
+        from netlab.control.mail import newest
 
         return await newest(self._lab.services, self._lab.endpoints)
 
     async def mqtt(self, action: str = "clients", of: str = "", **arguments: Any) -> Record:
         """What the lab's broker knows of its clients and messages, after what is asked for was done."""
-        from netlab.control_mqtt import mqtt
+        from netlab.control.mqtt import mqtt
 
         return mqtt(self._lab.services, action, of, arguments)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from netlab import rooms
 from netlab.config import Count, Duration, Flag, Kind, settings
-from netlab.config_sources import Toml, build, from_environment, nearest
+from netlab.config.sources import Toml, build, from_environment, nearest
 from netlab.errors import UsageError
 from netlab.policy.faults import Fault, parse_fault
 
