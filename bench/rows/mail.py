@@ -6,11 +6,12 @@ from bench.loads.mail_reading import FullMailbox, Read
 from bench.loads.mail_store import Keep
 from bench.loads.smtp_source import SmtpSource
 from bench.model import Case, Limit, Ratio, Row
+from bench.peers.mail import SmtpSink
 from bench.peers.netlab import Netlab
 
 kept = Row(
     name="mail.kept",
-    about="messages of 1 KiB kept in SQLite before they are acknowledged, 100 under way; by SMTP, in 20 sessions",
+    about="messages of 1 KiB kept in SQLite before they are acknowledged, 100 under way; by SMTP in 20 sessions; and brought only",
     unit="messages",
     columns=("rate", "cpu", "core", "load_cpu", "load_core"),
     cases=(
@@ -22,8 +23,13 @@ kept = Row(
             load=SmtpSource(reused=True),
             fresh=True,
         ),
+        Case(name="smtp-sink", server=SmtpSink(), load=SmtpSource(reused=True)),
     ),
-    claims=(Ratio(of="store", to=("bare loop",), at_least=0.5), Ratio(of="by SMTP", to=("bare loop",))),
+    claims=(
+        Ratio(of="store", to=("bare loop",), at_least=0.5),
+        Ratio(of="by SMTP", to=("bare loop",)),
+        Ratio(of="smtp-sink", to=("bare loop",)),  # what bringing alone costs, and nothing is kept
+    ),
 )
 
 read = Row(

@@ -29,13 +29,14 @@ SHORT = 250
 class ExpressCore(ServerCore):
     """A server core that can be asked for an answer `at_once`; what it does not know goes the usual way."""
 
-    __slots__ = ("_unused", "taken")
+    __slots__ = ("_unused", "taken", "takes")
 
     taken: tuple[Mail, list[Rcpt], int]  # the last message that was answered so: from whom, to whom, octets
 
     def __init__(self, settings: ServerSettings, *, secure: bool = False) -> None:
         super().__init__(settings, secure=secure)
         self._unused: DotReader | None = None
+        self.takes = True  # messages, too: nobody else has to say whether they are kept
 
     def at_once(self, data: bytes) -> bytes | None:
         """The reply to a whole command or message; None: nothing was done, `receive` it."""
@@ -43,7 +44,7 @@ class ExpressCore(ServerCore):
             return None
         state = self.state
         if state is DATA:
-            return self._take(data)
+            return self._take(data) if self.takes else None
         if state is not COMMAND or len(data) > SHORT:
             return None
         if self.mail is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 LONGEST_LINE = 512
@@ -18,6 +19,9 @@ class Reply:
         self.code, self.enhanced = code, enhanced
         self.lines = lines or ("Ok",)
         before = f"{enhanced} " if enhanced else ""
+        if len(lines) == 1:
+            self.wire = f"{code} {before}{lines[0]}".encode("utf-8", "replace")[: LONGEST_LINE - 2] + b"\r\n"
+            return
         last = len(self.lines) - 1
         self.wire = b"".join(
             f"{code}{' ' if number == last else '-'}{before}{line}".encode("utf-8", "replace")[: LONGEST_LINE - 2]
@@ -28,7 +32,7 @@ class Reply:
     @property
     def text(self) -> str:
         """Its lines as they are on the wire, with LF between."""
-        return self.wire[:-2].decode("utf-8", "replace").replace("\r\n", "\n")
+        return text_of(self.wire)
 
     @property
     def positive(self) -> bool:
@@ -43,6 +47,12 @@ class Reply:
 
     def __repr__(self) -> str:
         return f"<Reply {self.text!r}>"
+
+
+@lru_cache(1000)
+def text_of(wire: bytes) -> str:
+    """A reply's text, of its wire form."""
+    return wire[:-2].decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 class Refused(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from netlab.errors import NetlabError
@@ -21,8 +20,7 @@ class Line(NamedTuple):
     section: str = ""  # "RFC 5321 4.1.1.2"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One forward path with its DSN parameters (RFC 3461 4.1, 4.2)."""
 
     address: str  # without angle brackets and source route; the local part as it was written
@@ -30,8 +28,7 @@ class Recipient:
     original: str = ""  # ORCPT: "rfc822;ada@shop.test"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Who sends a message to whom, and how it came. Addresses of SMTPUTF8 sessions are Unicode (RFC 6531)."""
 
     sender: str  # "" is the null reverse path of bounces
@@ -53,11 +50,10 @@ class Envelope:
         return [recipient.address for recipient in self.recipients]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message to be kept: its bytes as they came, without the dots of the transfer."""
 
-    id: str  # 22 letters and digits, later ones sort behind earlier ones
+    id: str  # 22 digits and letters, later ones sort behind earlier ones
     received: float  # seconds since 1970, by the lab's clock
     mailboxes: tuple[str, ...]  # the names of the mailboxes it is in; ("",) where there is one for all
     envelope: Envelope
@@ -114,14 +110,6 @@ class NoStore:
         return
 
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-ID_LENGTH = 22
-
-
 def new_id(microseconds: int, chance: int) -> str:
-    """An id that sorts by time: microseconds since 1970, then 64 bits of chance, in base 62."""
-    number, letters = (microseconds << 64) | (chance & (1 << 64) - 1), []
-    for _ in range(ID_LENGTH):
-        number, digit = divmod(number, 62)
-        letters.append(ALPHABET[digit])
-    return "".join(reversed(letters))
+    """An id of 22 digits and letters that sorts by time: microseconds since 1970, then 32 bits of chance."""
+    return f"{microseconds:014x}{chance & 0xFFFFFFFF:08x}"

@@ -12,6 +12,9 @@ from typing import IO
 
 from netlab.errors import StoreFailed
 
+LOG_BYTES = 16 << 20
+"""How long the write-ahead log may be before it is brought into the file: the writer waits for the disk meanwhile."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
@@ -20,6 +23,7 @@ class Kind:
     name: str  # "mailbox", in sentences
     application: int  # SQLite's application_id: 32 bits that tell this kind of file from any other
     layout: tuple[str, ...]
+    page_size: int = 4096  # bytes, of a new file; larger ones suit rows that are nearly as large as a page
 
 
 class Opened:
@@ -52,7 +56,9 @@ def open_store(path: Path | None, kind: Kind, *, durable: bool = False) -> Opene
     lock = None if path is None else _locked(path, kind)
     try:
         writer = _connect(":memory:" if path is None else path)
+        writer.execute(f"PRAGMA page_size = {kind.page_size}")
         writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // kind.page_size}")
         writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         _lay_out(writer, kind, path)
     except (sqlite3.Error, StoreFailed) as error:

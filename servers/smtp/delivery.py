@@ -26,7 +26,7 @@ def make_delivery(session: SmtpSession, event: Message) -> tuple[Delivery, Reply
     assert session.flow is not None
     log = session.flow.log
     now = log.wall(log.now())
-    number = new_id(int(now * 1e6), server.context.random.getrandbits(64))
+    number = new_id(int(now * 1e6), server.context.random.getrandbits(32))
     remarks = f", though with {'; '.join(event.remarks)}" if event.remarks else ""
     reply = Reply(250, f"Ok: kept as {number}{remarks}", enhanced="2.0.0")
     transcript = session.record.transcript() if session.record is not None else []

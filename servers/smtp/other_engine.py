@@ -150,7 +150,7 @@ class AiosmtpdSession(Connection):
         now = self.flows.wall(self.flows.now())
         user = str(session.auth_data) if session.authenticated else ""
         return Delivery(
-            id=new_id(int(now * 1e6), context.random.getrandbits(64)),
+            id=new_id(int(now * 1e6), context.random.getrandbits(32)),
             received=context.clock.now(),
             mailboxes=mailboxes(self.server.config.mailboxes, envelope.rcpt_tos, user),
             envelope=KeptEnvelope(

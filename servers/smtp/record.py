@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netlab.cores.smtp import SECTIONS, Command, Mail, Reply
+from netlab.cores.smtp_replies import text_of
 from netlab.flow import Flow
 from netlab.stores.mailbox import Line
 from netlab.tape import Side
@@ -40,6 +41,18 @@ class Record:
         if flow.full:
             flow.note("reply.sent", "server", start=start, end=self._said, code=reply.code, text=reply.text)
 
+    def exchanged(self, flow: Flow, line: bytes, reply: bytes) -> None:
+        """A usual command and its reply, of a flow that keeps no events."""
+        verb = line[:4].upper().decode()
+        if verb == "MAIL":
+            self._here = []
+        lines = self._before if self._here is None else self._here
+        if len(lines) < MOST_LINES:
+            log = flow.log
+            now = log.wall(log.now())
+            lines.append(_new(Line, (now, "client", line[:-2].decode(), SECTIONS[verb])))
+            lines.append(_new(Line, (now, "server", text_of(reply), "")))
+
     def happened(self, flow: Flow, text: str, section: str) -> None:
         """Something that was not said: TLS is established, a fault was meant."""
         self._keep(flow, "netlab", text, section)
@@ -56,4 +69,7 @@ class Record:
         lines = self._before if self._here is None else self._here
         if len(lines) < MOST_LINES:
             log = flow.log
-            lines.append(Line(log.wall(log.now()), side, text, section))
+            lines.append(_new(Line, (log.wall(log.now()), side, text, section)))
+
+
+_new = tuple.__new__

@@ -70,7 +70,7 @@ class SmtpSession(Dialogue):
         self.tarpit = 0.0  # seconds before each answer
         self._timer: asyncio.TimerHandle | None = None  # of an answer that is to be late
         self._patience = server.config.command_timeout
-        self._express = False  # nobody keeps what is said, or decides on it: the core may answer at once
+        self._express = False  # nobody decides on what is said, or follows it: the core may answer at once
         self._held = 0  # bytes that came while waiting
 
     # -- what the connection says --------------------------------------------------------------------------------
@@ -84,7 +84,8 @@ class SmtpSession(Dialogue):
         assert self.flow is not None
         if self.server.store.keeps or self.flow.full:
             self.record = Record()
-        self._express = self.record is None and self.server.chaos is None
+        self._express = self.server.chaos is None and not self.flow.full
+        core.takes = self.record is None
         if self.broken_tls:
             return
         if self.server.chaos is None or not goes_wrong(self, self.server.chaos, None):
@@ -114,12 +115,14 @@ class SmtpSession(Dialogue):
         self._work(core.receive(data))
 
     def data_received(self, data: bytes) -> None:
-        """The short way first: what nobody decides on or keeps is on no tape, and all there is to do is to count a
-        message, and to know what comes next.
+        """The short way first: what nobody decides on is on no tape, and all there is to do is to keep the words where
+        they are kept, to count a message, and to know what comes next.
         """
         if not self._express or (reply := self.core.at_once(data)) is None:
             super().data_received(data)
             return
+        if self.record is not None and self.flow is not None:
+            self.record.exchanged(self.flow, data, reply)
         if reply is GO_AHEAD:
             self.set_deadline("message", self.server.config.message_timeout)
         else:

@@ -60,9 +60,7 @@ async def test_what_is_delivered_is_listed_and_there_whole(kept_in: str, tmp_pat
     assert (summary["Username"], summary["ID"], summary["Size"]) == ("app", two.id, len(two.content))
     kept = await store.get("latest")
     assert kept is not None
-    assert kept.delivery == Delivery(
-        **{name: getattr(two, name) for name in two.__slots__} | {"transcript": [*two.transcript]}
-    )
+    assert kept.delivery == two._replace(transcript=[*two.transcript])
     assert [entry.id for entry in await store.entries("")] == [one.id, two.id]
     await store.mark([one.id], read=True)
     assert (await store.list()).unread == 1

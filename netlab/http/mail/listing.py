@@ -107,7 +107,7 @@ class Listings:
         received = query.seconds("received", time.time(), 1e11)
         recipients = tuple(Recipient(address=address) for address in query.text("to").split(",") if address)
         delivery = Delivery(
-            id=new_id(time.time_ns() // 1000, secrets.randbits(64)),
+            id=new_id(time.time_ns() // 1000, secrets.randbits(32)),
             received=received,
             mailboxes=(query.text("mailbox"),),
             envelope=Envelope(sender=query.text("from"), recipients=recipients, protocol="import"),

@@ -11,6 +11,7 @@ from netlab.cores.mail_fields import decode_words, seconds
 from netlab.cores.mail_message import Part, parse
 from netlab.stores.mail import Kept, rfc3339
 from netlab.stores.mail_tables import contact
+from netlab.stores.mailbox import Envelope
 
 Json = dict[str, Any]
 
@@ -102,7 +103,7 @@ def explained_json(kept: Kept) -> Json:
         "ID": delivery.id,
         "Received": rfc3339(delivery.received),
         "Mailboxes": list(delivery.mailboxes),
-        "Envelope": asdict(delivery.envelope),
+        "Envelope": envelope_json(delivery.envelope),
         "Transcript": [line._asdict() for line in delivery.transcript],
         "Tree": tree_json(message, delivery.content),
         "Headers": [[field.name, decode_words(field.value)] for field in message.fields],
@@ -110,6 +111,10 @@ def explained_json(kept: Kept) -> Json:
         "Unsubscribe": None if unsubscribe is None else asdict(unsubscribe),
         "Links": [asdict(link) for link in mail_explained.links(message, delivery.content)],
     }
+
+
+def envelope_json(envelope: Envelope) -> Json:
+    return envelope._asdict() | {"recipients": [each._asdict() for each in envelope.recipients]}
 
 
 def tree_json(part: Part, content: bytes) -> Json:
