@@ -11,7 +11,7 @@ from bench.peers.netlab import Netlab
 
 kept = Row(
     name="mail.kept",
-    about="messages of 1 KiB kept in SQLite before they are acknowledged, 100 under way; by SMTP in 20 sessions; and brought only",
+    about="messages of 1 KiB kept in SQLite before they are acknowledged: 100 under way, or 20 sessions",
     unit="messages",
     columns=("rate", "cpu", "core", "load_cpu", "load_core"),
     cases=(
