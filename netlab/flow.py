@@ -137,10 +137,7 @@ class Flow:
 
     def detail(self, **facts: Any) -> None:
         """Keep facts about the whole flow, at every level but off."""
-        if self.details is None:
-            self.details = facts
-        else:
-            self.details.update(facts)
+        self.details = facts if self.details is None else {**self.details, **facts}  # flows may share what they have
 
     def end(self, outcome: str, result: str | None = None) -> None:
         """The conversation is over; the first call counts."""

@@ -50,8 +50,8 @@ class Admin:
         path = request.path.partition("?")[0]
         if not is_local_name(request.authority):
             exchange.refuse(421, f"this is not {request.authority[:100]}: ask for it by address or as localhost")
-        elif path.startswith("/api/") and (action := path.removeprefix("/api/")) in ACTIONS:
-            self._act(exchange, action)
+        elif path.startswith("/api/") and path != "/api/pools":
+            self._act(exchange, path.removeprefix("/api/"))
         elif request.method not in ("GET", "HEAD"):
             exchange.refuse(405, "this can only be read", [("Allow", "GET, HEAD")])
         elif path == "/":
@@ -61,7 +61,7 @@ class Admin:
         elif path == "/metrics":
             return self._metrics(exchange)
         else:
-            exchange.refuse(404, "there are /, /api/pools, /metrics, and POST /api/ACTION")
+            exchange.refuse(404, f"there are /, /api/pools, /metrics, and POST /api/ACTION ({', '.join(ACTIONS)})")
         return None
 
     def _tell(self, exchange: Exchange) -> None:
@@ -73,7 +73,10 @@ class Admin:
 
     def _act(self, exchange: Exchange, action: str) -> None:
         request = exchange.request
-        if request.method != "POST":
+        if action not in ACTIONS:
+            there = f"there are {', '.join(ACTIONS)}, and /api/pools to read"
+            exchange.refuse(404, f"no action is called {action[:40]!r}; {there}")
+        elif request.method != "POST":
             exchange.refuse(405, "this changes something: POST it", [("Allow", "POST")])
         elif page_of := stranger(exchange):
             exchange.refuse(403, f"pages of {page_of} may not steer this balancer")

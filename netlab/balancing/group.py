@@ -60,6 +60,7 @@ class Group(Generic[M]):
         self.panicking = False
         self._review = 0.0  # when to look again who they are; 0: before the next pick
         self._weights: list[float] = []
+        self.told: dict[M, dict[str, Any]] = {}  # why each is picked, in short, as long as nothing is different
         self.moved: dict[str, dict[str, float]] | None = None  # keys that would move, where that was worked out
         self.set_members(members)
 
@@ -100,6 +101,7 @@ class Group(Generic[M]):
     def _look(self, now: float) -> None:
         """Find out who may be picked, and until when that holds if nothing happens."""
         members = self.members
+        self.told.clear()
         self._review = min((member.settle(now) for member in members), default=NEVER)
         if self._hashes and (weights := [member.weight for member in members]) != self._weights:
             self._weights, self.moved = weights, None
@@ -179,6 +181,18 @@ class Group(Generic[M]):
             if member not in self.available:
                 told[member.name] = member.why_not(now) or "a backup, and others can work"
         return told
+
+    def why(self, picked: M, tried: Collection[M] = ()) -> str:
+        """Why it is this one, in words that fit a line; the account of the decision is on flows recorded in full."""
+        there = len(self.available)
+        how = f"{self.settings.balance} of {there}" if there > 1 else "the only one"
+        if picked.backup:
+            how = "a backup"
+        elif there < 2 and len(self.members) > 1:
+            how = f"the only one of {len(self.members)} that takes work"
+        if self.panicking:
+            how += ", though none may be sound"
+        return f"{how}, after {', '.join(member.name for member in tried)}" if tried else how
 
     def account(self, picked: M, decision: Decision, *, tried: Collection[M] = ()) -> dict[str, Any]:
         """The record of a decision: what was compared, who was left out and why, who won."""

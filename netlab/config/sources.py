@@ -20,7 +20,7 @@ Config = TypeVar("Config")
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean NAME?` where one of the known names is near, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean {close[0]}?" if close and close[0] != name else ""
 
 
 def parse(kind: Kind, text: str, where: str) -> Any:

@@ -231,6 +231,8 @@ def _either(kinds: list[Kind], none: bool) -> Kind:
     def write(value: Any) -> str:
         return "none" if value is None else kinds[0].write(value) if len(kinds) == 1 else str(value)
 
-    allowed = " or ".join([kind.allowed for kind in kinds] + ["none"] * none)
+    allowed = " or ".join(kind.allowed for kind in kinds)
+    if none:
+        allowed = f"{', '.join(allowed.rsplit(' or ', 1))} or none"
     metavar = "|".join(kind.metavar for kind in kinds)
     return Kind(parse=parse, allowed=allowed, metavar=metavar, write=write, choices=sum((k.choices for k in kinds), ()))

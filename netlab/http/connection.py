@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.fields import Fields
 from netlab.cores.http1 import Data, End, Request
-from netlab.errors import ConnectionLost, RemoteProtocolError, Truncated
+from netlab.errors import RemoteProtocolError, Truncated
 from netlab.flow import Brief, Outcome
 from netlab.http import recording
+from netlab.http.ending import EndingConnection
 from netlab.http.exchange import Exchange
-from netlab.http.pacing import PacedConnection
-from netlab.http.roles import Delegate, Source
+from netlab.http.roles import Delegate
 from netlab.http.settings import STATUS_TEXT
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
@@ -24,30 +23,20 @@ if TYPE_CHECKING:
     from netlab.http.express import Express
 
 
-class HttpConnection(PacedConnection):
+class HttpConnection(EndingConnection):
     """Reads requests, hands each to the handler, writes the answers in their order.
 
     A request whose answer is known is answered in the very call that brought its last byte: no task, no await, and
     one write for all that one read asked for.
     """
 
-    __slots__ = (
-        "_content_since",
-        "delegate",
-        "exchange",
-        "express",
-        "http",
-        "onward",
-        "source",
-    )
+    __slots__ = ("_content_since", "express", "onward")
 
     def __init__(self, gate: Gate, http: HttpService) -> None:
         core = http.settings.core(http.settings.limits)
         super().__init__(gate, http.flows, http.name, core, write_timeout=http.settings.write_timeout)
         self.http = http
-        self.exchange: Exchange | None = None
-        self.source: Source | None = None  # where more of the response comes from once the client has taken some
-        self.delegate: Delegate | None = None  # who speaks on this connection after an upgrade
+        self.exchange = self.source = self.delegate = None
         self.onward: tuple[Fields | None, dict[Any, bytes]] = (None, {})  # a gateway's: fields as they travel on
         self.express: Express | None = None  # answers requests that it knows by their bytes
         self._content_since = 0.0
@@ -72,8 +61,6 @@ class HttpConnection(PacedConnection):
     def feed(self, data: bytes) -> None:
         if self.delegate is not None:
             self.delegate.feed(data)
-        elif not data and self.exchange is not None and self.exchange.endless:
-            self.abort()  # who ends a stream that has no end of its own wants no more of it
         else:
             self._turn(data)
 
@@ -149,7 +136,7 @@ class HttpConnection(PacedConnection):
             exchange.failed(error)
         else:
             if work is not None:
-                exchange.task = self.http.tasks.start(work, flow.label, self._task_ended)
+                exchange.task = self.http.tasks.start(work, flow.label, self.task_ended)
 
     def _content_received(self, event: Data) -> None:
         exchange = self.exchange
@@ -209,7 +196,7 @@ class HttpConnection(PacedConnection):
         if idle and not self.writing_paused:
             self.deadline, self.stage = self.loop.time() + self.http.patience, "idle"
             if self.draining or self.peer_ended:
-                self._leave()
+                self.leave()
             return
         exchange, settings = self.exchange, self.http.settings
         if exchange is not None:
@@ -217,20 +204,17 @@ class HttpConnection(PacedConnection):
                 self._await_content(exchange)
             elif not self.writing_paused:
                 self.deadline, self.stage = NEVER, ""  # the handler works; its waits have deadlines of their own
+                if self.peer_ended:
+                    self.await_departure()
             if core.buffered > settings.buffer:
                 self.hold()
         elif core.closed or (core.closing and not core.answerable):
-            self._leave()
+            self.leave()
         elif core.idle:
             if self.draining or self.peer_ended:
-                self._leave()
+                self.leave()
         elif self.stage != "header" and not self.lingering and not self.writing_paused:
             self.set_deadline("header", settings.header_timeout)
-
-    def _leave(self) -> None:
-        """The last answer is out: end our side, and let the client end its own (RFC 9112 9.6)."""
-        if not self.transport.is_closing() and not self.lingering:
-            self.linger()
 
     def _await_content(self, exchange: Exchange) -> None:
         """Content is due: `body_timeout`, and a second more for every `minimum_rate` bytes that came."""
@@ -300,13 +284,6 @@ class HttpConnection(PacedConnection):
 
     # -- what exchanges ask for ----------------------------------------------------------------------------------
 
-    def tell_to_continue(self, exchange: Exchange) -> None:
-        """A client that expects 100 may go on with the content."""
-        self.core.inform(100)
-        exchange.flow.note("response.informed", "server", status=100)
-        if not self.turning:
-            self.flush()
-
     def content_taken(self, waiting: int) -> None:
         if self.held and waiting <= self.http.settings.buffer // 2:
             self.release()
@@ -328,7 +305,7 @@ class HttpConnection(PacedConnection):
         if reset:
             self.reset()
         else:
-            self._leave()
+            self.leave()
         self._exchange_over(exchange)
 
     def resume_writing(self) -> None:
@@ -341,16 +318,6 @@ class HttpConnection(PacedConnection):
             self.feed_on()
 
     # -- ends ----------------------------------------------------------------------------------------------------
-
-    def drain(self) -> None:
-        self.begin_drain()
-        if self.delegate is not None:
-            self.delegate.drain()
-        elif self.exchange is None and not self.lingering:
-            self.flush()
-            self.close()
-        elif self.exchange is not None and not self.exchange.started:
-            self.core.will_close()
 
     def timed_out(self, stage: str) -> None:
         """A client too slow with a head or content is told so (RFC 9110 15.5.9); one that is idle is let go."""
@@ -367,34 +334,6 @@ class HttpConnection(PacedConnection):
             self.core.abandon()
             self._violated(error, Outcome.TIMEOUT)
             self._settle(False)
-
-    def ended(self, error: Exception | None) -> None:
-        if self.tape is None and self.flow is not None:
-            self.flow.received += self.core.received  # the short way does not count
-        self.give_up_waiting()
-        if self.source is not None:
-            self.source.cancel()
-        if self.delegate is not None:
-            self.delegate.ended(error)
-        exchange, self.exchange = self.exchange, None
-        if exchange is None:
-            return
-        if not exchange.answered:
-            exchange.flow.note("connection.lost", "client")
-        exchange.lost(ConnectionLost("the client is gone"))
-        exchange.end(Outcome.CUT, str(exchange.status or ""))
-
-    def _task_ended(self, task: asyncio.Task[Any]) -> None:
-        exchange = self.exchange
-        if exchange is None or exchange.task is not task or exchange.answered:
-            return
-        if task.cancelled():
-            exchange.flow.outcome = Outcome.CANCELLED
-            self.abort()
-        elif (error := task.exception()) is not None:
-            exchange.failed(error)
-        elif not exchange.handed_on:
-            exchange.failed(RuntimeError(f"the handler of {exchange!r} ended without an answer"))
 
 
 OK, REFUSED = Outcome.OK, Outcome.REFUSED

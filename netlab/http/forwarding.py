@@ -294,7 +294,7 @@ class Forwarding:
         if upstream is not None:
             self._leave_upstream(upstream)
             upstream.abort()
-        self.leg.end(Outcome.CANCELLED)
+        self.leg.end(Outcome.CANCELLED, str(error))
         self._over(Failure(499, "client_gone", str(error)))
 
     def upstream_lost(self, error: Exception | None) -> None:

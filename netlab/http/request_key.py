@@ -71,6 +71,8 @@ class RequestKey:
     @classmethod
     def parse(cls, text: str) -> RequestKey:
         what, colon, name = text.partition(":")
+        if what in NAMED and not name:
+            raise ValueError(f"needs a name, such as {what}:user")
         if not (what in WHOLE and not colon) and not (what in NAMED and re.fullmatch(r"[!#$%&'*+\-.^_`|~\w]+", name)):
             raise ValueError
         return cls(text)
@@ -88,4 +90,5 @@ RequestKey.kind = Kind(
     parse=RequestKey.parse,
     allowed="source, uri, path, host, header:NAME, cookie:NAME or query:NAME",
     metavar="KEY",
+    choices=(*WHOLE, *NAMED),
 )

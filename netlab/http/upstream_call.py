@@ -135,6 +135,19 @@ class Call(Way):
             before = self.tried[-1].name
             self._exchange.flow.note("request.retried", failed=before, why=self.failed.reason, upstream=member.name)
 
+    def _tell(self, member: Member) -> None:
+        """Why it is this one, in short, at every level; what any request would be told is kept for the next."""
+        group, session = self._group, self._session
+        if member is session:
+            told = {"upstream": member.name, "picked": f"the session is its, by {group.sessions}"}
+        else:
+            told = {"upstream": member.name, "picked": group.why(member, self.tried)}
+            if session is not None:
+                told["picked"] += f", for {session.name} takes nothing, whose session it is"
+            elif not self.tried:
+                group.told[member] = told
+        self._exchange.flow.detail(**told)
+
     def to(self, member: Member) -> Way:
         """The way to one of the members, whose breaker has let the request through."""
         group, exchange, onward = self._group, self._exchange, self._onward
@@ -142,7 +155,12 @@ class Call(Way):
         self._trial: bool | None = member.breaker.state is not CLOSED
         self._seconds = -1.0
         group.began(member, self.is_retry)
-        if exchange.flow.events is not None:
+        flow, told = exchange.flow, group.told.get(member)
+        if told is None or flow.details is not None or self.tried or self._session is not None:
+            self._tell(member)
+        else:
+            flow.details = told
+        if flow.events is not None:
             self._note_way(member)
         if onward.try_timeout is not None:
             self.timeout = onward.try_timeout if self._has_another() else onward.timeout

@@ -186,6 +186,7 @@ async def live(
                         await lab.close()
             else:
                 say_taken(lab.taken)
+                say("nothing is left to run; netlab status tells of labs that are up, --ports auto takes free ports")
         finally:
             await lab.close()
     return 1 if any(not error.instead for _, error in lab.taken) else 0

@@ -41,7 +41,7 @@ class Choice:
         self.member, self._began = member, self._now()
         group.begin(member)
         member.work.add(self._work)
-        flow.label = f"{member.name}  {self.why}"
+        flow.label = f"{member.name}  ({group.why(member, self.tried)})"
         return member
 
     def _backup(self) -> Member | None:
@@ -51,15 +51,6 @@ class Choice:
             if member.backup and member not in self.tried and not member.why_not(now) and member.breaker.allow(now):
                 return member
         return None
-
-    @property
-    def why(self) -> str:
-        """In words that fit a line; the account of the decision is on flows recorded in full."""
-        there, tried = len(self.group.available), len(self.tried)
-        how = "the only one" if there == 1 else f"{self.group.settings.balance} of {there}"
-        if self.member is not None and self.member.backup:
-            how = "a backup"
-        return f"({how}, after {', '.join(member.name for member in self.tried)})" if tried else f"({how})"
 
     def succeeded(self) -> None:
         """The upstream has answered."""

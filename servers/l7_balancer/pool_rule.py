@@ -47,7 +47,10 @@ class Sticky:
 
 
 Sticky.kind = Kind(
-    parse=Sticky.parse, allowed="cookie, cookie:NAME, source, header:NAME or another key", metavar="cookie|KEY"
+    parse=Sticky.parse,
+    allowed="cookie, cookie:NAME, header:NAME, query:NAME, source, host, path or uri",
+    metavar="cookie|KEY",
+    choices=("cookie", *RequestKey.kind.choices),
 )
 
 

@@ -10,9 +10,10 @@ from netlab.balancing.member import Mode
 from netlab.balancing.settings import Picking
 from netlab.config import settings as settings_of
 from netlab.errors import UsageError
+from netlab.flow import Level
 from netlab.policy.balance import BALANCERS
 from servers.l7_balancer.pool_rule import PoolRule
-from tests.http.upstreams import Called, named, scripted
+from tests.http.upstreams import Called, dying, named, scripted
 from tests.servers.l7_balancer.balanced import answered, balanced, members, origins, settings, who
 
 
@@ -134,6 +135,20 @@ async def test_a_decision_says_who_was_compared_who_was_not_and_why() -> None:
             "among": 2,
             "active": 0,
         }
+
+
+async def test_every_request_says_in_short_why_its_upstream_was_picked() -> None:
+    """At level summary, too: from whom, after whom, and that nobody else was left."""
+    async with origins("a") as (a,), scripted(dying) as dead, balanced(dead.port, a.port, level=Level.SUMMARY) as proxy:
+        dead_one, one = (f"127.0.0.1:{up.port}" for up in (dead, a))
+        assert await answered(proxy, 2) == {"a": 2}
+        members(proxy)[0].set_mode(Mode.MAINTENANCE, proxy.clock.now())
+        assert await answered(proxy, 1) == {"a": 1}
+        assert [flow.details for flow in proxy.requests()] == [
+            {"upstream": one, "picked": f"round_robin of 2, after {dead_one}"},
+            {"upstream": one, "picked": "round_robin of 2"},
+            {"upstream": one, "picked": "the only one of 2 that takes work"},
+        ]
 
 
 @pytest.mark.parametrize(

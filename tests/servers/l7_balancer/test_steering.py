@@ -141,6 +141,9 @@ async def test_the_page_and_the_api() -> None:
         ("POST", "/api/drain", {}, b'{"upstream": "127.0.0.1:1"}', 400),
         ("GET", "/api/drain", {}, b"", 405),
         ("POST", "/", {}, b"", 405),
+        ("POST", "/api/pools", {}, b"{}", 405),
+        ("POST", "/api/drian", {}, b"{}", 404),
+        ("GET", "/api/", {}, b"", 404),
         ("GET", "/other", {}, b"", 404),
     ],
 )
