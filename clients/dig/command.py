@@ -94,7 +94,7 @@ class Command:
             minimise=config.qname_minimisation == "yes",
             serve_stale=False,
         )
-        chance = random.SystemRandom().random
+        chance = random.SystemRandom()
         resolver = Resolver(settings, DnsCache(), ServerBook(), chance=chance)
         asker = self._asker(lab, lambda address: lab.locate(address, config.root.port))
         steps = resolver.resolve(question.name, question.type, time(), flags=CD if config.dnssec else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,9 +13,11 @@ from netlab.cores.dns_rdata import COMPRESSIBLE, EXPANDED, expanded, names_in
 
 HEADER = struct.Struct(">HHHHHH")
 FIXED = struct.Struct(">HHIH")  # type, class, TTL, length of the data
+FIELDS = struct.Struct(">HH")  # type and class of a question, code and length of an option
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 TO_QUESTION = b"\xc0\x0c"
 """A pointer to the name behind the header (RFC 1035 4.1.4)."""
+OPT_BEGINS = ROOT + OPT.to_bytes(2, "big")
 LARGEST = 65_535
 MOST_IN_QUERY = 16
 LONGEST_TTL = 0x7FFFFFFF
@@ -45,8 +47,7 @@ class Record(NamedTuple):
         return self.name.lower(), self.type, self.klass
 
 
-@dataclass(frozen=True, slots=True)
-class Edns:
+class Edns(NamedTuple):
     """What an OPT record says (RFC 6891 6.1); options are (code, data)."""
 
     size: int = 1232  # bytes of UDP payload that its sender takes
@@ -91,7 +92,7 @@ class Message:
 
 def extended_error(code: int, text: str = "") -> tuple[int, bytes]:
     """An Extended DNS Error as an option of EDNS."""
-    return EDE, struct.pack(">H", code) + text.encode()
+    return EDE, code.to_bytes(2, "big") + text.encode()
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -122,12 +123,14 @@ def parse(data: bytes) -> Message:
                 raise malformed("OPT outside of the additional section", at, "opt.place", "RFC 6891 6.1.1")
             records.append(record)
     for _ in range(additionals):
+        if data[at : at + 3] == OPT_BEGINS:
+            at = _read_edns(message, data, at)
+            continue
         start = at
         record, at = _record(data, at, asked, seen)
         if record.type == OPT:
-            _read_edns(message, record, start)
-        else:
-            message.additional.append(record)
+            raise malformed("an OPT record whose owner is not the root", start, "opt.owner", "RFC 6891 6.1.2")
+        message.additional.append(record)
     if at != len(data):
         raise malformed(f"{len(data) - at} bytes behind the last record", at, "message.excess", "RFC 1035 4.1")
     return message
@@ -157,20 +160,28 @@ def _record(data: bytes, at: int, asked: bytes, seen: dict[int, bytes]) -> tuple
     return Record(name, kind, ttl, rdata, klass), stop
 
 
-def _read_edns(message: Message, record: Record, at: int) -> None:
+def _read_edns(message: Message, data: bytes, at: int) -> int:
+    """Take the OPT record at an index into the message; returns the index behind it."""
     if message.edns is not None:
         raise malformed("more than one OPT record", at, "opt.repeated", "RFC 6891 6.1.1")
-    if record.name != ROOT:
-        raise malformed("an OPT record whose owner is not the root", at, "opt.owner", "RFC 6891 6.1.2")
-    options, data, here = [], record.rdata, 0
-    while here < len(data):
-        length = int.from_bytes(data[here + 2 : here + 4], "big")
-        if here + 4 + length > len(data):
+    here = at + 11
+    if here > len(data):
+        raise malformed("a record that runs past the end", at, "record.cut", "RFC 1035 4.1.3")
+    _, size, bits, length = FIXED.unpack_from(data, at + 1)
+    stop: int = here + length
+    if stop > len(data):
+        reason = f"data of {length} bytes where {len(data) - here} are left"
+        raise malformed(reason, here, "record.cut", "RFC 1035 4.1.3")
+    options = []
+    while here < stop:
+        begin = here + 4
+        here = begin + int.from_bytes(data[here + 2 : begin], "big")
+        if here > stop or begin > stop:
             raise malformed("an EDNS option that runs past its record", at, "opt.cut", "RFC 6891 6.1.2")
-        options.append((data[here] << 8 | data[here + 1], data[here + 4 : here + 4 + length]))
-        here += 4 + length
-    message.rcode |= record.ttl >> 24 << 4
-    message.edns = Edns(record.klass, record.ttl >> 16 & 0xFF, bool(record.ttl & 0x8000), tuple(options))
+        options.append((data[begin - 4] << 8 | data[begin - 3], data[begin:here]))
+    message.rcode |= bits >> 24 << 4
+    message.edns = Edns(size, bits >> 16 & 0xFF, bits & 0x8000 != 0, tuple(options))
+    return stop
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -185,34 +196,43 @@ def serialize(message: Message, limit: int = LARGEST) -> bytes:
     out, seen = bytearray(HEADER.size), dict[bytes, int]()
     for question in message.question:
         _write_name(out, question.name, seen)
-        out += struct.pack(">HH", question.type, question.klass)
+        out += FIELDS.pack(question.type, question.klass)
     room, counts, flags = limit - len(edns), [0, 0, 0], message.flags
-    sections = (message.answer, message.authority, message.additional)
-    for index, section in enumerate(sections):
-        counts[index] = _write_section(out, section, seen, room)
-        if counts[index] < len(section):
-            flags |= TC if index < 2 else 0
-            break
+    for index, section in enumerate((message.answer, message.authority, message.additional)):
+        if section:
+            counts[index] = _write_section(out, section, seen, room)
+            if counts[index] < len(section):
+                flags |= TC if index < 2 else 0
+                break
     out += edns
     bits = flags | message.opcode << 11 | message.rcode & 15
     HEADER.pack_into(out, 0, message.id, bits, len(message.question), counts[0], counts[1], counts[2] + bool(edns))
     return bytes(out)
 
 
-def _write_section(out: bytearray, records: Iterable[Record], seen: dict[bytes, int], room: int) -> int:
+def serialize_query(number: int, flags: int, question: Question, edns: Edns | None) -> bytes:
+    """A query in wire form."""
+    opt = b"" if edns is None else _edns_record(edns, 0)
+    name, kind, klass = question
+    return HEADER.pack(number, flags, 1, 0, 0, 1 if opt else 0) + name + FIELDS.pack(kind, klass) + opt
+
+
+def _write_section(out: bytearray, records: Sequence[Record], seen: dict[bytes, int], room: int) -> int:
     """Write what has room, whole rrsets only; returns how many records that were."""
-    written, whole, end, last = 0, 0, len(out), None
+    begins = []
     for record in records:
-        if record.key != last:
-            last, whole, end = record.key, written, len(out)
+        begins.append(len(out))
         _write_record(out, record, seen)
         if len(out) > room:
+            whole = len(begins) - 1
+            while whole and records[whole].key == records[whole - 1].key:
+                whole -= 1
+            end = begins[whole]
             del out[end:]
             for name in [name for name, at in seen.items() if at >= end]:
                 del seen[name]
             return whole
-        written += 1
-    return written
+    return len(records)
 
 
 def _write_record(out: bytearray, record: Record, seen: dict[bytes, int]) -> None:
@@ -227,7 +247,7 @@ def _write_record(out: bytearray, record: Record, seen: dict[bytes, int]) -> Non
             _write_name(out, part, seen)
         else:
             out += part
-    struct.pack_into(">H", out, at + 8, len(out) - at - 10)
+    out[at + 8 : at + 10] = (len(out) - at - 10).to_bytes(2, "big")
 
 
 def _write_name(out: bytearray, name: bytes, seen: dict[bytes, int]) -> None:
@@ -247,6 +267,6 @@ def _write_name(out: bytearray, name: bytes, seen: dict[bytes, int]) -> None:
 
 
 def _edns_record(edns: Edns, rcode: int) -> bytes:
-    data = b"".join(struct.pack(">HH", code, len(value)) + value for code, value in edns.options)
-    ttl = rcode >> 4 << 24 | edns.version << 16 | (0x8000 if edns.do else 0)
-    return ROOT + FIXED.pack(OPT, edns.size, ttl, len(data)) + data
+    size, version, do, options = edns
+    data = b"".join([FIELDS.pack(code, len(value)) + value for code, value in options]) if options else b""
+    return ROOT + FIXED.pack(OPT, size, rcode >> 4 << 24 | version << 16 | do << 15, len(data)) + data

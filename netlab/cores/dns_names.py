@@ -15,6 +15,7 @@ ROOT = b"\0"
 LONGEST_NAME = 255  # bytes in wire form (RFC 1035 2.3.4)
 LONGEST_LABEL = 63
 FORMERR = 1
+DOT = 0x2E
 
 PLAIN_NAME = re.compile(rb"[!#%&'*+,\-./0-9:<=>?A-Z\[\]^_`a-z{|}~]*")
 PLAIN = re.compile(rb"[!#%&'*+,\-/0-9:<=>?A-Z\[\]^_`a-z{|}~]+")
@@ -32,6 +33,19 @@ def read(message: bytes, at: int, seen: dict[int, bytes] | None = None) -> tuple
     Pointers have to lead strictly backwards, so that none can lead in a circle (RFC 1035 4.1.4). `seen` keeps what the
     pointers of a message lead to, so that thousands of them to one long name cost no more than that name.
     """
+    begin = at
+    try:
+        while 0 < (length := message[at]) < 64:
+            at += 1 + length
+        if not length and at - begin < LONGEST_NAME:  # it stands there as a whole
+            return message[begin : at + 1], at + 1
+    except IndexError:
+        pass  # it ends with the message, and no name does: told below, by what is wrong first
+    return _read_compressed(message, begin, seen)
+
+
+def _read_compressed(message: bytes, at: int, seen: dict[int, bytes] | None) -> tuple[bytes, int]:
+    """A name that ends with a pointer, or is none."""
     labels: list[bytes] = []
     size, behind, before, pointed, kept = 1, 0, at, 0, 0
     try:
@@ -128,11 +142,15 @@ def to_text(name: bytes) -> str:
     """As people write it, absolute, with what is special escaped."""
     if name == ROOT:
         return "."
-    parts = labels(name)
-    text = b".".join(parts)
-    if PLAIN_NAME.fullmatch(text) and text.count(b".") == len(parts) - 1:
+    text, at, dots = bytearray(name), 0, -1
+    while length := name[at]:
+        text[at] = DOT
+        at += 1 + length
+        dots += 1
+    del text[0], text[-1]
+    if PLAIN_NAME.fullmatch(text) and text.count(b".") == dots:
         return text.decode("ascii") + "."
-    return "".join(f"{_label_text(label)}." for label in parts)
+    return "".join(f"{_label_text(label)}." for label in labels(name))
 
 
 def _label_text(label: bytes) -> str:

@@ -59,6 +59,9 @@ class Reading:
 def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool = False) -> Reading:
     """What a reply from a server of `zone` (folded) means; `trusted` for a forwarder, who may speak of everything."""
     name = asked.name.lower()
+    if _is_plain(reply, asked, name):
+        own = [Record(name, each.type, each.ttl, each.rdata, each.klass) for each in reply.answer]
+        return Reading(Meaning.ANSWER, answer=own, target=name)
     for section in (reply.answer, reply.authority, reply.additional):
         if section:
             section[:] = [_folded(each, name) for each in section]
@@ -84,6 +87,17 @@ def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool
         reading.meaning = Meaning.ALIAS
         return reading
     return _without_data(reading, reply, authority, end, zone, trusted=trusted)
+
+
+def _is_plain(reply: Message, asked: Question, name: bytes) -> bool:
+    """Whether it is what most replies are: with authority, and nothing in it but the rrset that was asked for."""
+    if reply.rcode or not reply.flags & AA or reply.authority or reply.additional or not reply.answer:
+        return False
+    _, kind, klass = asked
+    for each in reply.answer:
+        if each.type != kind or each.klass != klass or each.name.lower() != name or not is_right(kind, each.rdata):
+            return False
+    return True
 
 
 def _folded(record: Record, asked: bytes) -> Record:
@@ -203,7 +217,7 @@ def _keep_servers(
 
 def _keep_glue(reading: Reading, reply: Message, zone: bytes, trusted: bool) -> None:
     """Addresses of the servers named, as far as the zone asked may speak of them."""
-    hosts = {target(NS, each.rdata).lower() for each in reading.servers if each.type == NS}
+    hosts = {target(NS, each.rdata).lower() for each in (*reading.servers, *reading.answer) if each.type == NS}
     reading.glue = [
         each
         for each in reply.additional

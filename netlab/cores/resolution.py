@@ -6,7 +6,7 @@ the replies to them and waits. What is learnt goes to a cache and to a book of s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -16,7 +16,6 @@ from netlab.cores.dns_codes import (
     CNAME,
     DNAME,
     DS,
-    IN,
     NOERROR,
     NS,
     NXDOMAIN,
@@ -37,6 +36,7 @@ from netlab.cores.resolution_asking import (
     STALE_NXDOMAIN,
     Ask,
     Asking,
+    Chance,
     Failed,
     Result,
     Settings,
@@ -62,8 +62,8 @@ class Resolved:
 class Resolver:
     """What all resolutions of one resolver share: settings, cache, and what is known of servers."""
 
-    def __init__(self, settings: Settings, cache: DnsCache, book: ServerBook, *, chance: Callable[[], float]) -> None:
-        """`chance` gives numbers from 0 to 1; it decides whom to ask and which capitals to use (0x20)."""
+    def __init__(self, settings: Settings, cache: DnsCache, book: ServerBook, *, chance: Chance) -> None:
+        """`chance` decides whom to ask and which capitals to use (0x20)."""
         self.settings, self.cache, self.book, self.chance = settings, cache, book, chance
 
     def resolve(self, name: bytes, kind: int, now: float, *, flags: int = 0) -> Generator[Ask, Result, Resolved]:
@@ -79,9 +79,7 @@ class Resolver:
 
     def knows(self, key: bytes, kind: int, now: float) -> bool:
         """Whether something is known of a name (folded) that answers it, or leads on."""
-        return any(self.cache.lookup(key, each, now) is not None for each in (kind, CNAME)) or (
-            self.cache.dname(key, now) is not None
-        )
+        return self.cache.find(key, kind, now) is not None
 
     def _failure(self, name: bytes, kind: int, failed: Failed, trace: Trace, now: float) -> Resolved:
         """What is left to say: an answer behind its time (RFC 8767), else SERVFAIL with the reason."""
@@ -172,20 +170,18 @@ class Work(Asking):
 
     def _known(self, key: bytes, kind: int, trace: Trace) -> Entry | None:
         """From the cache: the rrset, its denial, or an alias that stands for it."""
-        entry = self._lookup(key, kind) if kind != ANY else self._any(key)
-        if entry is None and kind not in (CNAME, ANY):
-            entry = self._lookup(key, CNAME)
-            entry = None if entry is not None and entry.denial is Denial.NODATA else entry
-        entry = entry or self.cache.dname(key, self.now)
+        if kind == ANY:
+            entry = self._any(key) or self.cache.dname(key, self.now)
+        else:
+            entry = self.cache.find(key, kind, self.now)
+            if entry is None and self.use is Known.LATE:
+                entry = self.cache.stale(key, kind, self.now) or self.cache.stale(key, CNAME, self.now)
+                entry = None if entry is not None and entry.denial is Denial.NODATA and entry.kind != kind else entry
         if entry is not None:
             known = "denied" if entry.denial else "known"
             what = f"{to_text(entry.name)} {type_name(entry.kind)}" if entry.kind else to_text(entry.name)
             trace.note("cache", f"{what} is {known}, for {max(entry.expires - self.now, 0):.0f} s more")
         return entry
-
-    def _lookup(self, key: bytes, kind: int) -> Entry | None:
-        entry = self.cache.lookup(key, kind, self.now)
-        return self.cache.stale(key, kind, self.now) if entry is None and self.use is Known.LATE else entry
 
     def _aged(self, entry: Entry) -> list[Record]:
         return entry.aged(self.now, stale_ttl=self.cache.limits.stale_ttl if self.use is Known.LATE else 0)
@@ -215,14 +211,14 @@ class Work(Asking):
 
     def _descend(self, key: bytes, kind: int, trace: Trace, depth: int) -> Steps:
         zone, forward = self._start(key, kind)
-        if not forward and zone == ROOT and self._delegation(ROOT) is None:
+        if zone == ROOT and not forward and self._delegation(ROOT) is None:
             yield from self._prime(trace)
-        told, whole = count(zone), not self.settings.minimise or forward
+        told, whole, total = count(zone), not self.settings.minimise or forward, count(key)
         steps, look_up = 0, partial(self._look_up, depth=depth)
         while True:
-            told, steps = self._how_much(key, told, steps, whole)
-            question = Question(upper(key, told), kind if told == count(key) else A, IN)
-            if question.name != key and self.cache.lookup(question.name, A, self.now) is not None:
+            told, steps = self._how_much(total, told, steps, whole)
+            question = Question(key, kind) if told == total else Question(upper(key, told), A)
+            if told < total and self.cache.lookup(question.name, A, self.now) is not None:
                 continue  # that there is no zone cut here is known from before
             servers = self._delegation(zone)
             try:
@@ -273,16 +269,15 @@ class Work(Asking):
     def _start(self, key: bytes, kind: int) -> tuple[bytes, bool]:
         """The deepest zone whose servers are known, and whether questions about it are forwarded."""
         forward = max((each for each in self.settings.forwards if is_below(key, each)), key=len, default=None)
-        above = parent(key) if kind == DS and key != ROOT else key  # RFC 4035 3.1.4.1: DS is the parent's
+        above = parent(key) if kind == DS else key  # RFC 4035 3.1.4.1: DS is the parent's
         entry = self.cache.delegation(above, self.now)
         zone = entry.name if entry is not None else ROOT
         if forward is not None and len(forward) >= len(zone):
             return forward, True
         return zone, False
 
-    def _how_much(self, key: bytes, told: int, steps: int, whole: bool) -> tuple[int, int]:
+    def _how_much(self, total: int, told: int, steps: int, whole: bool) -> tuple[int, int]:
         """How many labels the next question has: one more, after some steps several (RFC 9156 2.3)."""
-        total = count(key)
         if whole or told >= total:
             return total, steps
         left = total - told
@@ -323,12 +318,12 @@ class Work(Asking):
     def _keep(self, reading: Reading, question: Question, zone: bytes, *, trusted: bool) -> None:
         """Put a reading into the cache, each part with its rank."""
         cache, now = self.cache, self.now
-        cache.store(reading.answer, Rank.ANSWER if trusted else Rank.AUTHORITATIVE, now)
-        if reading.meaning is Meaning.REFERRAL:
-            cache.store(reading.servers, Rank.GLUE, now)
-        elif reading.servers:
-            cache.store(reading.servers, Rank.AUTHORITY, now)
-        cache.store(reading.glue, Rank.GLUE, now)
+        if reading.answer:
+            cache.store(reading.answer, Rank.ANSWER if trusted else Rank.AUTHORITATIVE, now)
+        if reading.servers:
+            cache.store(reading.servers, Rank.GLUE if reading.meaning is Meaning.REFERRAL else Rank.AUTHORITY, now)
+        if reading.glue:
+            cache.store(reading.glue, Rank.GLUE, now)
         if reading.meaning in (Meaning.NODATA, Meaning.NXDOMAIN):
             denial = Denial.NXDOMAIN if reading.meaning is Meaning.NXDOMAIN else Denial.NODATA
             rank = Rank.ANSWER if trusted else Rank.AUTHORITY
@@ -368,7 +363,12 @@ def _moved(name: bytes, dname: Record) -> bytes:
 def _as_asked(records: list[Record], name: bytes) -> list[Record]:
     """The owner as the client wrote it, where it is the name it asked for (0x20)."""
     key = name.lower()
-    return [record._replace(name=name) if record.name.lower() == key else record for record in records]
+    return [
+        Record(name, each.type, each.ttl, each.rdata, each.klass)
+        if each.name != name and each.name.lower() == key
+        else each
+        for each in records
+    ]
 
 
 ONE_BY_ONE, MOST_STEPS = 4, 10

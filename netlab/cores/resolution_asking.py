@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from netlab.cores.dns_codes import AAAA, BADVERS, FORMERR, NOTIMP, NS, A
 from netlab.cores.dns_message import RD, TC, Edns, Message, Question
@@ -78,6 +78,14 @@ class Failed(Exception):
         self.code, self.why = code, why
 
 
+class Chance(Protocol):
+    """Where random numbers come from: a `random.Random`."""
+
+    def random(self) -> float: ...
+
+    def getrandbits(self, k: int, /) -> int: ...
+
+
 Steps = Generator[Ask, Result, Any]
 LookUp = Callable[[list[bytes], Trace], Steps]
 
@@ -86,7 +94,7 @@ class Asking:
     """What one client's question spends and learns of servers: queries, time, addresses."""
 
     def __init__(
-        self, settings: Settings, cache: DnsCache, book: ServerBook, chance: Callable[[], float], now: float, flags: int
+        self, settings: Settings, cache: DnsCache, book: ServerBook, chance: Chance, now: float, flags: int
     ) -> None:
         self.settings, self.cache, self.book = settings, cache, book
         self.chance, self.now, self.flags = chance, now, flags
@@ -102,12 +110,11 @@ class Asking:
 
         `look_up` finds the addresses of servers that came without glue, the next one at each call.
         """
-        addresses = list(self.settings.forwards[zone]) if forward else self._addresses(zone)
-        hosts = [] if forward else self._hosts_without_address(zone)
+        addresses, hosts = (list(self.settings.forwards[zone]), []) if forward else self._servers(zone)
         why, tries = "", 0
         given_up = self.book.all_silent(addresses, self.now)  # then one try finds out whether they still are
         while tries < self.settings.most_tries:
-            address = self.book.pick(addresses, zone, self.now, self.chance)
+            address = self.book.pick(addresses, zone, self.now, self.chance.random)
             if address is None or tries > 2 * len(addresses) or (tries and given_up):
                 more = yield from look_up(hosts, trace)
                 if not more:
@@ -128,18 +135,24 @@ class Asking:
             why = self.reason or "none of them has an address that is known"
         raise Failed(NO_REACHABLE_AUTHORITY, f"no server of {to_text(zone)} answers for it: {why or 'all are lame'}")
 
-    def _addresses(self, zone: bytes) -> list[str]:
-        """Addresses of the zone's servers that are known already."""
-        found = [address for host in self._hosts(zone) for address in self._known_addresses(host)]
-        if zone == ROOT and not found:
-            found = [each for addresses in self.settings.hints.values() for each in addresses if self._speaks(each)]
-        return list(dict.fromkeys(found))
-
-    def _hosts(self, zone: bytes) -> list[bytes]:
+    def _servers(self, zone: bytes) -> tuple[list[str], list[bytes]]:
+        """What is known of the zone's servers already: their addresses, and names of others."""
         entry = self.cache.lookup(zone, NS, self.now, least=Rank.GLUE)
-        if entry is None or entry.denial:
-            return []
-        return [target(NS, record.rdata).lower() for record in entry.records]
+        addresses: list[str] = []
+        hosts: list[bytes] = []
+        for record in () if entry is None or entry.denial else entry.records:
+            host = target(NS, record.rdata).lower()
+            known = self._known_addresses(host)
+            if known:
+                addresses += known
+            else:
+                hosts.append(host)
+        if zone == ROOT and not addresses:
+            addresses = [each for known in self.settings.hints.values() for each in known if self._speaks(each)]
+        if len(hosts) > 1:
+            hosts.sort(key=lambda host: self.chance.random())
+            hosts = hosts[: self.settings.most_hosts]  # NXNSAttack: a referral to a hundred names is not followed
+        return list(dict.fromkeys(addresses)), hosts
 
     def _known_addresses(self, host: bytes) -> list[str]:
         found = []
@@ -149,16 +162,11 @@ class Asking:
                 found += [show(kind, record.rdata) for record in entry.records]
         return found
 
-    def address_types(self) -> list[int]:
-        return [kind for kind, wanted in ((A, self.settings.ipv4), (AAAA, self.settings.ipv6)) if wanted]
+    def address_types(self) -> tuple[int, ...]:
+        return ADDRESS_TYPES[self.settings.ipv4, self.settings.ipv6]
 
     def _speaks(self, address: str) -> bool:
         return self.settings.ipv6 if ":" in address else self.settings.ipv4
-
-    def _hosts_without_address(self, zone: bytes) -> list[bytes]:
-        hosts = [host for host in self._hosts(zone) if not self._known_addresses(host)]
-        hosts.sort(key=lambda host: self.chance())
-        return hosts[: self.settings.most_hosts]  # NXNSAttack: a referral to a hundred names is not followed
 
     # -- one server ----------------------------------------------------------------------------------------------
 
@@ -210,19 +218,15 @@ class Asking:
 
     def _mixed(self, name: bytes) -> bytes:
         """The name in random capitals, which a forger would have to guess too (0x20)."""
-        mixed, bits, left = bytearray(name), 0, 0
-        for at, byte in enumerate(name):
-            if byte in LETTERS:  # a label's length never is one: it is 63 at most
-                if not left:
-                    bits, left = int(self.chance() * BITS), BITS.bit_length() - 1
-                mixed[at] = byte ^ (bits & 1) << 5
-                bits, left = bits >> 1, left - 1
-        return bytes(mixed)
+        size = len(name)
+        turned = self.chance.getrandbits(8 * size) & int.from_bytes(name.translate(CASE), "big")
+        return (int.from_bytes(name, "big") ^ turned).to_bytes(size, "big")
 
 
 SILENT = "no answer in time"
-LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-BITS = 1 << 48
-"""So many are taken from one number between 0 and 1."""
+CASE = bytes(0x20 if chr(byte).isalpha() and byte < 128 else 0 for byte in range(256))
+"""The bit by which a letter differs from its capital; a label's length is never a letter: it is 63 at most."""
+ADDRESS_TYPES = {(True, True): (A, AAAA), (True, False): (A,), (False, True): (AAAA,), (False, False): ()}
+"""By whether IPv4 is spoken, and IPv6."""
 ATTEMPTS = 4
 TCP_WAIT = 2.0  # seconds: a handshake more

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from random import Random
 
 from netlab.clock import Clock
-from netlab.cores.dns_codes import rcode_name, type_name
-from netlab.cores.dns_message import HEADER, Message, parse, serialize
+from netlab.cores.dns_codes import QUERY, rcode_name, type_name
+from netlab.cores.dns_message import Message, parse, serialize_query
 from netlab.cores.dns_names import to_text
 from netlab.cores.resolution_asking import Ask, Result
 from netlab.errors import PeerUnreachable, RemoteProtocolError
@@ -26,6 +26,7 @@ Locate = Callable[[str], SocketAddress]
 """From a server's address to where it is really asked."""
 
 Then = Callable[[Result], None]
+LARGEST_REPLY = 4096  # bytes that are read of a datagram: more than was offered to any server
 
 
 class Asker:
@@ -76,12 +77,12 @@ class Asker:
 class Query:
     """One query under way."""
 
-    __slots__ = ("_ask", "_asker", "_began", "_call", "_case_lost", "_flow", "_message", "_then", "_timer", "_where")
+    __slots__ = ("_ask", "_asker", "_began", "_call", "_case_lost", "_flow", "_id", "_then", "_timer", "_where")
 
     def __init__(self, asker: Asker, ask: Ask, parent: Flow | None, then: Then) -> None:
         self._asker, self._ask = asker, ask
         self._then: Then | None = then
-        self._message = Message(asker.ids.getrandbits(16), ask.flags, question=[ask.question], edns=ask.edns)
+        self._id = asker.ids.getrandbits(16)
         self._where = where = asker.locate(ask.address)
         self._flow = flow = asker.flows.open("dns", asker.service, parent)
         flow.server = where
@@ -91,6 +92,10 @@ class Query:
         self._began, self._case_lost = time.monotonic(), False
         self._call: UdpCall | _Replies | None = None
         self._timer = loop.call_later(ask.timeout, self._end, Outcome.TIMEOUT, "no answer in time")
+
+    def _query(self) -> bytes:
+        ask = self._ask
+        return serialize_query(self._id, ask.flags, ask.question, ask.edns)
 
     # -- one end for all ways ------------------------------------------------------------------------------------
 
@@ -108,8 +113,9 @@ class Query:
             self._call.close()
         self._timer.cancel()
         if reply is not None:
-            flow.note("reply.received", "server", rcode=rcode_name(reply.rcode), answers=len(reply.answer))
             problem = rcode_name(reply.rcode)
+            if flow.full:
+                flow.note("reply.received", "server", rcode=problem, answers=len(reply.answer))
         flow.end(outcome, problem)
         if then is not None:
             taken = time.monotonic() - self._began  # a loop's own time may be that of the turn's beginning
@@ -128,8 +134,8 @@ class Query:
 
     def _match(self, data: bytes) -> Message | None:
         """The reply, or None for what is none; notes whether one came that has the question in other capitals."""
-        query, reason, reply = self._message, "", None
-        if len(data) < HEADER.size or data[:2] != query.id.to_bytes(2, "big") or not data[2] & 0x80:
+        reason, reply = "", None
+        if len(data) < 3 or data[0] << 8 | data[1] != self._id or not data[2] & 0x80:
             reason = "of another id, or no reply"
         else:
             try:
@@ -137,19 +143,19 @@ class Query:
             except RemoteProtocolError as error:
                 reason = f"{error} (byte {error.offset})"
         if reply is not None:
-            reason = self._objection(query, reply)
+            reason = self._objection(reply)
         if reason:
             self._flow.note("reply.ignored", "server", reason=reason)
             return None
         return reply
 
-    def _objection(self, query: Message, reply: Message) -> str:
+    def _objection(self, reply: Message) -> str:
         """Why a message with our id is no answer to the query; empty where it is one."""
-        if reply.opcode != query.opcode:
+        if reply.opcode != QUERY:
             return "of another kind"
-        if reply.question == query.question or (not reply.question and reply.rcode):
+        mine, theirs = self._ask.question, reply.question[0] if reply.question else None
+        if (mine == theirs and len(reply.question) == 1) or (theirs is None and reply.rcode):
             return ""
-        mine, theirs = query.question[0], reply.question[0] if reply.question else None
         if theirs is not None and theirs._replace(name=theirs.name.lower()) == mine._replace(name=mine.name.lower()):
             self._case_lost = True
             return "its question has other capitals (0x20)"
@@ -158,15 +164,16 @@ class Query:
     # -- UDP -----------------------------------------------------------------------------------------------------
 
     def over_udp(self, watching: Poller | Readers) -> None:
-        flow, data = self._flow, serialize(self._message)
+        flow, data = self._flow, self._query()
         try:
-            call = UdpCall(watching, self._where, self._datagram, self._refused)
+            call = UdpCall(watching, self._where, self._datagram, self._refused, largest=LARGEST_REPLY)
         except OSError as error:
             asyncio.get_running_loop().call_soon(self._refused, error)
             return
-        self._call, flow.client = call, call.address
+        self._call = call
         flow.received = len(data)
         if flow.full:
+            flow.client = call.address
             flow.wire = flow.log.tape()
             flow.wire.write(flow.log.now(), "client", data)
         call.send(data)
@@ -191,7 +198,7 @@ class Query:
         if self._then is None:
             stream.close()
             return
-        self._call, data = stream, serialize(self._message)
+        self._call, data = stream, self._query()
         self._flow.received = len(data)
         stream.ask(data, self._message_came, self._lost)
 

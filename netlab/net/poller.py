@@ -120,6 +120,10 @@ class Readers:
         self._watched.discard(descriptor)
         self._loop.remove_reader(descriptor)
 
+    def close_socket(self, sock: socket.socket) -> None:
+        self.forget(sock.fileno())
+        sock.close()
+
     def close(self) -> None:
         for descriptor in list(self._watched):
             self.forget(descriptor)

@@ -19,7 +19,7 @@ class UdpCall:
     failed  called with what the network says against one of ours; the socket stays
     """
 
-    __slots__ = ("_came", "_failed", "_poller", "_sock")
+    __slots__ = ("_came", "_failed", "_largest", "_poller", "_sock", "closed")
 
     def __init__(
         self,
@@ -27,7 +27,11 @@ class UdpCall:
         target: SocketAddress,
         came: Callable[[bytes], None],
         failed: Callable[[OSError], None],
+        *,
+        largest: int = LARGEST,
     ) -> None:
+        """`largest`: bytes that are read of a datagram; room for each is made anew."""
+        self._largest, self.closed = largest, False
         self._poller, self._came, self._failed = poller, came, failed
         self._sock = socket.socket(socket.AF_INET6 if ":" in target.address else socket.AF_INET, DATAGRAMS)
         try:
@@ -56,7 +60,7 @@ class UdpCall:
         """Events are told once: read until there is nothing more."""
         while not self.closed:
             try:
-                data = self._sock.recv(LARGEST)
+                data = self._sock.recv(self._largest)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:  # ICMP: port unreachable
@@ -64,11 +68,7 @@ class UdpCall:
             else:
                 self._came(data)
 
-    @property
-    def closed(self) -> bool:
-        return self._sock.fileno() < 0
-
     def close(self) -> None:
         if not self.closed:
-            self._poller.forget(self._sock.fileno())
-            self._sock.close()
+            self.closed = True
+            self._poller.close_socket(self._sock)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from netlab.cores.dns_codes import DNAME, NS, RRSIG, SOA, type_name, type_number
+from netlab.cores.dns_codes import CNAME, DNAME, NS, RRSIG, SOA, type_name, type_number
 from netlab.cores.dns_master import read_master
 from netlab.cores.dns_message import Record
 from netlab.cores.dns_names import ancestors, from_text, is_below, parent, to_text
@@ -116,6 +116,18 @@ class DnsCache:
         if entry is not None and entry.rank >= least:
             return entry
         return self.denied(name, now)
+
+    def find(self, name: bytes, kind: int, now: float) -> Entry | None:
+        """What a question is answered with: the rrset or a denial of it, else an alias at the name or above it."""
+        entry = self._fresh(name, kind, now)
+        if entry is not None and entry.rank >= Rank.ANSWER:
+            return entry
+        entry = self.denied(name, now)
+        if entry is None and kind != CNAME:
+            entry = self._fresh(name, CNAME, now)
+            if entry is not None and (entry.denial or entry.rank < Rank.ANSWER):
+                entry = None
+        return entry or self.dname(name, now)
 
     def denied(self, name: bytes, now: float) -> Entry | None:
         """The denial of a name as a whole, or of one above it (RFC 8020 2: below a name that is not, nothing is)."""

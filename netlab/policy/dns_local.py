@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from netlab.cores.dns_codes import AAAA, ANY, CNAME, NOERROR, NXDOMAIN, PTR, REFUSED, SOA, A
 from netlab.cores.dns_message import Record
@@ -125,12 +126,18 @@ class LocalNames:
         if self._is_exempt(name):
             return ""
         for record in records:
-            if record.type in (A, AAAA) and len(record.rdata) in (4, 16):
+            if record.type in (A, AAAA) and len(record.rdata) in (4, 16) and not _is_global(record.rdata):
                 address = ipaddress.ip_address(record.rdata)
-                mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-                if not (mapped or address).is_global:
-                    return f"{to_text(record.name)} has the private address {address} (rebinding)"
+                return f"{to_text(record.name)} has the private address {address} (rebinding)"
         return ""
+
+
+@lru_cache(maxsize=4096)
+def _is_global(data: bytes) -> bool:
+    """Whether an address is one of the Internet's; many names share theirs."""
+    address = ipaddress.ip_address(data)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_global
 
 
 KEPT = frozenset(from_text(name) for name in ("localhost", "localhost.localdomain", "local", "broadcasthost", "."))

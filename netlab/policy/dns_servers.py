@@ -28,17 +28,18 @@ class Standing:
 
 
 class ServerBook:
-    """The standing of every address asked so far; those not asked for longest are forgotten first."""
+    """The standing of every address asked so far; those that have not answered for longest are forgotten first."""
 
     def __init__(self) -> None:
         self._standings: dict[str, Standing] = {}
         self._lame: dict[tuple[str, bytes], float] = {}  # (address, zone) → until when
 
     def standing(self, address: str) -> Standing:
-        known = self._standings.pop(address, None) or Standing()
-        self._standings[address] = known
-        if len(self._standings) > MOST:
-            del self._standings[next(iter(self._standings))]
+        known = self._standings.get(address)
+        if known is None:
+            known = self._standings[address] = Standing()
+            if len(self._standings) > MOST:
+                del self._standings[next(iter(self._standings))]
         return known
 
     def pick(self, addresses: Iterable[str], zone: bytes, now: float, chance: Callable[[], float]) -> str | None:
@@ -47,8 +48,8 @@ class ServerBook:
         Those that were silent come after all others, but come: a zone whose servers are all silent is still asked.
         """
         usable = [address for address in addresses if now >= self._lame.get((address, zone), 0.0)]
-        if not usable:
-            return None
+        if len(usable) < 2:
+            return usable[0] if usable else None
         awake = [address for address in usable if now >= self.standing(address).until] or usable
         if len(awake) > 1 and chance() < EXPLORE:
             return awake[int(chance() * len(awake)) % len(awake)]
@@ -70,6 +71,7 @@ class ServerBook:
 
     def answered(self, address: str, rtt: float) -> None:
         standing = self.standing(address)
+        self._standings[address] = self._standings.pop(address)
         if standing.srtt:
             standing.variance += 0.25 * (abs(rtt - standing.srtt) - standing.variance)
             standing.srtt += SHARE_OF_NEW * (rtt - standing.srtt)

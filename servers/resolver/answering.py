@@ -110,8 +110,12 @@ class Answering:
             self._finish(query, refusal, flow, send, udp)
             return
         asked = query.question[0]
-        flow.label = f"{to_text(asked.name)} {type_name(asked.type)}"
-        flow.note("query.received", "client", qname=to_text(asked.name), type=type_name(asked.type), id=query.id)
+        if flow.level:
+            flow.label = f"{to_text(asked.name)} {type_name(asked.type)}"
+            if flow.full:
+                flow.note(
+                    "query.received", "client", qname=to_text(asked.name), type=type_name(asked.type), id=query.id
+                )
         own = self.local.answer(asked.name.lower(), asked.type)
         if own is None:
             self._look_for(asked.name, query, flow, partial(self._resolved, query, flow, send, udp), drop)
@@ -225,12 +229,13 @@ class Answering:
         reply = query.reply(resolved.rcode, flags=RA)
         do = query.edns is not None and query.edns.do
         kind = query.question[0].type if len(query.question) == 1 else 0
-        reply.answer = [each for each in resolved.answer if do or each.type != RRSIG or kind in (RRSIG, ANY)]
-        reply.authority = [each for each in resolved.authority if do or each.type == SOA]
+        signed = do or kind in (RRSIG, ANY)
+        reply.answer = resolved.answer if signed else [each for each in resolved.answer if each.type != RRSIG]
+        reply.authority = resolved.authority if do else [each for each in resolved.authority if each.type == SOA]
         size = 65_535
         if query.edns is not None:
             options = () if resolved.error is None else (extended_error(*resolved.error),)
-            reply.edns = Edns(EDNS_SIZE, do=do, options=options)
+            reply.edns = Edns(EDNS_SIZE, 0, do, options)
             size = min(max(query.edns.size, PLAIN_UDP), EDNS_SIZE) if udp else size
         elif udp:
             size = PLAIN_UDP
@@ -239,11 +244,10 @@ class Answering:
         if flow.wire is not None:
             flow.wire.write(flow.log.now(), "server", wire)
         flow.sent = len(wire)
-        why = "" if resolved.error is None else f" ({resolved.error[1]})"
-        flow.note(
-            "reply.sent", "server", rcode=rcode_name(reply.rcode), answers=len(reply.answer), why=why.strip(" ()")
-        )
-        flow.end(Outcome.OK if reply.rcode in (0, 3) else Outcome.REFUSED, rcode_name(reply.rcode) + why)
+        rcode, why = rcode_name(reply.rcode), "" if resolved.error is None else resolved.error[1]
+        if flow.full:
+            flow.note("reply.sent", "server", rcode=rcode, answers=len(reply.answer), why=why)
+        flow.end(Outcome.OK if reply.rcode in (0, 3) else Outcome.REFUSED, f"{rcode} ({why})" if why else rcode)
         send(wire)
         return reply
 

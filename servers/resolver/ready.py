@@ -111,6 +111,9 @@ class ReadyAnswers:
         if query[2] & 0xFE or (head != ONE_QUESTION and head != WITH_OPT):  # QR, opcode, AA, TC: all zero
             return None
         end = query.find(b"\0", 12) + 5
+        question = query[12 : end - 4].lower() + query[end - 4 : end]
+        if question not in self._answers[0] and question not in self._answers[1]:
+            return None
         do, opt, size = False, b"", PLAIN_UDP
         if head == WITH_OPT:
             at = end
@@ -124,7 +127,7 @@ class ReadyAnswers:
             size = min(max(query[at + 3] << 8 | query[at + 4], PLAIN_UDP), EDNS_SIZE)
         elif len(query) != end:
             return None
-        ready = self._answers[do].get(query[12 : end - 4].lower() + query[end - 4 : end])
+        ready = self._answers[do].get(question)
         if ready is None or now >= ready.expires:
             return None
         wire = ready.to(query, end, now, opt)

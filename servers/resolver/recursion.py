@@ -45,7 +45,7 @@ class Recursion:
         )
         self.cache, self.book = DnsCache(limits), ServerBook()
         unseen = random.SystemRandom()  # ids and capitals must not be foreseen; the lab's seeded Random can be
-        self.resolver = Resolver(settings(config), self.cache, self.book, chance=unseen.random)
+        self.resolver = Resolver(settings(config), self.cache, self.book, chance=unseen)
         places = {forward.key: SocketAddress(forward.host, forward.port) for forward in config.forward}
         self.asker = Asker(
             context.flows,
@@ -56,7 +56,8 @@ class Recursion:
             tasks,
             "resolver",
         )
-        self.under_way: dict[Key, Search] = {}
+        self.under_way: dict[Key, Search] = {}  # the oldest first
+        self.late: asyncio.TimerHandle | None = None  # when the oldest has waited long enough
 
     def look_for(self, name: bytes, kind: int, flags: int, flow: Flow, then: Then) -> bool:
         """Call `then` with the answer; who asks the same meanwhile waits with the first. False: there is no room.
@@ -90,8 +91,21 @@ class Recursion:
         search.waiting.append(then)
         return True
 
+    def lose_patience(self) -> None:
+        """Give what is behind its time to those who have waited long enough, the oldest first."""
+        self.late, loop = None, asyncio.get_running_loop()
+        for search in list(self.under_way.values()):
+            left = search.began + CLIENT_PATIENCE - loop.time()
+            if left > 0:
+                self.late = loop.call_later(left, self.lose_patience)
+                break
+            if search.patient:
+                search.give_stale()
+
     def close(self) -> None:
         """Look for nothing any more, and tell those who wait."""
+        if self.late is not None:
+            self.late.cancel()
         for search in list(self.under_way.values()):
             search.end(Resolved(SERVFAIL, error=(OTHER, "the resolver is stopping")))
         self.asker.close()
@@ -100,22 +114,22 @@ class Recursion:
 class Search:
     """One question that is being looked for, and everyone who waits for its answer."""
 
-    __slots__ = ("_flow", "_key", "_late", "_name", "_query", "_recursion", "_steps", "began", "waiting")
+    __slots__ = ("_flow", "_key", "_name", "_query", "_recursion", "_steps", "began", "patient", "waiting")
 
     def __init__(self, recursion: Recursion, key: Key, name: bytes, flow: Flow, then: Then) -> None:
         self._recursion, self._key, self._name, self._flow = recursion, key, name, flow
         self.waiting, self.began = [then], asyncio.get_running_loop().time()
         self._steps = recursion.resolver.resolve(name, key[1], recursion.context.clock.now(), flags=key[2])
         self._query: Query | None = None
-        self._late: asyncio.TimerHandle | None = None
+        self.patient = True
 
     def begin(self) -> None:
         """Answer from the cache at once, or ask the first server."""
         recursion = self._recursion
         recursion.under_way[self._key] = self
         self._advance(None)
-        if self._query is not None and recursion.resolver.settings.serve_stale:
-            self._late = asyncio.get_running_loop().call_later(CLIENT_PATIENCE, self._give_stale)
+        if self._query is not None and recursion.late is None and recursion.resolver.settings.serve_stale:
+            recursion.late = asyncio.get_running_loop().call_later(CLIENT_PATIENCE, recursion.lose_patience)
 
     def _advance(self, result: Result | None) -> None:
         """Tell the resolution what came of its last query, and send the next."""
@@ -135,8 +149,9 @@ class Search:
         recursion.statistics.queries += 1
         self._query = recursion.asker.send(ask, self._flow, self._advance)
 
-    def _give_stale(self) -> None:
-        """Those who wait get what was known; the search goes on, for those who ask next."""
+    def give_stale(self) -> None:
+        """Those who wait get what was known, once; the search goes on, for those who ask next."""
+        self.patient = False
         recursion, now = self._recursion, self._recursion.context.clock.now()
         stale = recursion.resolver.stale(self._name, self._key[1], now, f"no answer within {CLIENT_PATIENCE:g} s")
         if stale is not None:
@@ -145,8 +160,6 @@ class Search:
     def end(self, resolved: Resolved) -> None:
         """The answer is here, or the reason why there is none."""
         del self._recursion.under_way[self._key]
-        if self._late is not None:
-            self._late.cancel()
         if self._query is not None:
             self._query.cancel()
         self._recursion.statistics.searched(resolved)

@@ -49,7 +49,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.cache, self.book = DnsCache(CacheLimits()), ServerBook()
-        self.resolver = Resolver(self.settings, self.cache, self.book, chance=random.Random(5).random)
+        self.resolver = Resolver(self.settings, self.cache, self.book, chance=random.Random(5))
 
     def resolve(self, name: str, kind: str = "A") -> Resolved:
         work = self.resolver.resolve(from_text(name), TYPES[kind], self.now)
