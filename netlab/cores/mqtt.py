@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from netlab.cores.mqtt_codes import RETURN_CODES, V5, Reason
 from netlab.cores.mqtt_packets import Connack, Connect, Disconnect, Packet, Puback, Pubcomp, Pubrec
-from netlab.cores.mqtt_reading import Event, Limits, Reading, Stage
+from netlab.cores.mqtt_reading import CLOSED, CONNECT, OPEN, Event, Limits, Reading, Stage
 from netlab.cores.mqtt_serialize import serialize
 from netlab.cores.mqtt_wire import NOTHING, TWO, Properties, Wrong
 from netlab.errors import LocalProtocolError
 
 __all__ = ["Core", "Event", "Limits", "Stage"]
+
+UNSAID = {first: bytes((first, 2)) for first in (0x40, 0x50, 0x62, 0x70)}
+"""How an acknowledgement begins whose reason is 0, and goes unsaid (3.4.2.1)."""
 
 
 class Core(Reading):
@@ -23,7 +26,7 @@ class Core(Reading):
 
     def resume(self) -> list[Event]:
         """What came behind the CONNECT, now that it is answered."""
-        if self.stage is not Stage.OPEN or not self._rest:
+        if self.stage is not OPEN or not self._rest:
             return []
         data, self._rest = b"".join((self._rest, *self._pieces)), b""
         self._pieces = []
@@ -32,7 +35,7 @@ class Core(Reading):
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _part(self, wrong: Wrong, packet: bytes) -> None:
-        if self.stage is Stage.CONNECT:
+        if self.stage is CONNECT:
             self._refuse_connect(wrong, packet)
         else:
             self.farewell(wrong.code, str(wrong))
@@ -48,26 +51,26 @@ class Core(Reading):
 
     def farewell(self, reason: int, words: str = "", properties: Properties = NOTHING) -> None:
         """DISCONNECT with a reason, where the version has one; the connection is closed behind it either way."""
-        if self.stage is Stage.OPEN and self.version == V5:
+        if self.stage is OPEN and self.version == V5:
             said = serialize(Disconnect(reason, {**properties, "reason_string": words} if words else properties), V5)
             if len(said) > self.peer_packet_size:  # [MQTT-3.14.2-3]
                 said = serialize(Disconnect(reason), V5)
             self.last_words = said
-        self.stage = Stage.CLOSED
+        self.stage = CLOSED
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
     def send(self, packet: Packet) -> None:
         """Any packet. LocalProtocolError for what this side may not say now."""
-        if self.stage is Stage.CLOSED:
+        if self.stage is CLOSED:
             raise LocalProtocolError(f"{type(packet).__name__} on a connection that is closed")
         if isinstance(packet, Connect):
             self.version = packet.version
         self.out.append(self.serialize(packet))
         if isinstance(packet, Connack):
-            self.stage = Stage.CLOSED if packet.reason else Stage.OPEN
+            self.stage = CLOSED if packet.reason else OPEN
         elif isinstance(packet, Disconnect):
-            self.stage = Stage.CLOSED
+            self.stage = CLOSED
         elif isinstance(packet, Puback | Pubcomp) or (isinstance(packet, Pubrec) and packet.reason >= 0x80):
             self._unanswered.discard(packet.packet_id)
 
@@ -80,22 +83,24 @@ class Core(Reading):
         code = int(reason) if self.version == V5 else RETURN_CODES.get(reason, 0)
         if code:
             self.out.append(self.serialize(Connack(False, code, properties)))
-        self.stage = Stage.CLOSED
+        self.stage = CLOSED
 
     def acknowledge(self, first: int, packet_id: int, reason: int = 0) -> None:
         """PUBACK 0x40, PUBREC 0x50, PUBREL 0x62 or PUBCOMP 0x70, in as few bytes as it takes."""
         if reason and self.version == V5:
             self.out.append(b"%c\x03%b%c" % (first, TWO[packet_id], reason))
         else:
-            self.out.append(b"%c\x02%b" % (first, TWO[packet_id]))
+            self.out.append(UNSAID[first] + TWO[packet_id])
         if self._unanswered and (first == 0x40 or first == 0x70 or (first == 0x50 and reason >= 0x80)):
             self._unanswered.discard(packet_id)
 
     def outgoing(self) -> bytes:
         """What must be written now; empties it."""
-        self.conclude()
-        data = b"".join(self.out)
-        self.out.clear()
+        if self.last_words:
+            self.conclude()
+        out = self.out
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
         return data
 
     def conclude(self) -> None:
@@ -107,7 +112,7 @@ class Core(Reading):
     @property
     def closed(self) -> bool:
         """Nothing more is read or sent but what is in `out`."""
-        return self.stage is Stage.CLOSED
+        return self.stage is CLOSED
 
     def __repr__(self) -> str:
         return f"<MQTT {self.version or '?'} {self.stage.value}>"

@@ -37,7 +37,7 @@ from netlab.cores.mqtt_packets import (
     Unsubscribe,
     Will,
 )
-from netlab.cores.mqtt_reading import Event, Stage
+from netlab.cores.mqtt_reading import CONNECT, OPEN, Event
 from netlab.cores.mqtt_topics import filter_error
 from netlab.cores.mqtt_wire import NOTHING, Wrong, malformed
 
@@ -73,11 +73,15 @@ class AmqttCore(Core):
 
     __slots__ = ()
 
+    def pubacks(self, data: bytes) -> tuple[()]:
+        """As Reading.pubacks: amqtt is to read them."""
+        return ()
+
     def _read(self, data: bytes) -> list[Event]:
         events: list[Event] = []
         at = 0
         try:
-            while self.stage in (Stage.CONNECT, Stage.OPEN) and (end := self._end_of_packet(data, at)):
+            while self.stage in (CONNECT, OPEN) and (end := self._end_of_packet(data, at)):
                 events.append(self._one(data[at:end], at))
                 at = end
         except Wrong as wrong:

@@ -46,7 +46,7 @@ class Publish(NamedTuple):
     dup: bool = False
     packet_id: int = 0  # 0 at QoS 0
     properties: Properties = NOTHING
-    packet: bytes = b""  # as it came, where it can go on to a subscriber of the same version as it is
+    packet: bytes = b""  # as it came, where it can go on, but for its identifier, to subscribers of the same version
     start: int = 0
     end: int = 0
 

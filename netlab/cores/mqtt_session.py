@@ -6,7 +6,7 @@ Both sides of QoS 1 and 2 are here (MQTT 5.0 4.3, 4.4, 4.6, 4.9); a session know
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from netlab.cores.mqtt_message import Message
@@ -127,6 +127,20 @@ class Session:
         del self.unacknowledged[packet_id]
         self.in_flight -= 1
         return delivery
+
+    def pubacks(self, packet_ids: Sequence[int]) -> tuple[list[Delivery], int]:
+        """The same for several: what is over, and the first identifier that is of no such message; 0: all are."""
+        over: list[Delivery] = []
+        unacknowledged = self.unacknowledged
+        for packet_id in packet_ids:
+            delivery = unacknowledged.get(packet_id)
+            if delivery is None or delivery.qos != 1:
+                self.in_flight -= len(over)
+                return over, packet_id
+            del unacknowledged[packet_id]
+            over.append(delivery)
+        self.in_flight -= len(over)
+        return over, 0
 
     def pubrec(self, packet_id: int, *, refused: bool = False) -> Delivery | None:
         """The peer has the QoS 2 message, and is to be sent PUBREL; or it will not have it, and all is over."""

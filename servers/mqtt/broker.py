@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from netlab.cores.mqtt_codes import NEVER
@@ -71,7 +71,7 @@ class Broker:
             for way in route.ways:
                 self._deliver(way, message)
         else:
-            self._spread(route, message)
+            self._spread(route.ways, message)
         for group in route.groups:
             self.share(group, message)
         self.statistics.messages_sent += len(route.ways) + len(route.groups)
@@ -97,11 +97,11 @@ class Broker:
     def why(self, client_id: str, topic: str) -> dict[str, Any]:
         return why(self, client_id, topic)
 
-    def _spread(self, route: Route, message: Message) -> None:
+    def _spread(self, ways: Sequence[Way], message: Message) -> None:
         """To who takes it as it is written for all, without a detour; each writing is made once."""
         above = message.qos
         written: dict[int, tuple[Delivery, bytes, bytes]] = {}
-        for way in route.ways:
+        for way in ways:
             client, qos, _, identifiers, no_local, _ = way
             link, session = client.link, client.session
             if qos > above:
@@ -123,9 +123,6 @@ class Broker:
 
     def pass_on(self, packet: Publish, publisher: str, version5: bool) -> None:
         """A plain message of QoS 0: subscribers of its publisher's version get the very bytes that came."""
-        if self.trace is not None:
-            self.publish(Message(packet.topic, packet.payload, properties=packet.properties, publisher=publisher))
-            return
         route = self.routes.find(packet.topic)
         self.statistics.messages_sent += len(route.ways) + len(route.groups)
         frame, other, message = packet.packet, b"", None
@@ -147,6 +144,35 @@ class Broker:
                 packet.topic, packet.payload, properties=packet.properties, publisher=publisher
             )
             self.share(group, message)
+
+    def pass_on_numbered(self, packet: Publish, publisher: str, version5: bool) -> bool:
+        """The same above QoS 0, where each subscriber's packet identifier takes the place of the publisher's; whether
+        there was anybody. There are no properties.
+        """
+        topic, payload, above, _, _, _, _, frame, _, _ = packet
+        ways, groups = self.routes.find(topic)
+        message = Message(topic, payload, above, publisher=publisher)
+        delivery = Delivery(message, above)
+        tail = b"\0" + payload if version5 else payload
+        head = frame[: len(frame) - len(tail) - 2]
+        others = []
+        for way in ways:
+            client, qos, _, identifiers, no_local, _ = way
+            link, session = client.link, client.session
+            if (
+                link is None or not link.simple or link.version5 is not version5 or qos < above or identifiers
+                or no_local or client.kept is not None
+                or session.in_flight >= session.window or session.queue or session.resending
+            ):  # fmt: skip
+                others.append(way)
+            else:
+                link.give_numbered(session.start(delivery), head, tail)
+        if others:
+            self._spread(others, message)
+        for group in groups:
+            self.share(group, message)
+        self.statistics.messages_sent += len(ways) + len(groups)
+        return bool(ways or groups)
 
     def _deliver(self, way: Way, message: Message) -> str:
         """The retain flag goes with a live message only to who has asked for that [MQTT-3.3.1-12, MQTT-3.3.1-13].

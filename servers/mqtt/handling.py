@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.mqtt_codes import Reason
@@ -50,9 +50,12 @@ def publish(link: Link, packet: Publish) -> None:
     reason = 0
     if topic.startswith("$SYS") or (broker.rights is not None and not broker.rights.may("w", client, topic)):
         reason = Reason.NOT_AUTHORIZED
-    elif as_it_came:
-        broker.pass_on(packet, client.session.client_id, link.version5)
-        return
+    elif as_it_came and not (qos and properties) and broker.trace is None:
+        if not qos:
+            broker.pass_on(packet, client.session.client_id, link.version5)
+            return
+        if not broker.pass_on_numbered(packet, client.session.client_id, link.version5):
+            reason = Reason.NO_MATCHING_SUBSCRIBERS
     else:
         now = broker.now() if properties else 0.0
         message = Message(topic, payload, qos, retain, properties, now=now, publisher=client.session.client_id)
@@ -69,16 +72,20 @@ def publish(link: Link, packet: Publish) -> None:
 
 
 def puback(link: Link, packet: Puback) -> None:
-    client = link.client
-    assert client is not None
+    pubacks(link, (packet.packet_id,))
+
+
+def pubacks(link: Link, packet_ids: Sequence[int]) -> None:
+    """Messages of QoS 1 are done with; others may go in their place."""
+    client = here(link)
     session = client.session
-    delivery = session.puback(packet.packet_id)
-    if delivery is None:
-        unsolicited(link, "PUBACK", packet.packet_id)
-        return
+    over, unknown = session.pubacks(packet_ids)
     if client.kept is not None:
-        client.kept.settled(session.client_id, delivery)
-    if session.queue or session.resending:
+        for delivery in over:
+            client.kept.settled(session.client_id, delivery)
+    if unknown:
+        unsolicited(link, "PUBACK", unknown)
+    elif session.queue or session.resending:
         client.go_on()
 
 

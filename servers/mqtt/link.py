@@ -16,7 +16,7 @@ from netlab.errors import RemoteProtocolError, StoreFailed
 from netlab.flow import Flow, Outcome
 from netlab.net.connection import Connection
 from servers.mqtt.client import SENT
-from servers.mqtt.handling import HANDLERS
+from servers.mqtt.handling import HANDLERS, pubacks
 from servers.mqtt.mischief import Fault, packets
 from servers.mqtt.notes import note
 
@@ -45,6 +45,7 @@ class Link(Connection):
         "keep_alive",
         "most",
         "mqtt",
+        "pace",
         "paid_until",
         "pending",
         "server",
@@ -64,6 +65,7 @@ class Link(Connection):
         self.mqtt: Flow | None = None  # of the MQTT connection, on the flow of the TCP connection
         self.keep_alive = 0.0  # seconds of silence after which the client is taken for gone
         self.most = self.broker.config.queue_bytes or math.inf
+        self.pace = self.broker.config.max_rate  # messages a second; 0: no limit
         self.shadow: Core | None = None  # at level full: reads what we write, so that the flow can tell
         self.paid_until = 0.0  # loop time up to which the rate allows what was published
         self.pending = 0  # bytes given and not yet written
@@ -83,23 +85,28 @@ class Link(Connection):
         self.set_deadline("connect", self.broker.config.connect_timeout)
 
     def feed(self, data: bytes) -> None:
-        self.broker.statistics.bytes_received += len(data)
-        events = self.core.receive(data)
-        self.handle(events)
+        broker, core = self.broker, self.core
+        broker.statistics.bytes_received += len(data)
+        if data[:1] == b"@" and not self.watched and (numbers := core.pubacks(data)):
+            broker.statistics.packets_received += len(numbers)
+            pubacks(self, numbers)
+        else:
+            events = core.receive(data)
+            self.handle(events)
+            if self.pace:
+                self.keep_pace(sum(type(event) is Publish for event in events))
         if not data:
             self.end_flow(Outcome.CUT)
             self.finish()  # the client has ended its half: there is nothing it could acknowledge any more
         elif self.keep_alive and not self.writing_paused and not self.lingering:
             self.deadline = self.loop.time() + self.keep_alive
-        if self.broker.config.max_rate and not self.finished:
-            self.keep_pace(sum(type(event) is Publish for event in events))
 
     def keep_pace(self, published: int) -> None:
         """A client that publishes more than a second's worth ahead of its rate is not read from until it is not."""
         now = self.loop.time()
-        self.paid_until = max(self.paid_until, now) + published / self.broker.config.max_rate
+        self.paid_until = max(self.paid_until, now) + published / self.pace
         wait = self.paid_until - now - 1.0
-        if wait > 0:
+        if wait > 0 and not self.finished:
             self.transport.pause_reading()
             self.deadline += wait
             self.loop.call_later(wait, self.read_on)
@@ -109,21 +116,32 @@ class Link(Connection):
             self.transport.resume_reading()
 
     def handle(self, events: list[Event]) -> None:
-        mischief = self.broker.mischief
+        watched = self.watched
         for event in events:
-            if mischief.faults and self.struck(event):
+            if watched and self.taken(event):
                 continue
-            if self.shadow is not None and self.mqtt is not None:
-                note(self.mqtt, "client", event)
             HANDLERS[type(event)](self, event)
             if self.finished:
                 break
-        statistics = self.broker.statistics
-        statistics.packets_received += len(events)
+        broker = self.broker
+        broker.statistics.packets_received += len(events)
         if self.core.out:
-            statistics.others_sent += len(events)  # nearly each is answered
+            broker.statistics.others_sent += len(events)  # nearly each is answered
             self.bound = True
             self.touch()
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at each packet: a fault may strike it, or a flow is recorded in full."""
+        return self.shadow is not None or bool(self.broker.mischief.faults)
+
+    def taken(self, event: Event) -> bool:
+        """Whether a fault has kept a packet from us; a flow tells of the others."""
+        if self.broker.mischief.faults and self.struck(event):
+            return True
+        if self.shadow is not None and self.mqtt is not None:
+            note(self.mqtt, "client", event)
+        return False
 
     def violated(self, error: RemoteProtocolError) -> None:
         """The core has said its farewell; the flows say what was wrong."""
@@ -241,7 +259,7 @@ class Link(Connection):
             if not data:
                 return
         self.broker.statistics.bytes_sent += len(data)
-        super().write(data)
+        Connection.write(self, data)
         if self.shadow is not None and self.mqtt is not None:
             for event in self.shadow.receive(data):
                 note(self.mqtt, "server", event)
@@ -271,13 +289,14 @@ class Link(Connection):
     def flush(self) -> None:
         """Write what has gathered, in pieces that are bounded; a client that does not read keeps it waiting."""
         self.dirty = self.bound = False
-        out = self.core.out
-        if self.writing_paused or self.transport is None or self.transport.is_closing():
+        core, transport = self.core, self.transport
+        out = core.out
+        if self.writing_paused or transport is None or transport.is_closing():
             return
         if self.pending <= PIECE:
             self.pending = 0
             if out:
-                self.write(self.core.outgoing())
+                self.write(core.outgoing())
         else:
             self._write_pieces(out)
         if self.finished and not out:

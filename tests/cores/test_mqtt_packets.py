@@ -146,6 +146,26 @@ def test_spans_are_places_in_all_that_was_received() -> None:
     ]
 
 
+@settings(max_examples=40)
+@given(
+    st.lists(st.integers(0, 65_535), min_size=1, max_size=6),
+    st.sampled_from((b"", b"\x40", b"\x40\x03\0\1\x10", b"\xc0\0")),
+)
+def test_acknowledgements_alone_are_read_at_once(numbers: list[int], behind: bytes) -> None:
+    """All or nothing, and what `receive` reads then is the same."""
+    data = b"".join(b"\x40\x02" + number.to_bytes(2, "big") for number in numbers) + behind
+    core, other = opened(), opened()
+    found = core.pubacks(data)
+    assert list(found) == ([] if behind or 0 in numbers else numbers)
+    events = other.receive(data)
+    if found:
+        assert [bare(event) for event in events] == [Puback(number) for number in numbers]
+        assert core.receive(b"\xc0\0") == other.receive(b"\xc0\0")  # at the same offset
+    else:
+        assert core.receive(data) == events or isinstance(events[-1], RemoteProtocolError)
+    assert not Core(server=True).pubacks(b"\x40\x02\0\1")  # before CONNECT
+
+
 def test_a_large_packet_is_joined_once_and_bounded() -> None:
     core = opened(V311, packet_size=100_000)
     wire = serialize(Publish("a", b"x" * 90_000), V311)
