@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,24 +58,25 @@ def modules() -> Iterator[tuple[str, Path]]:
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
+@functools.cache
+def imports(path: Path) -> list[tuple[str, bool]]:
     """(module, whether it is imported only for the type checker) for each import, wherever it stands."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for_types = {
-        id(node)
-        for guard in ast.walk(tree)
-        if isinstance(guard, ast.If) and isinstance(guard.test, ast.Name) and guard.test.id == "TYPE_CHECKING"
-        for node in ast.walk(guard)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, id(node) in for_types
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            yield str(node.module), id(node) in for_types
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}", id(node) in for_types
+    found: list[tuple[str, bool]] = []
+    left: list[tuple[ast.AST, bool]] = [(ast.parse(path.read_text(encoding="utf-8")), False)]
+    while left:
+        node, for_types = left.pop()
+        match node:
+            case ast.expr():
+                continue  # no import stands in an expression
+            case ast.Import(names):
+                found += [(alias.name, for_types) for alias in names]
+            case ast.ImportFrom(module, names, level):
+                assert level == 0, f"{path}: imports are absolute"
+                found += [(name, for_types) for name in (str(module), *(f"{module}.{alias.name}" for alias in names))]
+            case ast.If(ast.Name("TYPE_CHECKING")):
+                for_types = True
+        left += [(child, for_types) for child in ast.iter_child_nodes(node)]
+    return found
 
 
 def floor(module: str) -> int | None:
