@@ -38,6 +38,7 @@ class Digest:
     attachments: int
     inline: int
     text: str  # to be searched
+    tags: tuple[str, ...]  # of X-Tags, in which senders may say what a message is to be found by
 
 
 def digest(content: bytes, recipients: Sequence[str] = ()) -> Digest:
@@ -63,7 +64,13 @@ def digest(content: bytes, recipients: Sequence[str] = ()) -> Digest:
         attachments=len(besides) - inline,
         inline=inline,
         text=" ".join([text, *(part.filename for part in besides if part.filename)]),
+        tags=_tags(message.get("x-tags")),
     )
+
+
+def _tags(value: str) -> tuple[str, ...]:
+    words = (word.strip()[:100] for word in decode_words(value).split(",")[:100])
+    return tuple(sorted({word for word in words if word}))
 
 
 def body_text(message: Part, content: bytes) -> str:

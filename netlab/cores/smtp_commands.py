@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from netlab.cores import smtp_replies as replies
 from netlab.cores.smtp_events import Auth, Command, Data, Hello, Mail, Quit, Rcpt
-from netlab.cores.smtp_grammar import MAX_LOCAL_PART, PLAIN_PATH, parse_domain, parse_path
+from netlab.cores.smtp_grammar import MAX_LOCAL_PART, PLAIN_PATH, parse_domain, parse_loose_path, parse_path
 from netlab.cores.smtp_parameters import MailParameters, RecipientParameters, mail_parameters, recipient_parameters
 from netlab.cores.smtp_replies import Refused, Reply
 from netlab.cores.smtp_sasl_lines import decode_initial
@@ -26,6 +26,8 @@ BEHIND_PATH = Reply(501, "A space and parameters may stand behind the path (RFC 
 NO_PARAMETERS = Reply(555, "Parameters need EHLO (RFC 5321 4.1.1.11)", enhanced="5.5.4")
 WHOM = Reply(501, "About whom? (RFC 5321 4.1.1.6, 4.1.1.7)", enhanced="5.5.4")
 AUTH_SYNTAX = Reply(501, "It is AUTH and a mechanism, perhaps an initial response (RFC 4954 4)", enhanced="5.5.4")
+LOOSE_SENDER = Reply(250, "Ok, though that is no address by the grammar (RFC 5321 4.1.2)", enhanced="2.1.0")
+LOOSE_RECIPIENT = Reply(250, "Ok, though that is no address by the grammar (RFC 5321 4.1.2)", enhanced="2.1.5")
 AUTH_LINE = b"AUTH ..."
 """What is shown of a line that may hold a password."""
 
@@ -74,15 +76,16 @@ def _read_long_mail(session: Session, line: bytes, start: int, reply: Reply) -> 
         return session.other("MAIL", line, MAIL_SYNTAX)
     if not reply.positive:
         return session.other("MAIL", line, reply)
-    path = parse_path(rest, utf8=b"SMTPUTF8" in rest.upper(), null=True)
+    path = _path(session, rest, b"SMTPUTF8" in rest.upper(), null=True)
     if isinstance(path, Refused):
         return session.other("MAIL", line, path.reply)
-    address, end = path
+    address, end, by_grammar = path
     if rest[end:] and (rest[end : end + 1] != b" " or not session.extended):
         return session.other("MAIL", line, BEHIND_PATH if session.extended else NO_PARAMETERS)
     parameters = mail_parameters(rest[end:], most=session.settings.max_message)
     if isinstance(parameters, Refused):
         return session.other("MAIL", line, parameters.reply)
+    reply = reply if by_grammar else LOOSE_SENDER
     return Mail("MAIL", line[:-2], reply, start, session.consumed, address, parameters)
 
 
@@ -108,16 +111,26 @@ def _read_long_rcpt(session: Session, line: bytes, start: int, reply: Reply) -> 
     if not reply.positive:
         return session.other("RCPT", line, reply)
     utf8 = session.mail is not None and session.mail.parameters.smtputf8
-    path = parse_path(rest, utf8=utf8)
+    path = _path(session, rest, utf8)
     if isinstance(path, Refused):
         return session.other("RCPT", line, path.reply)
-    address, end = path
+    address, end, by_grammar = path
     if rest[end:] and (rest[end : end + 1] != b" " or not session.extended):
         return session.other("RCPT", line, BEHIND_PATH if session.extended else NO_PARAMETERS)
     parameters = recipient_parameters(rest[end:])
     if isinstance(parameters, Refused):
         return session.other("RCPT", line, parameters.reply)
+    reply = reply if by_grammar else LOOSE_RECIPIENT
     return Rcpt("RCPT", line[:-2], reply, start, session.consumed, address, parameters)
+
+
+def _path(session: Session, rest: bytes, utf8: bool, *, null: bool = False) -> tuple[str, int, bool] | Refused:
+    """The address, where its path ends, and whether the grammar has it; where it has not, a strict server refuses."""
+    path = parse_path(rest, utf8=utf8, null=null)
+    if isinstance(path, Refused):
+        loose = None if session.settings.strict else parse_loose_path(rest, utf8=utf8)
+        return path if loose is None else loose if isinstance(loose, Refused) else (*loose, False)
+    return (*path, True)
 
 
 def read_data(session: Session, line: bytes, start: int) -> Command:

@@ -26,6 +26,10 @@ PLAIN_LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 PLAIN_PATH = rb"<(" + PLAIN_ATOM + rb"(?:\." + PLAIN_ATOM + rb")*)@(" + PLAIN_LABEL + rb"(?:\." + PLAIN_LABEL + rb")*)>"
 """Most paths are such: ASCII, nothing quoted, no route."""
 
+LOOSE_LABEL = rb"[A-Za-z0-9_\x80-\xff](?:[A-Za-z0-9_\x80-\xff-]*[A-Za-z0-9_\x80-\xff])?"
+LOOSE_PATH = re.compile(rb"<(" + DOT_STRING + rb")(?:@(" + LOOSE_LABEL + rb"(?:\." + LOOSE_LABEL + rb")*))?>")
+"""What programs send that the grammar does not have: no domain (`root`), or a name that is none in DNS (`app_1`)."""
+
 MAX_LOCAL_PART, MAX_DOMAIN, MAX_PATH = 64, 255, 256  # RFC 5321 4.5.3.1.1 to 4.5.3.1.3, in octets
 
 
@@ -43,6 +47,18 @@ def parse_path(data: bytes, *, utf8: bool, null: bool = False) -> tuple[str, int
     if route is not None:
         at = route.end()
     return _mailbox(data, at, utf8, "5.1.7" if null else "5.1.3", null)
+
+
+def parse_loose_path(data: bytes, *, utf8: bool) -> tuple[str, int] | Refused | None:
+    """Likewise for a path that most servers take although it is against the grammar; None: it is not even that."""
+    match = LOOSE_PATH.match(data)
+    if match is None:
+        return None
+    problem = _too_long(match[1], match[2] or b"", "5.1.7")
+    if problem is not None:
+        return problem
+    address = match[0][1:-1]
+    return (address.decode("ascii"), match.end()) if address.isascii() else _unicode(address, match.end(), utf8)
 
 
 def _mailbox(data: bytes, at: int, utf8: bool, status: str, null: bool) -> tuple[str, int] | Refused:

@@ -295,7 +295,7 @@ class ServerCore(Session):
     def _refuse(self, event: Command, reply: Reply) -> None:
         if event.stage == "message" or event.verb == "BDAT":
             self._forget_mail()
-        if reply.code in (500, 501, 502, 503, 504, 555):
+        if reply.code in (500, 501, 502, 503, 504, 535, 555):
             self._errors += 1
             if self.settings.max_errors and self._errors >= self.settings.max_errors:
                 self._out.append(replies.TOO_MANY_ERRORS.wire)

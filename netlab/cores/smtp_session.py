@@ -32,7 +32,9 @@ class ServerSettings:
     mechanisms: tuple[str, ...] = ()
     auth_required: bool = False  # before MAIL
     auth_over_plain: bool = True  # mechanisms that show the password do so without TLS, too
-    strict: bool = False  # refuse what is only remarked on otherwise: 8-bit content that was not announced, long lines
+    strict: bool = (
+        False  # refuse what is only remarked on otherwise: 8-bit content that was not announced, long lines …
+    )
     _hellos: dict[tuple[bool, bool], Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property

@@ -41,6 +41,7 @@ class Listing(NamedTuple):
     total: int  # in the mailbox
     unread: int
     matching: int  # of the search
+    matching_unread: int
     summaries: list[Summary]
     tags: dict[str, int]  # of the mailbox: how many messages have each
 
@@ -182,6 +183,22 @@ class SqliteStore:
         await self.database.written(job)
         self._tell("changed", {"IDs": ids, "Tags": sorted(set(tags))})
 
+    async def rename_tag(self, tag: str, name: str | None) -> None:
+        """Wherever a message has it, whatever its case; with None it is taken away."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            having = "SELECT number, tags FROM summary WHERE tags <> '[]'"
+            for number, text in connection.execute(having).fetchall():
+                tags = json.loads(text)
+                others = {each for each in tags if each.lower() != tag.lower()}
+                if len(others) < len(tags):
+                    renamed = json.dumps(sorted(others if name is None else others | {name}))
+                    connection.execute("UPDATE summary SET tags = ? WHERE number = ?", (renamed, number))
+
+        await self.digesting.caught_up()
+        await self.database.written(job)
+        self._tell("changed", {"IDs": None, "Tags": None})
+
     async def delete_all(self) -> None:
         count = (await self.list(limit=0)).total
         await self.database.written(forget_all)
@@ -236,6 +253,10 @@ def _list(connection: sqlite3.Connection, search: Search, start: int, limit: int
     total, unread = connection.execute("SELECT messages, unread FROM total").fetchone()
     source, values = search.count_sql()
     matching = total if search == EVERYTHING else one(f"SELECT count(*) FROM {source}", values)
+    matching_unread = min(matching, unread)
+    if matching_unread and search != EVERYTHING:
+        source, values = search.unread_sql()
+        matching_unread = matching if unread == total else one(f"SELECT count(*) FROM {source}", values)
     source, values = search.sql()
     order = "search.rowid" if search.match else "number"
     columns = ", ".join(f"summary.{column}" for column in SUMMARY.split(", "))
@@ -244,7 +265,7 @@ def _list(connection: sqlite3.Connection, search: Search, start: int, limit: int
     )
     summaries = [summary_of(row) for row in rows]
     tags = "SELECT value, count(*) FROM summary, json_each(tags) WHERE tags <> '[]' GROUP BY 1 ORDER BY 1 LIMIT 1000"
-    return Listing(total, unread, matching, summaries, dict(connection.execute(tags)))
+    return Listing(total, unread, matching, matching_unread, summaries, dict(connection.execute(tags)))
 
 
 def get_message(connection: sqlite3.Connection, id: str) -> Kept | None:  # noqa: A002 - the contract's

@@ -61,6 +61,13 @@ class Search:
         """The same to count, where the index alone knows."""
         return ("search WHERE search MATCH ?", (self.match,)) if self.match and not self.where else self.sql()
 
+    def unread_sql(self) -> tuple[str, tuple[object, ...]]:
+        """Likewise, of what is not read."""
+        if self.match and not self.where:
+            unread = "SELECT number FROM summary WHERE read = 0"
+            return f"search WHERE search MATCH ? AND rowid IN ({unread})", (self.match,)
+        return replace(self, where=f"{self.where} AND read = 0" if self.where else "read = 0").sql()
+
 
 def parse_search(query: str, timezone: str = "") -> Search:
     """What `query` asks for; UsageError says which term cannot be meant."""
@@ -107,7 +114,7 @@ def _condition(field: str, text: str, timezone: str) -> tuple[str, list[object]]
             raise UsageError(f"{field}:{text[:40]} is no state; there are {', '.join(STATES)}")
         return state, []
     if field == "message-id":
-        return "message_id = ?", [text.strip("<>")]
+        return "instr(lower(message_id), ?) > 0", [text.strip("<>").lower()]
     if field == "tag":
         return "EXISTS (SELECT 1 FROM json_each(tags) WHERE lower(value) = ?)", [text.lower()]
     if field in ("larger", "smaller"):

@@ -137,10 +137,10 @@ def _digest_one(
 ) -> Row:
     told = envelope_of(envelope)
     found = digest(content, [recipient.address for recipient in told.recipients])
-    line = json.dumps(_line(found, told), ensure_ascii=False)
+    line, tags = json.dumps(_line(found, told), ensure_ascii=False), json.dumps(found.tags)
     connection.execute(
-        f"INSERT INTO summary ({SUMMARY}, inline, message_id) VALUES (?, ?, ?, ?, 0, ?, '[]', ?, ?, ?)",
-        (number, id, received, size, found.attachments, line, found.inline, found.message_id),
+        f"INSERT INTO summary ({SUMMARY}, inline, message_id) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?)",
+        (number, id, received, size, found.attachments, tags, line, found.inline, found.message_id),
     )
     groups = ((found.sender,) if found.sender else (), found.to, found.cc, found.bcc, found.reply_to)
     connection.execute(
@@ -152,7 +152,7 @@ def _digest_one(
         "INSERT OR IGNORE INTO holding (mailbox, number) VALUES (?, ?)",
         [(mailbox, number) for mailbox in json.loads(mailboxes)],
     )
-    return number, id, received, size, 0, found.attachments, "[]", line
+    return number, id, received, size, 0, found.attachments, tags, line
 
 
 def _words(addresses: Iterable[Address]) -> str:

@@ -92,7 +92,7 @@ class Limits:
     received: bool = False
     """Put Return-Path and Received before each message (RFC 5321 4.4); else it is kept to the byte as it was sent."""
     strict: bool = False
-    """Refuse messages that are remarked on otherwise: 8-bit content unannounced, lines of more than 998 octets."""
+    """Refuse what is remarked on otherwise: unannounced 8-bit content, lines over 998 octets, addresses like <root>."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
 from netlab.policy.mail_chaos import Chaos
+from netlab.policy.mailboxes import mailboxes
 from netlab.service import Context
 from netlab.stores.mail import SqliteStore
 from netlab.stores.mailbox import Delivery
@@ -98,7 +99,14 @@ class Server:
 
         config = self.config
         release = self.releases.release if self.releases is not None else None
-        site = MailSite(store, self.context.flows, self.tasks, any_name=config.expose, release=release)
+        site = MailSite(
+            store,
+            self.context.flows,
+            self.tasks,
+            any_name=config.expose,
+            release=release,
+            into=lambda recipients: mailboxes(config.mailboxes, recipients, ""),
+        )
         return site.listener(config.web_listen.host, config.web_listen.port if config.listen.port else 0)
 
     def _plain(self) -> asyncio.Protocol:

@@ -187,8 +187,9 @@ PATHS = [
     (b"<@x:a@b>", "a@b"),
     (b"<a@b", None),
     (b"a@b", None),
-    (b"<a>", None),
     (b"<@b>", None),
+    (b"<@>", None),
+    (b"<a@b@c>", None),
     (b"<a@>", None),
     (b"<a@b.>", None),
     (b"<a@-b>", None),
@@ -219,15 +220,27 @@ def test_paths(path: bytes, address: str | None) -> None:
         assert (found[0].sender, found[2].recipient) == (address, address)
 
 
+@pytest.mark.parametrize(("path", "address"), [(b"<root>", "root"), (b"<a@app_1>", "a@app_1"), (b"<a@_b.c>", "a@_b.c")])
+def test_what_programs_send_against_the_grammar_is_taken_and_remarked_on(path: bytes, address: str) -> None:
+    said = HELLO + b"MAIL FROM:" + path + b" SIZE=10\r\nRCPT TO:" + path + b" NOTIFY=NEVER\r\n"
+    talk = Talk().say(said)
+    mail, rcpt = talk.events[-2:]
+    assert isinstance(mail, Mail)
+    assert isinstance(rcpt, Rcpt)
+    assert (mail.sender, rcpt.recipient, rcpt.parameters.notify) == (address, address, "NEVER")
+    assert all("no address by the grammar (RFC 5321 4.1.2)" in reply for reply in talk.replies[1:])
+    assert Talk(strict=True).say(said).codes == [250, 501, 503]
+
+
 def test_the_null_path_is_a_senders_alone() -> None:
     assert code(HELLO + b"MAIL FROM:<>\r\n") == 250
     assert code(HELLO + b"MAIL FROM:<>\r\nRCPT TO:<>\r\n") == 501
 
 
 def test_postmaster_needs_no_domain() -> None:
-    talk = Talk().say(HELLO + b"MAIL FROM:<>\r\nRCPT TO:<PostMaster>\r\nRCPT TO:<ada>\r\n")
+    talk = Talk(strict=True).say(HELLO + b"MAIL FROM:<>\r\nRCPT TO:<PostMaster>\r\nRCPT TO:<ada>\r\n")
     assert talk.codes[-2:] == [250, 501]
-    assert code(HELLO + b"MAIL FROM:<postmaster>\r\n") == 501
+    assert code(HELLO + b"MAIL FROM:<postmaster>\r\n", strict=True) == 501
 
 
 def test_a_space_behind_the_colon_is_let_pass() -> None:

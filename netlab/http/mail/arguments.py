@@ -50,10 +50,10 @@ class Query:
         return parse_search(self.text("query"), self.text("tz")).within(self._values.get("mailbox"))
 
 
-async def told(exchange: Exchange) -> dict[str, Any]:
+async def told(exchange: Exchange, most: int = LARGEST) -> dict[str, Any]:
     """The arguments in the content by lower-case name; UsageError for content that cannot be read."""
     try:
-        content = await exchange.body(LARGEST)
+        content = await exchange.body(most)
     except BodyTooLarge as error:
         raise UsageError(str(error)) from None
     if not content.strip():

@@ -1,26 +1,24 @@
-"""The mailbox as a whole: listed, searched, waited on, marked, emptied, filled; Mailpit's `/messages` and `/search`."""
+"""The mailbox as a whole: listed, searched, waited on, marked, emptied; Mailpit's `/messages` and `/search`."""
 
 from __future__ import annotations
 
 import os
 import resource
-import secrets
 import time
 from typing import Any
 
 from netlab import __version__
-from netlab.errors import BodyTooLarge, NetlabError, UsageError
+from netlab.errors import UsageError
 from netlab.http.exchange import Exchange
 from netlab.http.mail.arguments import Query, answer_json, answer_ok, texts, told
 from netlab.http.mail.events import stream, wait_for
 from netlab.http.routes import Routes
 from netlab.stores.mail import Listing, SqliteStore
 from netlab.stores.mail_search import parse_search
-from netlab.stores.mailbox import Delivery, Envelope, Recipient, new_id
 
 MOST_LISTED = 1000
+RELAY = ("SMTPServer", "ReturnPath", "AllowedRecipients", "BlockedRecipients", "OverrideFrom")
 LONGEST_WAIT = 600.0
-LARGEST_IMPORT = 64 << 20
 
 
 class Listings:
@@ -38,9 +36,11 @@ class Listings:
         routes.add("DELETE", "/api/v1/search", self.delete_found)
         routes.add("GET", "/api/v1/wait", self.wait)
         routes.add("GET", "/api/v1/events", self.events)
-        routes.add("POST", "/api/v1/import", self.import_one)
         routes.add("GET", "/api/v1/tags", self.tags)
         routes.add("PUT", "/api/v1/tags", self.tag)
+        routes.add("PUT", "/api/v1/tags/{tag}", self.rename_tag)
+        routes.add("DELETE", "/api/v1/tags/{tag}", self.delete_tag)
+        routes.add("GET PUT", "/api/v1/chaos", self.chaos)
         routes.add("GET", "/api/v1/info", self.info)
         routes.add("GET", "/api/v1/webui", self.webui)
         routes.add("GET", "/livez", self.alive)
@@ -97,25 +97,6 @@ class Listings:
     async def events(self, exchange: Exchange) -> None:
         await stream(exchange, self.store)
 
-    async def import_one(self, exchange: Exchange) -> None:
-        """Ours: the content is a message, kept as if it had come; `mailbox`, `from`, `to`, `received` add to it."""
-        query = Query(exchange)
-        try:
-            content = await exchange.body(LARGEST_IMPORT)
-        except BodyTooLarge as error:
-            raise UsageError(str(error)) from None
-        received = query.seconds("received", time.time(), 1e11)
-        recipients = tuple(Recipient(address=address) for address in query.text("to").split(",") if address)
-        delivery = Delivery(
-            id=new_id(time.time_ns() // 1000, secrets.randbits(32)),
-            received=received,
-            mailboxes=(query.text("mailbox"),),
-            envelope=Envelope(sender=query.text("from"), recipients=recipients, protocol="import"),
-            content=content,
-        )
-        await keep(self.store, delivery, exchange)
-        answer_json(exchange, {"ID": delivery.id})
-
     async def tags(self, exchange: Exchange) -> None:
         answer_json(exchange, list((await self.store.list(limit=0)).tags))
 
@@ -123,6 +104,21 @@ class Listings:
         arguments = await told(exchange)
         await self.store.tag(texts(arguments, "IDs"), [tag[:100] for tag in texts(arguments, "Tags")[:100]])
         answer_ok(exchange)
+
+    async def rename_tag(self, exchange: Exchange, tag: str) -> None:
+        name = (await told(exchange)).get("name")
+        if not isinstance(name, str) or not name.strip():
+            raise UsageError('which name is the tag to have? {"Name": "billing"}')
+        await self.store.rename_tag(tag, name.strip()[:100])
+        answer_ok(exchange)
+
+    async def delete_tag(self, exchange: Exchange, tag: str) -> None:
+        """The messages that have it stay."""
+        await self.store.rename_tag(tag, None)
+        answer_ok(exchange)
+
+    def chaos(self, exchange: Exchange) -> None:
+        exchange.refuse(400, "what is to go wrong is said with --chaos when the sink is started, not here")
 
     async def info(self, exchange: Exchange) -> None:
         listing = await self.store.list(limit=0)
@@ -150,24 +146,12 @@ class Listings:
         )
 
     async def webui(self, exchange: Exchange) -> None:
-        relay = dict.fromkeys(("SMTPServer", "ReturnPath", "AllowedRecipients", "BlockedRecipients"), "")
+        relay = dict.fromkeys(RELAY, "")
         told = {"Label": "netlab", "MessageRelay": {"Enabled": self.releases, **relay}, "SpamAssassin": False}
         answer_json(exchange, told | {"ChaosEnabled": False, "DuplicatesIgnored": False})
 
     def alive(self, exchange: Exchange) -> None:
         answer_ok(exchange)
-
-
-async def keep(store: SqliteStore, delivery: Delivery, exchange: Exchange) -> None:
-    """Wait until it is kept."""
-    done = exchange.connection.loop.create_future()
-
-    def settle(error: NetlabError | None) -> None:
-        if not done.done():
-            done.set_result(error)
-
-    if not store.deliver(delivery, settle) and (error := await done) is not None:
-        raise error
 
 
 def _shape(listing: Listing, start: int, query: Query) -> dict[str, Any]:
@@ -176,7 +160,7 @@ def _shape(listing: Listing, start: int, query: Query) -> dict[str, Any]:
         "unread": listing.unread,
         "count": len(listing.summaries),
         "messages_count": listing.matching,
-        "messages_unread": listing.unread,
+        "messages_unread": listing.matching_unread,
         "start": start,
         "tags": list(listing.tags),
         "messages": listing.summaries,

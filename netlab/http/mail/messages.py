@@ -35,6 +35,7 @@ class Messages:
         routes.add("GET", f"{base}/raw", self.raw)
         routes.add("GET", f"{base}/explained", self.explained)
         routes.add("GET", f"{base}/part/{{part}}", self.part)
+        routes.add("GET", f"{base}/part/{{part}}/thumb", self.thumb)
         routes.add("POST", f"{base}/release", self.release)
         for check in ("html-check", "link-check", "sa-check"):
             routes.add("GET", f"{base}/{check}", self.unchecked)
@@ -68,15 +69,26 @@ class Messages:
             as_file = [_attachment(f"{kept.delivery.id}.eml")] if Query(exchange).text("dl") else []
             exchange.respond(200, [TEXT, *HARMLESS, *as_file], kept.delivery.content)
 
-    async def part(self, exchange: Exchange, id: str, part: str) -> None:  # noqa: A002 - the path's own name for it
-        """What a part carries, with the type it says it has."""
+    async def thumb(self, exchange: Exchange, id: str, part: str) -> None:  # noqa: A002 - the path's own name for it
+        """The image itself, for nothing here makes one smaller."""
+        await self.part(exchange, id, part, "image/")
+
+    async def part(
+        self,
+        exchange: Exchange,
+        id: str,  # noqa: A002 - the path's own name for it
+        part: str,
+        wanted: str = "",
+    ) -> None:
+        """What a part carries, with the type it says it has, which begins as `wanted`."""
         kept = await self._kept(exchange, id)
         if kept is None:
             return
         content = kept.delivery.content
         found = next((each for each in parse(content).walk() if each.id == part), None)
-        if found is None:
-            exchange.refuse(404, f"the message has no part {part[:60]}")
+        if found is None or not found.type.startswith(wanted):
+            what = f"is no {wanted[:-1]}" if found else "is none of the message"
+            exchange.refuse(404, f"part {part[:60]} {what}")
             return
         kind = found.type if found.type.isascii() and found.type.isprintable() else "application/octet-stream"
         if kind.startswith("text/"):

@@ -10,6 +10,7 @@ from netlab.flow import FlowLog
 from netlab.http.assets import Assets
 from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
+from netlab.http.mail.arriving import Arrivals, Into
 from netlab.http.mail.listing import Listings
 from netlab.http.mail.messages import Messages
 from netlab.http.own_origin import is_local_name, stranger
@@ -36,14 +37,16 @@ class MailSite:
         *,
         any_name: bool = False,
         release: Release | None = None,
+        into: Into = lambda recipients: ("",),
     ) -> None:
-        """`any_name`: other machines may ask, by whatever name they know this one."""
+        """`any_name`: other machines may ask, by whatever name they know this one. `into`: where what is sent goes."""
         self.any_name = any_name
         self.gate = Gate()
         self.routes = Routes()
         Assets("netlab.http.mail").register(self.routes)
         Listings(store, releases=release is not None).register(self.routes)
         Messages(store, release).register(self.routes)
+        Arrivals(store, into).register(self.routes)
         self.http = HttpService("mail", self.handle, HttpSettings(), flows, tasks)
 
     def listener(self, host: str, port: int) -> Listener:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 import warnings
 from email.message import EmailMessage
@@ -10,6 +11,8 @@ from email.message import EmailMessage
 import httpx
 import pytest
 
+from netlab.errors import UsageError
+from netlab.http.mail.composing import compose
 from tests.servers.smtp.sinking import sinking
 
 with warnings.catch_warnings():
@@ -112,6 +115,70 @@ async def test_waiting_searching_following_and_deleting() -> None:
     assert events.count("event: stored") == 3
 
 
+SENT = {
+    "From": {"Email": "shop@shop.test", "Name": "Shöp"},
+    "To": [{"Email": "ada@x.test"}],
+    "Bcc": ["hidden@x.test"],
+    "Subject": "Größe",
+    "Text": "text",
+    "HTML": "<img src='cid:logo'>",
+    "Tags": ["One", "two"],
+    "Headers": {"X-IP": "1.2.3.4"},
+    "Attachments": [
+        {"Filename": "logo.png", "Content": "iVBORw0KGgo=", "ContentID": "logo"},
+        {"Filename": "bill.pdf", "Content": "JVBERg=="},
+    ],
+}
+
+
+@pytest.mark.one_loop
+async def test_what_is_sent_by_http_is_a_message_with_tags() -> None:
+    async with sinking() as sink, httpx.AsyncClient(base_url=f"http://127.0.0.1:{sink.ports['http']}") as client:
+        sent = (await client.post("/api/v1/send", json=SENT)).json()
+        whole = (await client.get("/api/v1/message/latest")).json()
+        assert (whole["ID"], whole["Subject"], whole["Tags"]) == (sent["ID"], "Größe", ["One", "two"])
+        assert (whole["From"], whole["Bcc"][0]["Address"]) == (
+            {"Name": "Shöp", "Address": "shop@shop.test"},
+            "hidden@x.test",
+        )
+        assert [(part["FileName"], part["Size"]) for part in whole["Inline"] + whole["Attachments"]] == [
+            ("logo.png", 8),
+            ("bill.pdf", 4),
+        ]
+        assert (await client.get("/api/v1/message/latest/headers")).json()["X-Ip"] == ["1.2.3.4"]
+        thumb = await client.get(f"/api/v1/message/latest/part/{whole['Inline'][0]['PartID']}/thumb")
+        assert (thumb.headers["content-type"], thumb.content) == ("image/png", b"\x89PNG\r\n\x1a\n")
+        await client.post("/api/v1/send", json={"From": {"Email": "x@y.test"}, "Subject": "plain"})
+        for query, found, unread in (("tag:ONE", 1, 0), ("plain", 1, 1), ("is:unread", 1, 1), ("from:test", 2, 1)):
+            listed = (await client.get("/api/v1/search", params={"query": query})).json()
+            assert (listed["messages_count"], listed["messages_unread"], listed["unread"]) == (found, unread, 1)
+        assert (await client.put("/api/v1/tags/TWO", json={"Name": "a/b"})).text == "ok"
+        assert (await client.get("/api/v1/tags")).json() == ["One", "a/b"]
+        assert (await client.delete("/api/v1/tags/a%2Fb")).text == "ok"
+        assert (await client.get("/api/v1/info")).json()["Tags"] == {"One": 1}
+
+
+@pytest.mark.one_loop
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({}, "From is to be"),
+        ({"From": {"Email": "no address"}}, "From: 'no address' is no address"),
+        ({"From": {"Email": "a@b.test", "Name": "x\r\nBcc: y"}}, "From is to be one line"),
+        ({"To": "a@b.test"}, "To is to be a list of objects"),
+        ({"Subject": "a\nb"}, "Subject is to be one line"),
+        ({"Headers": {"X: y": "z"}}, "'X: y' cannot be set so"),
+        ({"Headers": {"Content-Type": "text/evil"}}, "'Content-Type' cannot be set so"),
+        ({"Attachments": [{"Filename": "a", "Content": "%%%"}]}, "the Content of a is to be base64"),
+        ({"Attachments": [{"Filename": "a", "Content": "", "ContentType": "x"}]}, "is no ContentType"),
+    ],
+)
+def test_what_makes_no_message_is_told(told: dict[str, object], words: str) -> None:
+    asked = ({"From": {"Email": "a@b.test"}} if told else {}) | told
+    with pytest.raises(UsageError, match=re.escape(words)):
+        compose({name.lower(): value for name, value in asked.items()})
+
+
 @pytest.mark.one_loop
 async def test_what_cannot_be_answered_says_why() -> None:
     async with sinking() as sink, httpx.AsyncClient(base_url=f"http://127.0.0.1:{sink.ports['http']}") as client:
@@ -123,6 +190,9 @@ async def test_what_cannot_be_answered_says_why() -> None:
             ("GET", "/api/v1/nothing", 404, "nothing at this path"),
             ("POST", "/api/v1/message/latest/release", 400, "no server is configured"),
             ("DELETE", "/api/v1/search?query=", 400, "what is to be deleted?"),
+            ("PUT", "/api/v1/tags/one", 400, "which name"),
+            ("PUT", "/api/v1/chaos", 400, "--chaos"),
+            ("POST", "/api/v1/send", 400, '{"Error": "From is to be'),
         ):
             answer = await client.request(method, path)
             assert (answer.status_code, words in answer.text) == (status, True), answer.text
