@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import statistics
 import sys
@@ -20,7 +19,7 @@ from netlab.net.resolve import SystemResolver, known, resolve
 from netlab.net.standard_input import StandardInput
 from netlab.net.tasks import Tasks
 from netlab.net.udp import UdpClient
-from netlab.text import duration, escape
+from netlab.text import duration, escape, in_json
 
 Addresses = Callable[[], Awaitable[Mapping[str, Mapping[str, Mapping[str, str]]]]]
 """Gives the address map of the labs that run on this machine."""
@@ -139,7 +138,7 @@ class Talk:
         self.sent += 1
         self._all_answered.clear()
         self._waiting.append(Sent(self.sent, perf_counter(), data))
-        self._json("sent", number=self.sent, size=len(data), **_data(data))
+        self._json("sent", number=self.sent, size=len(data), **in_json(data))
         if self.config.size or not self.input.terminal:  # who types has it before his eyes
             self._tell(f"> {self.sent}: {_shown(data)}")
         self.client.send(data)
@@ -170,7 +169,7 @@ class Talk:
         if not self._waiting:
             self._all_answered.set()
         number = None if sent is None else sent.number
-        self._json("received", number=number, size=len(data), round_trip=taken, **_data(data))
+        self._json("received", number=number, size=len(data), round_trip=taken, **in_json(data))
         told = "unasked" if taken is None else f"round trip {duration(taken)}"
         self._tell(f"< {number or '-'}: {_shown(data)}  {told}")
         if self.config.quiet and not self.config.json:
@@ -227,11 +226,3 @@ def pattern(size: int, number: int) -> bytes:
 def _shown(data: bytes) -> str:
     text = escape(data[:60].decode("utf-8", "replace"))
     return f"{len(data)} byte{'s' * (len(data) != 1)}  {text}{'…' if len(data) > 60 else ''}"
-
-
-def _data(data: bytes) -> dict[str, str]:
-    """Data as text where it is, else in base64."""
-    try:
-        return {"text": data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode("ascii")}

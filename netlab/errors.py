@@ -19,6 +19,8 @@ flow and an answer on the wire, and never a traceback.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class NetlabError(Exception):
     """The root; `str()` is always one sentence fit to show to a person."""
@@ -67,6 +69,10 @@ class RemoteProtocolError(NetlabError):
         super().__init__(reason)
         self.reason, self.offset, self.rule, self.section = reason, offset, rule, section
         self.status, self.excerpt, self.caret = status, excerpt, caret
+
+    def facts(self) -> dict[str, Any]:
+        """What a flow notes of it (`protocol.violated`)."""
+        return {"reason": self.reason, "rule": self.rule, "section": self.section, "offset": self.offset}
 
     def __eq__(self, other: object) -> bool:
         """The same rule broken at the same place; the sentence may show more or less of the bytes around it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from typing import Any
 
 # control characters, and the marks that turn the direction of what follows them
@@ -44,7 +45,22 @@ def counted(count: int, thing: str) -> str:
 
 def peer_text(peer: tuple[Any, ...] | str | None) -> str | None:
     """A socket's address as `host:port`, an IPv6 host in brackets, a Unix socket by its path."""
-    if not isinstance(peer, tuple):
-        return peer
-    host, port = peer[0], peer[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host_port(peer[0], peer[1]) if isinstance(peer, tuple) else peer
+
+
+def host_port(host: str, port: int) -> str:
+    """`host:port`, an IPv6 host in brackets."""
+    return f"{bracketed(host)}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URL and before a port: an IPv6 address in brackets (RFC 3986 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
+
+
+def in_json(data: bytes | bytearray) -> dict[str, str]:
+    """Bytes as JSON has them: `{"text": …}` where they are UTF-8, else `{"base64": …}`."""
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": b64encode(data).decode("ascii")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 from captures.tree import Reader, Row, Short
 from netlab.cores.dns_codes import EXTENDED_ERRORS, OPT, OPTION_NAMES, class_name, type_name
@@ -37,13 +36,6 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Wireshark's names of the parts of a type's data."""
 NUMBERS = {"u8": 8, "u16": 16, "u32": 32, "ttl": 32}
-
-
-class _Head(NamedTuple):
-    name: bytes
-    kind: int
-    at: int
-    length: int
 
 
 def name(reader: Reader, message: bytes, base: int, field: str, label: str, section: str) -> str:

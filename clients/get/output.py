@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from netlab.errors import NetlabError, UsageError
+from netlab.text import in_json
 
 REPORTED = 1 << 20
 """The most content a JSON report holds."""
@@ -72,7 +72,4 @@ class Kept:
         """The content as text where it is UTF-8, else in base64."""
         data = bytes(self._data)
         truncated = {"truncated": True} if self.size > len(data) else {}
-        try:
-            return {"text": data.decode(), **truncated}
-        except UnicodeDecodeError:
-            return {"base64": base64.b64encode(data).decode("ascii"), **truncated}
+        return {**in_json(data), **truncated}

@@ -9,7 +9,7 @@ from typing import Any
 
 from clients.get.hop import Hop
 from netlab.cores.http1 import Informational, Response
-from netlab.text import duration, escape, size
+from netlab.text import duration, escape, peer_text, size
 
 BAR = 40
 """Columns of the waterfall."""
@@ -30,7 +30,7 @@ def connection(hop: Hop) -> Iterator[str]:
     """Where the request goes."""
     assert hop.connection is not None
     flow = hop.connection.flow
-    to, source = _place(flow.server), _place(flow.client)
+    to, source = peer_text(flow.server), peer_text(flow.client)
     if hop.reused:
         yield f"* once more on the connection to {to} from {source}"
         return
@@ -101,9 +101,3 @@ def waterfall(timings: Mapping[str, float]) -> Iterator[str]:
             at += seconds
     if total:
         yield f"{'in all':<8}  {' ' * BAR}  {duration(total):>8}"
-
-
-def _place(address: tuple[Any, ...] | str | None) -> str:
-    if not isinstance(address, tuple):
-        return str(address)
-    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"

@@ -68,7 +68,7 @@ class Generator:
         self._waiting: deque[tuple[float, int]] = deque()
         self._idle: list[Link] = []
         self._links: set[Link] = set()
-        self._opening = self._failing = 0
+        self._opening = 0
         self._over = asyncio.Event()
         self._ending = False  # nothing new begins
         self._tasks = Tasks("load")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from clients.tcp.packets import Packets, line
 from netlab.errors import NetlabError
 from netlab.net.packet_watch import Passing
 from netlab.net.tcp_facts import agreed
-from netlab.text import duration, escape, size
+from netlab.text import duration, escape, host_port, in_json, size
 
 if TYPE_CHECKING:
     from clients.tcp import Config
@@ -52,7 +51,7 @@ class Show:
 
     def connected(self, local: tuple[str, int], remote: tuple[str, int], info: Mapping[str, int]) -> None:
         self._json("connected", self._now(), local=list(local), remote=list(remote), info=dict(info))
-        self._tell(f"{'':13}{_place(local)} to {_place(remote)}")
+        self._tell(f"{'':13}{host_port(*local)} to {host_port(*remote)}")
         if info:
             words = ", ".join(agreed(info)) or "nothing"
             self._tell(f"{'':13}round trip {duration(info['rtt'] / 1e6)}, MSS {info['snd_mss']}, agreed on {words}")
@@ -74,13 +73,13 @@ class Show:
         )
 
     def sent(self, data: bytes, offset: int) -> None:
-        self._json("sent", self._now(), size=len(data), **_data(data))
+        self._json("sent", self._now(), size=len(data), **in_json(data))
         if self.config.hex and not self.config.json:
             self._print(hex_lines(">", data, offset))
 
     def received(self, data: bytes, offset: int) -> None:
         if self.config.json:
-            self._json("received", self._now(), size=len(data), **_data(data))
+            self._json("received", self._now(), size=len(data), **in_json(data))
         elif self.config.hex:
             self._print(hex_lines("<", data, offset))
         elif self._terminal:
@@ -125,15 +124,3 @@ def hex_lines(side: str, data: bytes, offset: int) -> str:
         printable = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece)
         lines.append(f"{side} {offset + at:08x}  {piece[:8].hex(' '):<23}  {piece[8:].hex(' '):<23}  {printable}\n")
     return "".join(lines)
-
-
-def _data(data: bytes) -> dict[str, str]:
-    """Data as text where it is, else in base64."""
-    try:
-        return {"text": data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode("ascii")}
-
-
-def _place(end: tuple[str, int]) -> str:
-    return f"[{end[0]}]:{end[1]}" if ":" in end[0] else f"{end[0]}:{end[1]}"

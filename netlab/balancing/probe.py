@@ -12,6 +12,7 @@ from netlab.http.client import ClientConnection, ClientSettings
 from netlab.net.dial import Dialer
 from netlab.net.outgoing import Outgoing
 from netlab.policy.agent import AgentAnswer, read_answer
+from netlab.text import host_port
 
 if TYPE_CHECKING:
     from netlab.balancing.checks import Checked
@@ -66,8 +67,8 @@ async def answers_http(dialer: Dialer, rule: CheckRule, where: Checked) -> Resul
         where.host, where.port, lambda flow: ClientConnection(flow, ClientSettings(patience=3600.0)), tls=where.tls
     )
     try:
-        host = f"[{where.host}]" if ":" in where.host else where.host
-        fields = [("Host", rule.host or f"{host}:{where.port}"), ("User-Agent", "netlab-check"), ("Accept", "*/*")]
+        host = rule.host or host_port(where.host, where.port)
+        fields = [("Host", host), ("User-Agent", "netlab-check"), ("Accept", "*/*")]
         exchange = connection.begin(rule.method, rule.path, fields, close=True)
         try:
             status = (await exchange.answer()).status

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from netlab.balancing.check_rule import CheckRule
 from netlab.balancing.group import GroupSettings
 from netlab.config import Count, Duration, Share
+from netlab.errors import UsageError
 from netlab.policy.health import HealthRules
 from netlab.policy.outlier import OutlierRules
 
@@ -89,3 +91,11 @@ class Balancing(Picking, Checking):
             most=self.eject_most,
         )
         return GroupSettings(balance=self.balance, panic=self.panic, outliers=outliers, measured=True)
+
+
+def refuse_changes(before: Balancing, after: Balancing, fixed: Iterable[str]) -> None:
+    """UsageError where one of these settings, which are made use of only at the start, is another one now."""
+    for name in fixed:
+        if getattr(after, name) != getattr(before, name):
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} cannot change while it runs: start it anew for that")

@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from netlab.errors import UsageError
+from netlab.text import host_port
 from netlab.units import parse_duration, parse_size, write_duration, write_size
 
 
@@ -142,7 +143,7 @@ class Address:
             raise UsageError(f"{flag} {self} would let other machines use {what}; say --expose if that is meant")
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_port(self.host, self.port)
 
 
 Address.kind = Kind(

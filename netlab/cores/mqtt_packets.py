@@ -149,7 +149,6 @@ class Auth(NamedTuple):
     end: int = 0
 
 
-Acknowledgement = Puback | Pubrec | Pubrel | Pubcomp
 Packet = (
     Connect
     | Connack

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 TAIL = b"\x00\x00\xff\xff"
 """What a sender leaves away at a message's end, and a receiver puts back (RFC 7692 7.2.1, 7.2.2)."""
-SMALLEST = 9
-"""zlib cannot make raw deflate for a window of 2 ** 8 bytes, so an offer that demands it is declined."""
 
 MOST_ENDS = 64
 """Blocks of one piece that say they are the last; each costs a copy of what follows it."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from netlab.control.calls import view
 from netlab.filter import compile_filter
 from netlab.flow import FlowLog
+from netlab.http.event_stream import EVENT_STREAM, event
 from netlab.http.exchange import Exchange
 from netlab.inspect.redact import redacted
 from netlab.inspect.terminal import worth_a_line
 
-EVENTS = [
-    ("Content-Type", "text/event-stream; charset=utf-8"),
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-]
+FIELDS = [*EVENT_STREAM, ("X-Content-Type-Options", "nosniff")]
 BATCH = 0.1
 """Seconds between two batches: what a person sees as at once."""
 QUEUE = 5000
@@ -30,7 +26,7 @@ async def stream(exchange: Exchange, flows: FlowLog, expression: str) -> None:
     wanted, arrived = compile_filter(expression), asyncio.Event()
     subscription = flows.subscribe(arrived.set, limit=QUEUE, ended_only=True)
     try:
-        exchange.start(200, EVENTS)
+        exchange.start(200, FIELDS)
         exchange.send(b"retry: 1000\n\n")
         while True:
             try:
@@ -61,7 +57,3 @@ async def stream(exchange: Exchange, flows: FlowLog, expression: str) -> None:
 
 def without_events(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "events"}
-
-
-def event(name: str, value: Any) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(value)}\n\n".encode()

@@ -164,7 +164,7 @@ class HttpConnection(EndingConnection):
         """The client broke the protocol: the answer under way is kept if it can be, else the last one says why."""
         exchange = self.exchange
         if exchange is not None and exchange.started:
-            exchange.flow.note("protocol.violated", "client", **recording.facts(error))
+            exchange.flow.note("protocol.violated", "client", **error.facts())
             exchange.flow.outcome = outcome
             exchange.lost(error)
             if exchange.answered:
@@ -180,7 +180,7 @@ class HttpConnection(EndingConnection):
             exchange = self.exchange = Exchange(self, recording.UNREAD, flow)
         exchange.complete = True
         exchange.flow.outcome = outcome
-        exchange.flow.note("protocol.violated", "client", **recording.facts(error))
+        exchange.flow.note("protocol.violated", "client", **error.facts())
         exchange.lost(error)
         exchange.respond(error.status, *self.http.settings.violation_page(error, exchange.request))
 

@@ -10,6 +10,7 @@ from netlab.cores.http1 import Request
 from netlab.errors import UsageError
 from netlab.http.url import PORTS, Url
 from netlab.net.pool import Origin
+from netlab.text import host_port
 
 
 class Destination(NamedTuple):
@@ -70,8 +71,7 @@ def _tunnelled(authority: str) -> Destination:
 
 def tunnelled(host: str, port: int) -> Destination:
     """The far end of a tunnel."""
-    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Destination("", host, port, authority, Origin("", host, port))
+    return Destination("", host, port, host_port(host, port), Origin("", host, port))
 
 
 def bad_target(error: UsageError) -> str:

@@ -14,6 +14,7 @@ from netlab.http.upstream import Upstream
 from netlab.net.faulty import FaultyLink, link_of
 from netlab.net.pool import Origin
 from netlab.policy.faults import Fault, Leg
+from netlab.text import host_port
 
 if TYPE_CHECKING:
     from netlab.http.gateway import Gateway, Way
@@ -28,8 +29,7 @@ class FaultyForwarding(Forwarding):
         super().__init__(gateway, exchange, way)
         faults, origin = gateway.faults, way.origin
         assert faults is not None  # nobody comes here without
-        host = f"[{origin.host}]" if ":" in origin.host else origin.host
-        known = facts(exchange.flow, exchange.request, upstream=f"{host}:{origin.port}")
+        known = facts(exchange.flow, exchange.request, upstream=host_port(origin.host, origin.port))
         self._strikes = faults.strike(Leg.UPSTREAM, known)
         self._fault = answered_by(self._strikes, exchange.request)
         self._link: FaultyLink | None = None

@@ -22,6 +22,7 @@ from netlab.net.dial import Detour, Dialer, How, Timeouts
 from netlab.net.outgoing import Outgoing
 from netlab.net.secure import TlsOptions
 from netlab.net.within import secure_within
+from netlab.text import host_port
 
 P = TypeVar("P", bound=asyncio.Protocol)
 SCHEMES = ("http", "https", "socks5", "direct")
@@ -85,8 +86,7 @@ class Parent:
 
     def __str__(self) -> str:
         """Without user and password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return "direct" if self.scheme == "direct" else f"{self.scheme}://{host}:{self.port}"
+        return "direct" if self.scheme == "direct" else f"{self.scheme}://{host_port(self.host, self.port)}"
 
 
 Parent.kind = Kind(
@@ -174,7 +174,7 @@ class Asking(Outgoing):
     def __init__(self, flow: Flow, parent: Parent, host: str, port: int) -> None:
         super().__init__(flow)
         self._parent = parent
-        self.where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.where = host_port(host, port)
         self._answered: asyncio.Future[None] = self.loop.create_future()
         self._core: HttpCore | SocksCore
         if parent.scheme == "socks5":

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from netlab.http.exchange import Exchange
 from netlab.http.hops import ALLOW_TUNNELS
+from netlab.text import host_port
 
 STYLE = """table{border-collapse:collapse;font-size:.9em}td,th{padding:.25rem .6rem;text-align:left;
 vertical-align:top;border-bottom:1px solid #8884}.now{background:#8882}
@@ -87,7 +88,7 @@ class ProxyPage:
         if not host:
             server = exchange.flow.server
             name, port = (str(server[0]), server[1]) if isinstance(server, tuple) else ("127.0.0.1", 3128)
-            return (f"[{name}]:{port}" if ":" in name else f"{name}:{port}"), secure
+            return host_port(name, port), secure
         if host.endswith("]") or ":" not in host:
             host += ":443" if secure else ":80"
         return host, secure

@@ -5,7 +5,6 @@ Fields are kept as they were read: clients and servers repeat themselves, and eq
 
 from __future__ import annotations
 
-import base64
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from netlab.cores.http1 import End, Frame, Request, Response
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow
 from netlab.tape import Side
+from netlab.text import in_json
 
 if TYPE_CHECKING:
     from netlab.http.connection import HttpConnection
@@ -134,10 +134,6 @@ def response_received(leg: Flow, response: Response, start: int) -> None:
     )
 
 
-def facts(error: RemoteProtocolError) -> dict[str, Any]:
-    return {"reason": error.reason, "rule": error.rule, "section": error.section, "offset": error.offset}
-
-
 def label_of(error: RemoteProtocolError) -> str:
     """What a flow without a readable request is about."""
     return f"unreadable: {error.reason}"
@@ -154,10 +150,7 @@ def _body(exchange: Exchange, side: Side, size: int) -> dict[str, Any]:
     kept = exchange.kept.get(side) if exchange.kept is not None else None
     if not kept:
         return {}
-    try:
-        body: dict[str, Any] = {"text": kept.decode()}
-    except UnicodeDecodeError:
-        body = {"base64": base64.b64encode(kept).decode()}
+    body: dict[str, Any] = dict(in_json(kept))
     if len(kept) < size:
         body["truncated"] = True
     return {"body": body}

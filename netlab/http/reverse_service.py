@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netlab.http.admission import admitting
+from netlab.http.cache.rules import shared_cache
 from netlab.http.engine import HttpService
 from netlab.http.error_pages import read_pages
 from netlab.http.exchange import Exchange
@@ -22,7 +23,6 @@ from netlab.net.dial import Timeouts
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
-from netlab.policy.forwarding import Hop
 from netlab.policy.http_cache.uri import uri_of
 from netlab.policy.routing import caught
 from netlab.service import Context
@@ -85,7 +85,7 @@ class ReverseService:
     def set_cache(self, config: ReverseSettings) -> None:
         """What is kept stays kept, even while routes have no use for it."""
         if config.cache and self.cache is None:
-            self.cache = shared_cache(config, self.context, self.hop)
+            self.cache = shared_cache(config, self.hop, self.context)
             self.http.take_express(self.cache.express)
         if self.cache is not None:
             self.cache.configure(config.cache_rules())
@@ -183,12 +183,6 @@ class ReverseService:
 def closed(exchange: Exchange) -> Work:
     exchange.refuse(503, "closed for maintenance", [("Retry-After", "60")])
     return None
-
-
-def shared_cache(config: ReverseSettings, context: Context, hop: Hop) -> SharedCache:
-    from netlab.http.cache.shared import SharedCache
-
-    return SharedCache(hop.name, config.cache_rules(), context.clock, context.flows)
 
 
 def compression(config: ReverseSettings) -> Compression:

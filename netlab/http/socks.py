@@ -100,7 +100,7 @@ class SocksClient:
                 case Connect():
                     self._wait_for(self._connect(event), f"SOCKS to {event.host}")
                 case RemoteProtocolError():
-                    self._flow.note("protocol.violated", "client", reason=event.reason, rule=event.rule)
+                    self._flow.note("protocol.violated", "client", **event.facts())
                     self._answer()
                     self._end(Outcome.CUT if isinstance(event, Truncated) else Outcome.VIOLATION, event.reason)
                     return

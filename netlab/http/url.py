@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urljoin
 
 from netlab.errors import UsageError
+from netlab.text import bracketed, host_port
 
 PORTS = {"http": 80, "https": 443}
 
@@ -59,12 +60,12 @@ class Url:
         """Host and port as they stand in a Host field: without the scheme's own port, and without an IPv6 address'
         zone, which means nothing elsewhere (RFC 6874 4).
         """
-        return self._with_port(_bracketed(self.host.partition("%")[0]))
+        return self._with_port(bracketed(self.host.partition("%")[0]))
 
     @property
     def endpoint(self) -> str:
         """Host and port as CONNECT names them: always with the port (RFC 9110 9.3.6)."""
-        return f"{_bracketed(self.host)}:{self.port}"
+        return host_port(self.host, self.port)
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -80,14 +81,10 @@ class Url:
 
     def __str__(self) -> str:
         """Without user and password, which must not be shown or sent along."""
-        return f"{self.scheme}://{self._with_port(_bracketed(self.host.replace('%', '%25')))}{self.target}"
+        return f"{self.scheme}://{self._with_port(bracketed(self.host.replace('%', '%25')))}{self.target}"
 
     def _with_port(self, host: str) -> str:
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _host(text: str, url: str) -> str:

@@ -14,7 +14,7 @@ from captures.reassemble import Piece, Stream
 from captures.skim import address_text
 from captures.summary import NOTES
 from captures.tree import Layer
-from netlab.text import counted, duration, escape
+from netlab.text import counted, duration, escape, host_port
 
 CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED = "CLOSED", "LISTEN", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"
 FIN_WAIT_1, FIN_WAIT_2, CLOSING, CLOSE_WAIT, LAST_ACK = "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "CLOSE-WAIT", "LAST-ACK"
@@ -42,8 +42,7 @@ RECEIVED = {
 
 def place(end: tuple[bytes, int]) -> str:
     """A socket's address for people."""
-    host = address_text(end[0])
-    return f"[{host}]:{end[1]}" if ":" in host else f"{host}:{end[1]}"
+    return host_port(address_text(end[0]), end[1])
 
 
 class Follow:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from netlab.errors import UsageError
+from netlab.text import host_port
 
 
 class SocketAddress(NamedTuple):
@@ -65,8 +66,7 @@ class AddressMap:
     def as_json(self) -> dict[str, dict[str, dict[str, str]]]:
         ports: dict[str, dict[str, str]] = {}
         for (address, port), real in self._ports.items():
-            host = f"[{real.address}]" if ":" in real.address else real.address
-            ports.setdefault(address, {})[str(port)] = f"{host}:{real.port}"
+            ports.setdefault(address, {})[str(port)] = host_port(*real)
         return {name: {a: ports.get(a, {}) for a in known} for name, known in self._addresses.items()}
 
     def __contains__(self, name: str) -> bool:

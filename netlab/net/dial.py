@@ -14,6 +14,7 @@ from netlab.net import race
 from netlab.net.addresses import AddressMap, Overrides, SocketAddress
 from netlab.net.resolve import Resolved, Resolver, SystemResolver, known, resolve
 from netlab.net.secure import TlsOptions, secure
+from netlab.text import host_port
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -190,7 +191,7 @@ class _Dial:
         self.dialer, self.host, self.port, self.timeouts = dialer, host, port, timeouts
         self.timings = Timings(resolve=0.0, connect=0.0, tls=0.0)
         flow = self.flow = dialer.flows.open("tcp", dialer.service, parent)
-        flow.label = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        flow.label = host_port(host, port)
         flow.detail(timings=self.timings)
         if flow.full:
             flow.wire = dialer.flows.tape()

@@ -124,6 +124,7 @@ class Query:
     def _came(self, data: bytes) -> None:
         """A message from the server asked: the answer, or one to be ignored."""
         flow = self._flow
+        flow.sent += len(data)
         if flow.wire is not None and not self._ask.tcp:
             flow.wire.write(flow.log.now(), "server", data)
         reply = self._match(data)
@@ -166,7 +167,7 @@ class Query:
     def over_udp(self, watching: Poller | Readers) -> None:
         flow, data = self._flow, self._query()
         try:
-            call = UdpCall(watching, self._where, self._datagram, self._refused, largest=LARGEST_REPLY)
+            call = UdpCall(watching, self._where, self._came, self._refused, largest=LARGEST_REPLY)
         except OSError as error:
             asyncio.get_running_loop().call_soon(self._refused, error)
             return
@@ -177,10 +178,6 @@ class Query:
             flow.wire = flow.log.tape()
             flow.wire.write(flow.log.now(), "client", data)
         call.send(data)
-
-    def _datagram(self, data: bytes) -> None:
-        self._flow.sent += len(data)
-        self._came(data)
 
     def _refused(self, error: OSError) -> None:
         self._end(Outcome.UNREACHABLE, unreachable(error, str(self._where)))
@@ -200,11 +197,7 @@ class Query:
             return
         self._call, data = stream, self._query()
         self._flow.received = len(data)
-        stream.ask(data, self._message_came, self._lost)
-
-    def _message_came(self, data: bytes) -> None:
-        self._flow.sent += len(data)
-        self._came(data)
+        stream.ask(data, self._came, self._lost)
 
     def _lost(self) -> None:
         self._end(Outcome.UNREACHABLE, "the server closed the connection without an answer")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from netlab.errors import AddressInUse, UsageError
 from netlab.net.gate import Gate
+from netlab.text import host_port
 
 BACKLOG = 2048
 
@@ -35,8 +36,7 @@ class Endpoint:
     def url(self) -> str:
         if not self.host:
             return f"{self.scheme}://{self.path}"  # a Unix socket's
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        return f"{self.scheme}://{host_port(self.host, self.port)}{self.path}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from netlab.http.cache.rules import shared_cache
 from netlab.http.destination import Destination, Turn
 from netlab.http.exchange import Exchange
 from netlab.http.gateway import Gateway, Way
@@ -15,14 +16,12 @@ from netlab.net.dial import Timeouts
 from netlab.net.listen import Listener
 from netlab.net.secure import TlsOptions
 from netlab.net.tasks import Tasks
-from netlab.policy.forwarding import Hop
 from netlab.policy.gateway_errors import Failure
 from netlab.policy.http_cache.uri import uri_of
 from netlab.service import Context
 from servers.forward_proxy.config import Config
 
 if TYPE_CHECKING:
-    from netlab.http.cache.shared import SharedCache
     from netlab.http.rewriting import Rewriting
     from netlab.http.roles import Asker
     from netlab.net.dial import Check
@@ -42,7 +41,7 @@ class Server:
         self.proxy = ProxyService("forward-proxy", config, context, self.gateway, trust, self.pass_on)
         self.onward = Onward(self.gateway, trust)
         self.rewriting = rewriting(config) if config.rewrite else None
-        self.cache = shared_cache(config, context, self.hop) if config.cache else None
+        self.cache = shared_cache(config, self.hop, context) if config.cache else None
         if self.cache is not None and self.proxy.admits_everyone and self.rewriting is None:
             self.proxy.http.take_express(self.cache.express)
 
@@ -101,9 +100,3 @@ def rewriting(config: Config) -> Rewriting:
     from netlab.http.rewriting import Rewriting
 
     return Rewriting(config.rewrite)
-
-
-def shared_cache(config: Config, context: Context, hop: Hop) -> SharedCache:
-    from netlab.http.cache.shared import SharedCache
-
-    return SharedCache(hop.name, config.cache_rules(), context.clock, context.flows)

@@ -11,6 +11,7 @@ from netlab.balancing.admin import Admin
 from netlab.balancing.checks import Checks
 from netlab.balancing.group import Group
 from netlab.balancing.member import Member as Balanced
+from netlab.balancing.settings import refuse_changes
 from netlab.balancing.steering import Steering
 from netlab.errors import UsageError
 from netlab.flow import FlowLog, Level, Outcome
@@ -147,10 +148,7 @@ class Server:
         UsageError leaves all as it was. What was done by hand stays, and what is known of upstreams that are in both.
         """
         changed = config != self.config
-        for name in FIXED:
-            if getattr(config, name) != getattr(self.config, name):
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} cannot change while it runs: start it anew for that")
+        refuse_changes(self.config, config, FIXED)
         self.config, self.herald = config, Herald(config)
         self.pools.take(config)
         return changed

@@ -9,8 +9,8 @@ from dataclasses import fields
 from netlab.balancing.admin import Admin
 from netlab.balancing.checks import Checks
 from netlab.balancing.member import Member as Balanced
+from netlab.balancing.settings import refuse_changes
 from netlab.balancing.steering import Steering
-from netlab.errors import UsageError
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.http.cache.rules import CacheSettings
 from netlab.http.connection import HttpConnection
@@ -67,10 +67,7 @@ class Server(ReverseService):
         UsageError leaves all as it was. What was done by hand stays, and what is known of upstreams that are in both.
         """
         changed = config != self.config
-        for name in FIXED:
-            if getattr(config, name) != getattr(self.where, name):
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} cannot change while it runs: start it anew for that")
+        refuse_changes(self.where, config, FIXED)
         self._take(config)
         return changed
 

@@ -147,7 +147,7 @@ class Link(Connection):
         """The core has said its farewell; the flows say what was wrong."""
         for flow in (self.mqtt, self.flow):
             if flow is not None:
-                flow.note("protocol.violated", "client", reason=str(error), offset=error.offset, section=error.section)
+                flow.note("protocol.violated", "client", **error.facts())
                 flow.outcome, flow.result = Outcome.VIOLATION, f"{reason_name(error.status)}: {error}"
         self.finish()
 

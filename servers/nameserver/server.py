@@ -155,7 +155,7 @@ class Site:
 
     def _malformed(self, data: bytes, error: RemoteProtocolError, flow: Flow) -> bytes | None:
         """FORMERR to what has at least a header and is no reply; silence to anything else."""
-        flow.note("protocol.violated", "client", reason=str(error), offset=error.offset, section=error.section)
+        flow.note("protocol.violated", "client", **error.facts())
         flow.label, flow.outcome = "malformed", Outcome.VIOLATION
         flow.end(Outcome.VIOLATION, str(error))
         if len(data) < HEADER.size or data[2] & 0x80:

@@ -159,7 +159,7 @@ class Answering:
         """FORMERR to what has at least a header and is no reply; silence to anything else."""
         self.statistics.malformed += 1
         flow.label = "malformed"
-        flow.note("protocol.violated", "client", reason=str(error), offset=error.offset, section=error.section)
+        flow.note("protocol.violated", "client", **error.facts())
         flow.end(Outcome.VIOLATION, str(error))
         if len(data) >= HEADER.size and not data[2] & 0x80:
             send(serialize(Message(int.from_bytes(data[:2], "big"), QR, data[2] >> 3 & 15, FORMERR)))

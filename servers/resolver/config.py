@@ -12,6 +12,7 @@ from netlab.cores.dns_names import from_text
 from netlab.errors import UsageError
 from netlab.http.reverse_settings import TrustedNetwork
 from netlab.policy.access import LOOPBACK
+from netlab.text import host_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,7 @@ class Forward:
     @property
     def key(self) -> str:
         """What it is called where addresses are looked at: one host may forward at several ports."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'tcp://' * self.tcp}{host}:{self.port}"
+        return f"{'tcp://' * self.tcp}{host_port(self.host, self.port)}"
 
     @classmethod
     def parse(cls, text: str) -> Forward:

@@ -183,7 +183,7 @@ class Pop3Session(Dialogue):
 
     def _violated(self, error: RemoteProtocolError) -> None:
         assert self.flow is not None
-        self.flow.note("protocol.violated", "client", rule=error.rule, reason=error.reason, section=error.section)
+        self.flow.note("protocol.violated", "client", **error.facts())
         self.flow.outcome, self.flow.result = Outcome.VIOLATION, f"{error.reason} ({error.section})"
 
     def timed_out(self, stage: str) -> None:

@@ -357,14 +357,7 @@ class SmtpSession(Dialogue):
         assert self.flow is not None
         if isinstance(event, RemoteProtocolError):
             flow = self._message or self.flow
-            flow.note(
-                "protocol.violated",
-                "client",
-                start=event.offset,
-                rule=event.rule,
-                reason=event.reason,
-                section=event.section,
-            )
+            flow.note("protocol.violated", "client", start=event.offset, **event.facts())
             self._end_message(Outcome.VIOLATION, f"{event.reason} ({event.section})")
             self.flow.outcome, self.flow.result = Outcome.VIOLATION, f"{event.reason} ({event.section})"
         elif event.unfinished:

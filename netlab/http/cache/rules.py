@@ -1,13 +1,18 @@
-"""What can be set for a shared cache, and what the cache makes of it."""
+"""What can be set for a shared cache, and the cache that is made of it."""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from netlab.config import Duration, Kind, Size
+from netlab.policy.forwarding import Hop
 from netlab.policy.http_cache.freshness import Heuristic
+from netlab.service import Context
+
+if TYPE_CHECKING:
+    from netlab.http.cache.shared import SharedCache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PurgeNetwork = Annotated[
@@ -60,3 +65,10 @@ class CacheSettings:
             targets=self.cache_target,
             purgers=self.cache_purge,
         )
+
+
+def shared_cache(config: CacheSettings, hop: Hop, context: Context) -> SharedCache:
+    """The cache of a proxy, which is named in its answers (Cache-Status) as the proxy is in Via."""
+    from netlab.http.cache.shared import SharedCache  # only a proxy that has a cache pays for it
+
+    return SharedCache(hop.name, config.cache_rules(), context.clock, context.flows)

@@ -11,6 +11,7 @@ from netlab.http.endpoints.forms import content_of
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
 from netlab.service import Context
+from netlab.text import host_port
 
 WITHOUT_CONTENT = ("args", "headers", "origin", "url")
 WITH_CONTENT = (*WITHOUT_CONTENT, "data", "files", "form", "json")
@@ -102,6 +103,5 @@ def scheme_of(exchange: Exchange) -> str:
 def authority_of(exchange: Exchange) -> str:
     authority = exchange.request.authority
     if not authority and isinstance(exchange.flow.server, tuple):  # an HTTP/1.0 client need not say it
-        host, port = exchange.flow.server[:2]
-        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        authority = host_port(*exchange.flow.server[:2])
     return authority

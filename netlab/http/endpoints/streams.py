@@ -16,13 +16,13 @@ from netlab.http.endpoints.answers import JSON, LIMIT, Unusable, answering, prin
 from netlab.http.endpoints.arguments import Arguments, query, segment
 from netlab.http.endpoints.caching import checked
 from netlab.http.endpoints.mirror import EVERYTHING, WITHOUT_CONTENT, mirror
+from netlab.http.event_stream import EVENT_STREAM, event
 from netlab.http.exchange import Exchange
 from netlab.http.routes import Routes
 from netlab.service import Context
 
 MOST_LINES = 100
 MOST_EVENTS = 1_000_000
-EVENTS = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store")]
 NEVER_TRAILERS = re.compile(  # RFC 9110 6.5.1: what frames, routes, authenticates or describes the content
     "authorization|cache-control|connection|content-(encoding|length|range|type)|host|max-forwards|set-cookie|te|"
     "trailer|transfer-encoding|www-authenticate",
@@ -75,7 +75,7 @@ class EventStream:
     async def run(self) -> None:
         if self.delay:
             await self.exchange.pause(self.delay)
-        fields = [*EVENTS, ("Trailer", "Server-Timing")]
+        fields = [*EVENT_STREAM, ("Trailer", "Server-Timing")]
         await stream(self.exchange, 200, fields, self.events(), trailers=self.timing)
 
     async def events(self) -> AsyncIterator[bytes]:
@@ -96,10 +96,6 @@ class EventStream:
         }
         value = ", ".join(f'{name};dur={took * 1000:.2f};desc="{about}"' for name, (took, about) in named.items())
         return [("Server-Timing", value)]
-
-
-def event(name: str, data: Any) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
 @answering

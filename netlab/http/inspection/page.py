@@ -13,7 +13,7 @@ from netlab.http.inspection.style import style
 from netlab.http.lint import KINDS
 from netlab.http.pages import visible
 from netlab.net.tcp_facts import CONGESTION_STATES, FACTS, agreed, state
-from netlab.text import duration
+from netlab.text import duration, host_port
 
 KIND_WORDS = {
     "malformed": "Values that do not have the form their specification gives them.",
@@ -66,9 +66,7 @@ def _head(inspection: Inspection) -> str:
 
 def _place(port: tuple[str, int]) -> str:
     host, number = port
-    if not number:
-        return host or "a Unix socket"
-    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+    return host_port(host, number) if number else host or "a Unix socket"
 
 
 # -- the SYN ------------------------------------------------------------------------------------------------------

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from typing import Any
 
+from netlab.http.event_stream import EVENT_STREAM, event
 from netlab.http.exchange import Exchange
 from netlab.stores.mail import SqliteStore, Summary
 from netlab.stores.mail_search import Search
 
-EVENTS = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-store")]
 MOST_WAITING = 1000
 """Events kept for a reader that is slow; it is told to read the list anew when there were more."""
 SIGN_OF_LIFE = 15.0
@@ -54,13 +53,13 @@ async def stream(exchange: Exchange, store: SqliteStore) -> None:
     """`event: stored` with a message as in a list, `deleted` and `changed` with IDs, `lost` for one that was slow."""
     following = Following(store)
     try:
-        exchange.start(200, EVENTS)
+        exchange.start(200, EVENT_STREAM)
         exchange.send(b"retry: 1000\n\n")
         quiet = 0.0
         while await exchange.pause(0):
             if await following.wait(LOOK):
                 quiet = 0.0
-                exchange.send(b"".join(_event(what, about) for what, about in following.take()))
+                exchange.send(b"".join(event(what, about) for what, about in following.take()))
                 await exchange.ready()
             elif (quiet := quiet + LOOK) >= SIGN_OF_LIFE:
                 quiet = 0.0
@@ -68,10 +67,6 @@ async def stream(exchange: Exchange, store: SqliteStore) -> None:
         exchange.finish()
     finally:
         following.close()
-
-
-def _event(name: str, data: Any) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
 async def wait_for(

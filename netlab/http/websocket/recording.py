@@ -44,13 +44,7 @@ def note_event(flow: Flow, side: Side, event: Event, kept: int) -> None:
     """An event by its own name; seen from the server, whoever looks on."""
     how = "received" if side == "client" else "sent"
     if isinstance(event, RemoteProtocolError):
-        facts: dict[str, Any] = {
-            "reason": event.reason,
-            "rule": event.rule,
-            "section": event.section,
-            "offset": event.offset,
-        }
-        flow.note("protocol.violated", side, **facts)
+        flow.note("protocol.violated", side, **event.facts())
     elif isinstance(event, Message):
         flow.note(f"message.{how}", side, start=event.start, end=event.end, **message_facts(event, kept))
     elif isinstance(event, Close):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from netlab.text import bracketed
+
 Relation = Literal["none", "same-origin", "same-site", "cross-site"]
 
 SECOND_LEVEL = frozenset(("ac", "co", "com", "edu", "gov", "ltd", "net", "nom", "org", "or", "ne", "go"))
@@ -25,8 +27,8 @@ class Place(NamedTuple):
         return self.scheme == "https" or is_loopback(self.host)
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if DEFAULT_PORTS.get(self.scheme) == self.port else f":{self.port}")
+        port = "" if DEFAULT_PORTS.get(self.scheme) == self.port else f":{self.port}"
+        return f"{self.scheme}://{bracketed(self.host)}{port}"
 
 
 def place(url: str) -> Place | None:
