@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netlab.clock import LabClock
+from netlab.config import Address, settings
 from netlab.config.sources import Toml, build
 from netlab.control.calls import LabCalls, endpoint_record
 from netlab.control.server import Calls
@@ -104,8 +105,6 @@ async def start(lab: Lab, name: str, kind: str | None = None, settings: Mapping[
 
 
 def _listens(config: type[Any]) -> list[str]:
-    from netlab.config import Address, settings
-
     return [
         setting.name
         for setting in settings(config)

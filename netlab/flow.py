@@ -31,6 +31,9 @@ class Level(IntEnum):
 OFF, SUMMARY, FULL = Level  # a look-up in an Enum costs as much as a small function in Python 3.11
 Address = tuple[Any, ...] | str | None
 """Of a socket: (host, port, …), or a Unix socket's path."""
+MAX_EVENTS = 10_000
+"""The most events one flow keeps; a WebSocket open for a week must not fill the memory."""
+_new = object.__new__  # flows are made without a call of __init__, which would cost as much as the rest of it
 
 
 class Outcome:
@@ -387,8 +390,3 @@ class FlowLog:
 
     def __repr__(self) -> str:
         return f"<FlowLog {self.level.name.lower()} {len(self._ring)} flows, {self.budget.kept} bytes>"
-
-
-_new = object.__new__
-MAX_EVENTS = 10_000
-"""The most events one flow keeps; a WebSocket open for a week must not fill the memory."""

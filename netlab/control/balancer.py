@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from netlab.config.sources import nearest
+from netlab.control.parts import meant
 from netlab.errors import UsageError
 from netlab.service import Service
 
@@ -19,17 +19,11 @@ COUNTED = ("active", "total", "errors", "ejections")
 
 def steer(services: Mapping[str, Service], service: str, action: str, arguments: Mapping[str, Any]) -> list[Record]:
     """Pools as records, of the one service that is meant, or for a list of all; UsageError says what cannot be done."""
-    found: dict[str, Steering] = {
-        name: steering for name, one in services.items() if (steering := getattr(one, "steering", None)) is not None
-    }
-    if not found:
-        raise UsageError("no balancer runs in this lab (netlab serve l7-balancer is one)")
-    if service and service not in found:
-        raise UsageError(f"no balancer {service!r} runs in this lab{nearest(service, found)}")
-    meant = {service: found[service]} if service else found
-    if action != "list" and len(meant) > 1:
-        raise UsageError(f"say which balancer with --service: {', '.join(meant)}")
-    return [record for steering in meant.values() for record in steering.act(action, **arguments)]
+    such_as = "netlab serve l7-balancer is one"
+    found: dict[str, Steering] = meant(services, service, "steering", "balancer", such_as)
+    if action != "list" and len(found) > 1:
+        raise UsageError(f"say which balancer with --service: {', '.join(found)}")
+    return [record for steering in found.values() for record in steering.act(action, **arguments)]
 
 
 def together(answers: Sequence[list[Record]]) -> list[Record]:

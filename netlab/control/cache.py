@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netlab.config.sources import nearest
-from netlab.errors import UsageError
+from netlab.control.parts import meant
 from netlab.http.cache.inventory import entries, overview
 from netlab.http.cache.shared import SharedCache
 from netlab.service import Service
@@ -18,15 +17,9 @@ MOST = 1000
 
 def cached(services: Mapping[str, Service], service: str, action: str, url: str) -> list[Record]:
     """One record of each cache, or of the one that is meant: counts, and what was asked for beside them."""
-    found: dict[str, SharedCache] = {
-        name: cache for name, one in services.items() if (cache := getattr(one, "cache", None)) is not None
-    }
-    if not found:
-        raise UsageError("no cache runs in this lab (netlab serve reverse-proxy --cache has one)")
-    if service and service not in found:
-        raise UsageError(f"no cache {service!r} runs in this lab{nearest(service, found)}")
-    meant = {service: found[service]} if service else found
-    return [told(name, cache, action, url) for name, cache in meant.items()]
+    such_as = "netlab serve reverse-proxy --cache has one"
+    found: dict[str, SharedCache] = meant(services, service, "cache", "cache", such_as)
+    return [told(name, cache, action, url) for name, cache in found.items()]
 
 
 def told(name: str, cache: SharedCache, action: str, url: str) -> Record:

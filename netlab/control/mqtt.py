@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from netlab.control.parts import meant
 from netlab.cores.mqtt_codes import Reason
 from netlab.cores.mqtt_message import Message
 from netlab.cores.mqtt_topics import filter_error, name_error
@@ -17,9 +18,8 @@ Record = dict[str, Any]
 
 def mqtt(services: Mapping[str, Service], action: str, of: str, arguments: Record) -> Record:
     """`clients`; `why` a client got a topic; `retained` by a filter; `publish` to a topic; `disconnect` a client."""
-    broker = next((found for one in services.values() if (found := getattr(one, "broker", None))), None)
-    if broker is None:
-        raise UsageError("no MQTT broker runs in this lab (netlab serve mqtt is one)")
+    found = meant(services, "", "broker", "MQTT broker", "netlab serve mqtt is one")
+    broker = next(iter(found.values()))
     if action == "clients":
         return {"clients": [client_record(broker, client) for client in broker.clients.values()]}
     if action == "why":

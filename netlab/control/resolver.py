@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from netlab.control.parts import meant
 from netlab.cores.dns_names import from_text
-from netlab.errors import UsageError
 from netlab.service import Service
 
 Record = dict[str, Any]
@@ -14,9 +14,8 @@ Record = dict[str, Any]
 
 def resolver(services: Mapping[str, Service], action: str, name: str, lines: Sequence[str]) -> Record:
     """Numbers, after what is asked for was done: status, dump, flush (a name), flush-tree (it and all below), load."""
-    answering = next((found for one in services.values() if (found := getattr(one, "answering", None))), None)
-    if answering is None:
-        raise UsageError("no resolver runs in this lab (netlab serve resolver is one)")
+    found = meant(services, "", "answering", "resolver", "netlab serve resolver is one")
+    answering = next(iter(found.values()))
     cache, now = answering.recursion.cache, answering.context.clock.now()
     record: Record = {}
     if action == "dump":

@@ -87,7 +87,3 @@ def _tell_parent(lab: Lab) -> Iterator[None]:
         yield
     finally:
         loop.remove_reader(lifeline)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
