@@ -34,6 +34,18 @@ class GroupSettings:
     measured: bool = False
 
 
+class Told(dict[M, dict[str, Any]]):
+    """By member, why it is picked, in short: as flows keep it, made once for as long as nothing is different."""
+
+    def __init__(self, group: Group[M]) -> None:
+        super().__init__()
+        self._group = group
+
+    def __missing__(self, member: M) -> dict[str, Any]:
+        told = self[member] = {"upstream": member.name, "picked": self._group.why(member)}
+        return told
+
+
 class Group(Generic[M]):
     """Members in the order given. Every `pick` that found one is followed by `begin` or by the breaker's `forget`, and
     every `begin` by one `end`.
@@ -60,7 +72,7 @@ class Group(Generic[M]):
         self.panicking = False
         self._review = 0.0  # when to look again who they are; 0: before the next pick
         self._weights: list[float] = []
-        self.told: dict[M, dict[str, Any]] = {}  # why each is picked, in short, as long as nothing is different
+        self.told = Told(self)
         self.moved: dict[str, dict[str, float]] | None = None  # keys that would move, where that was worked out
         self.set_members(members)
 

@@ -136,17 +136,12 @@ class Call(Way):
             self._exchange.flow.note("request.retried", failed=before, why=self.failed.reason, upstream=member.name)
 
     def _tell(self, member: Member) -> None:
-        """Why it is this one, in short, at every level; what any request would be told is kept for the next."""
+        """Why it is this one, in short, where there is more to it than what the group would tell of any request."""
         group, session = self._group, self._session
-        if member is session:
-            told = {"upstream": member.name, "picked": f"the session is its, by {group.sessions}"}
-        else:
-            told = {"upstream": member.name, "picked": group.why(member, self.tried)}
-            if session is not None:
-                told["picked"] += f", for {session.name} takes nothing, whose session it is"
-            elif not self.tried:
-                group.told[member] = told
-        self._exchange.flow.detail(**told)
+        why = f"the session is its, by {group.sessions}" if member is session else group.why(member, self.tried)
+        if session is not None and member is not session and not self.tried:
+            why += f", for {session.name} takes nothing, whose session it is"
+        self._exchange.flow.detail(upstream=member.name, picked=why)
 
     def to(self, member: Member) -> Way:
         """The way to one of the members, whose breaker has let the request through."""
@@ -155,16 +150,18 @@ class Call(Way):
         self._trial: bool | None = member.breaker.state is not CLOSED
         self._seconds = -1.0
         group.began(member, self.is_retry)
-        flow, told = exchange.flow, group.told.get(member)
-        if told is None or flow.details is not None or self.tried or self._session is not None:
-            self._tell(member)
+        flow = exchange.flow
+        if flow.details is None:
+            flow.details = group.told[member]
         else:
-            flow.details = told
+            self._tell(member)
         if flow.events is not None:
             self._note_way(member)
         if onward.try_timeout is not None:
             self.timeout = onward.try_timeout if self._has_another() else onward.timeout
         if (sessions := group.sessions) is not None:
+            if self._session is not None:
+                self._tell(member)
             self.adds = b"" if member is self._session else sessions.bind(exchange, member)
             exchange.for_this_client(self.adds)
         self.origin, self.tls = member.origin, member.tls
