@@ -26,7 +26,7 @@ from netlab.http.upstream import NO_CONTENT, Upstream
 from netlab.net.connection import NEVER
 from netlab.net.gathering import MUCH
 from netlab.net.pool import Origin
-from netlab.policy.forwarding import response_fields
+from netlab.policy.forwarding import response_fields, trailer_fields
 from netlab.policy.gateway_errors import Failure, failure
 from netlab.policy.retry import IDEMPOTENT, may_retry
 
@@ -142,7 +142,7 @@ class Forwarding:
     def content_complete(self, trailers: Fields) -> None:
         upstream = self.upstream
         if upstream is not None and upstream.core.writing_content:
-            upstream.core.finish(self.way.trailers(trailers) if trailers else trailers)
+            upstream.core.finish(trailer_fields(self.way.trailers(trailers)) if trailers else ())
             upstream.flush_soon()
             self._await_response()
 
@@ -268,7 +268,7 @@ class Forwarding:
         self.leg.received, self.leg.sent = exchange.received, exchange.sent
         self.leg.end(Outcome.OK if exchange.status < 400 else Outcome.REFUSED)
         self._release()
-        exchange.finish(trailers)
+        exchange.finish(trailer_fields(trailers))
         exchange.connection.flush()
         self._over(None)
 

@@ -41,6 +41,26 @@ WRITTEN: dict[str, frozenset[str]] = {
 }
 WRITTEN["both"] = WRITTEN["x-forwarded"] | WRITTEN["forwarded"]
 """By what a hop tells: the fields that it writes anew."""
+NO_TRAILERS = ALIKE | frozenset(  # RFC 9110 6.5.1: what routes, modifies, authenticates, or says how to take a content
+    (
+        *(
+            "max-forwards",
+            "expect",
+            "range",
+            "cache-control",
+            "cdn-cache-control",
+            "pragma",
+            "if-match",
+            "if-none-match",
+        ),
+        *("if-modified-since", "if-unmodified-since", "if-range", "authorization", "proxy-authenticate"),
+        *("www-authenticate", "cookie", "set-cookie", "age", "date", "expires", "location", "retry-after", "vary"),
+        *("content-encoding", "content-type", "content-range", "trailer", "strict-transport-security"),
+    )
+)
+"""Fields that count in a head alone: among trailers they would speak past whoever has checked the head, for there are
+recipients that merge the two.
+"""
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 PARAMETER = re.compile(r'[ \t]*([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)[ \t]*(?:;|\Z)')
@@ -134,6 +154,11 @@ def response_fields(pairs: Iterable[Pair], connection: Sequence[str], hop: Hop, 
         kept = [pair for pair in kept if pair[0].lower() != "via"] if before else kept
         kept.append(("Via", _joined(before, f"{version} {hop.name}")))
     return kept
+
+
+def trailer_fields(pairs: Iterable[Pair]) -> list[Pair]:
+    """The trailers that travel on, in either direction."""
+    return [pair for pair in pairs if pair[0].lower().replace("_", "-") not in NO_TRAILERS]
 
 
 # -- what is told of the client ----------------------------------------------------------------------------------

@@ -66,6 +66,8 @@ def _failure(error: NetlabError, reason: str) -> Failure:
             return Failure(502, "http_response_header_section_size", reason)
         case RemoteProtocolError(rule="response.content_coding"):
             return Failure(502, "http_response_content_coding", f"{reason} ({error.section})")
+        case RemoteProtocolError(rule="transfer_encoding.unsupported"):
+            return Failure(502, "http_response_transfer_coding", f"{reason} ({error.section})")
         case RemoteProtocolError():
             return Failure(502, "http_protocol_error", f"{reason} ({error.section})")
         case ConnectionLost():

@@ -78,13 +78,32 @@ async def test_interim_responses_and_trailers_are_relayed() -> None:
     async def script(called: Called) -> None:
         await called.head()
         await called.say(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
-        await called.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n")
+        await called.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n")
+        await called.say(b"Set-Cookie: a=b\r\n\r\n")
         await called.head()
 
     async with scripted(script) as upstream, gateway_to(upstream.port) as (_, port, _):
         answer = await ask(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n")
         assert answer.endswith(b"2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n")
+
+
+async def test_trailers_say_nothing_past_the_head() -> None:
+    """Some recipients merge them into the fields: who is asking, for whom, and how, has been checked there alone."""
+
+    async def script(called: Called) -> None:
+        await called.until(b"0\r\n")
+        await called.until(b"\r\n\r\n")
+        await called.say(OK)
+
+    smuggled = b"X-Forwarded-For: 10.0.0.1\r\nX_Real_IP: 10.0.0.1\r\nCookie: a=b\r\nAuthorization: Basic YTpi\r\n"
+    async with scripted(script) as upstream, gateway_to(upstream.port) as (_, port, _):
+        request = (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 1\r\n%b\r\n"
+            % smuggled
+        )
+        assert (await ask(port, request)).endswith(b"\r\n\r\nok")
+        assert upstream.calls[0].heard.endswith(b"2\r\nhi\r\n0\r\nX-Sum: 1\r\n\r\n")
 
 
 async def test_the_upstream_says_continue() -> None:
