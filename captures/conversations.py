@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from captures import applications
 from captures.messages import Message, Script, Side, Source, Talk
-from captures.reassemble import Stream
+from captures.reassemble import Piece, Stream
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 HALF_WAY = 0x80000000
@@ -69,8 +69,8 @@ class Half:
     """One side of a TCP connection, as its segments show it. Sequence numbers are the raw ones."""
 
     __slots__ = (
-        "acknowledged", "acknowledged_at", "advanced_at", "base", "bytes", "duplicates", "fin", "flags", "mss", "next",
-        "packets", "probe", "scale", "script", "sent", "source", "stream", "whole", "window",
+        "acknowledged", "acknowledged_at", "advanced_at", "base", "bytes", "duplicates", "fin", "flags", "given", "mss",
+        "next", "packets", "probe", "scale", "script", "sent", "source", "stream", "whole", "window",
     )  # fmt: skip
 
     def __init__(self, side: Side) -> None:
@@ -86,7 +86,17 @@ class Half:
         self.packets = self.bytes = 0
         self.sent: dict[int, int] = {}  # when the segment ending there went, for round-trip times
         self.stream, self.source = Stream(), Source(side)
+        self.given = 0  # bytes of the stream that were given to the source, or are lost
         self.script: Script | None = None
+
+
+class Given(NamedTuple):
+    """Bytes of one side that are in order now: where they stand in its stream, and how many before them are lost."""
+
+    side: Side
+    offset: int
+    data: bytes
+    missing: int = 0
 
 
 class Tcp(NamedTuple):
@@ -103,8 +113,8 @@ class Conversation:
     """One connection, or the datagrams between two sockets."""
 
     __slots__ = (
-        "client", "ends", "first", "halves", "held", "index", "kind", "last", "notes", "opening", "rtt", "server",
-        "talk",
+        "__weakref__", "client", "ends", "first", "given", "halves", "held", "index", "kind", "last", "notes",
+        "opening", "rtt", "server", "talk",
     )  # fmt: skip
 
     def __init__(self, kind: str, index: int, client: tuple[bytes, int], server: tuple[bytes, int], time: int) -> None:
@@ -116,6 +126,7 @@ class Conversation:
         self.ends: set[str] = set()
         self.rtt = -1
         self.held = 0  # bytes, as whoever bounds them last counted
+        self.given: list[Given] = []  # with the last segment
         self.notes: dict[str, int] = {}
 
     def add(self, side: Side, part: Segment, data: bytes, time: int) -> tuple[Tcp, int, list[Message], int]:
@@ -137,7 +148,7 @@ class Conversation:
         """Let go of them; messages that were begun are lost."""
         for half in self.halves.values():
             half.stream.forget()
-            self._feed(half, b"", half.source.left or 1)
+            self._begin_anew(half, 0)
 
     # -- numbers -------------------------------------------------------------------------------------------------
 
@@ -278,25 +289,21 @@ class Conversation:
         if part.flags & SYN:
             stream.begin(part.sequence + 1)
         found: list[Message] = []
-        lost = 0
+        self.given = []
         if part.flags & ACK and other.stream.expected(part.acknowledgement):
-            for piece in other.stream.skip():  # the peer has it, so it was lost to the capture alone
-                lost += piece.missing
-                self._feed(other, piece.data, piece.missing)
+            self._give(other, other.stream.skip())  # the peer has it, so it was lost to the capture alone
             found += _taken(other.source)
         first = part.sequence if not part.flags & SYN else part.sequence + 1
         offset = stream.offset + (
             (first - stream.next + HALF_WAY & 0xFFFFFFFF) - HALF_WAY if stream.next is not None else 0
         )
         if payload or stream.next is None:
-            for piece in stream.add(first & 0xFFFFFFFF, payload):
-                lost += piece.missing
-                self._feed(own, piece.data, piece.missing)
+            self._give(own, stream.add(first & 0xFFFFFFFF, payload))
             if part.length > len(payload):  # the capture has cut it
                 self._skip(own, part.length - len(payload))
         if part.flags & (FIN | RST):
             self._finish(own, side)
-        return offset, found + _taken(own.source), lost
+        return offset, found + _taken(own.source), sum(piece.missing for piece in self.given)
 
     def _skip(self, own: Half, missing: int) -> None:
         """Bytes that the capture did not keep."""
@@ -304,20 +311,30 @@ class Conversation:
         if stream.next is not None:
             stream.offset += missing
             stream.next = (stream.next + missing) & 0xFFFFFFFF
-        self._feed(own, b"", missing)
+        self._give(own, [Piece(b"", missing)])
 
-    def _feed(self, half: Half, data: bytes, missing: int) -> None:
+    def _give(self, half: Half, pieces: list[Piece]) -> None:
+        """Bytes that are in order now, to the script of their side."""
         source = half.source
-        if missing:  # what was begun cannot be completed: begin anew behind the gap
-            source.add(b"")
-            source.start += len(source.buffer) + missing
-            source.buffer.clear()
-            source.at = source.scanned = 0
-            half.script = None
-        source.add(data)
-        if half.script is None:
-            half.script = applications.script(source, self.talk)
-        next(half.script, None)
+        for data, missing in pieces:
+            if missing:
+                self._begin_anew(half, missing)
+            half.given += missing
+            self.given.append(Given(source.side, half.given, data, missing))
+            half.given += len(data)
+            source.add(data)
+            if half.script is None:
+                half.script = applications.script(source, self.talk)
+            next(half.script, None)
+
+    def _begin_anew(self, half: Half, missing: int) -> None:
+        """What was begun cannot be completed: behind the gap another message begins, if any."""
+        source = half.source
+        source.add(b"")
+        source.start += len(source.buffer) + missing
+        source.buffer.clear()
+        source.at = source.scanned = 0
+        half.script = None
 
     def _finish(self, half: Half, side: str) -> None:
         self.ends.add(side)

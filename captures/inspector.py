@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from captures import applications
 from captures.blocks import Packet, SimplePacket
-from captures.conversations import Conversation, Segment, Tcp, segment
+from captures.conversations import Conversation, Given, Segment, Tcp, segment
 from captures.dissect import DISSECTORS, dissect, opaque, outermost
 from captures.messages import Message, Side
 from captures.reassemble import Fragments
@@ -34,8 +34,8 @@ class Seen:
     """One packet: where it stands, whose it is, what it carries."""
 
     __slots__ = (
-        "conversation", "lost", "messages", "number", "odd", "offset", "packet", "part", "ports", "reassembled", "side",
-        "skimmed", "tcp", "time",
+        "conversation", "given", "lost", "messages", "number", "odd", "offset", "packet", "part", "ports",
+        "reassembled", "side", "skimmed", "tcp", "time",
     )  # fmt: skip
 
     def __init__(self, number: int, packet: Packet | SimplePacket, time: int, skimmed: Skimmed) -> None:
@@ -48,6 +48,7 @@ class Seen:
         self.offset = 0  # where its payload stands in its side's stream
         self.messages: list[Message] = []
         self.reassembled: bytes | None = None  # the payload of the IP packet whose last fragment this is
+        self.given: list[Given] = []  # what is in order now of the stream, this packet's bytes or older ones
         self.lost = 0  # bytes of the stream found missing here
         self.odd: tuple[str, ...] = ()  # what its trees say is odd, where somebody has looked at them
 
@@ -130,6 +131,7 @@ class Inspector:
             self._forget(seen)
             conversation = self._find(TCP, seen, opens=True)
         seen.tcp, seen.offset, seen.messages, seen.lost = conversation.add(seen.side, part, data, seen.time)
+        seen.given = conversation.given
         held = conversation.hold()
         self._held += held - conversation.held
         conversation.held = held

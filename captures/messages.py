@@ -48,6 +48,7 @@ class Message(NamedTuple):
     data: bytes
     context: Mapping[str, Any] = {}
     decoded: tuple[Decoded, ...] = ()
+    side: Side = "client"
 
 
 class Source:
@@ -119,7 +120,7 @@ class Source:
     ) -> None:
         """The next so many bytes are a message."""
         data = bytes(self.buffer[self.at : self.at + size])
-        self.found.append(Message(protocol, self.start + self.at, data, context or {}, decoded))
+        self.found.append(Message(protocol, self.start + self.at, data, context or {}, decoded, self.side))
         self.at += size
         self.scanned = 0
 

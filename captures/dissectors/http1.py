@@ -50,7 +50,7 @@ def _message(source: Source, talk: Talk) -> Script:
     waiting: list[bytes] = talk.facts.setdefault("methods", [])
     if status is None:
         request = REQUEST_LINE.match(head)
-        if request is None:
+        if request is None or not request[5].startswith(b"HTTP/"):
             raise NotThis("no request line")
         waiting.append(request[1])
         del waiting[:-1000]

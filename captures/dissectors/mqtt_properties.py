@@ -6,6 +6,7 @@ from captures.dissectors.lines import text
 from captures.tree import Reader, Row, Short
 
 SECTION = "MQTT 5.0 2.2.2"
+AUTHENTICATION = 22
 BYTE, SHORT, LONG, VARIABLE, BINARY, STRING, PAIR = range(7)
 PROPERTIES: dict[int, tuple[str, int]] = {
     1: ("Payload Format Indicator", BYTE), 2: ("Message Expiry Interval", LONG), 3: ("Content Type", STRING),
@@ -51,7 +52,9 @@ def _property(reader: Reader) -> None:
             variable(reader, "mqtt.prop_number", label)
         elif kind == BINARY:
             size = reader.number(Row("mqtt.prop_len", "Length", 16, "", SECTION))
-            reader.take(size, "mqtt.prop_data", label, "", SECTION)
+            reader.take(
+                size, "mqtt.prop_auth_data" if number == AUTHENTICATION else "mqtt.prop_data", label, "", SECTION
+            )
         elif kind == STRING:
             _string(reader, "mqtt.prop_string", label)
         elif kind == PAIR:

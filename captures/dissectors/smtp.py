@@ -15,6 +15,7 @@ COMMAND, REPLY, DATA, BDAT = "RFC 5321 4.1.1", "RFC 5321 4.2", "RFC 5321 4.1.1.4
 LONGEST_LINE = 1 << 16  # more than any line may have (RFC 5321 4.5.3.1), and AUTH's tokens
 GREETING = re.compile(rb"220[ -][^\r\n]*(?:SMTP|[Mm]ail)")
 REQUEST = re.compile(rb"([A-Za-z]{4,8}+|\*)([ \t]*+)([^\r\n]*+)(\r*+\n)")
+LOGIN = re.compile(rb"([Aa][Uu][Tt][Hh])([ \t]++)([^ \t\r\n]++)([ \t]*+)([^\r\n]*+)(\r*+\n)")
 RESPONSE = re.compile(rb"([2-5][0-9]{2})([ -]?)([^\r\n]*+)(\r*+\n)")
 TOKEN = re.compile(rb"([^\r\n]*+)(\r*+\n)")
 CLASSES = {"2": "done", "3": "go on", "4": "not now: try again later", "5": "no, and trying again will not help"}
@@ -140,19 +141,21 @@ def dissect(
 
 
 CRLF = ("smtp.crlf", "Line End", "", "RFC 5321 2.3.8")
+SPACE = ("smtp.sp", "Space", "", COMMAND)
+MECHANISM = ("smtp.auth.mechanism", "Mechanism", "how the proof is made", "RFC 4954 4")
+TOKEN_PART = ("smtp.auth.username_password", "Token", "credentials, in base64", "RFC 4954 4")
 
 
 def _request(reader: Reader) -> None:
     at = reader.at // 8
     words = lines.text(reader.data[at : at + 8]).split(None, 1)
     verb = words[0].upper() if words else ""
-    name = "smtp.auth.password" if verb == "AUTH" else "smtp.req.parameter"
-    parts = (
-        ("smtp.req.command", "Command", VERBS.get(verb, ""), COMMAND),
-        ("smtp.sp", "Space", "", COMMAND),
-        (name, "Parameter", "", COMMAND),
-        CRLF,
-    )
+    command = ("smtp.req.command", "Command", VERBS.get(verb, ""), COMMAND)
+    if verb == "AUTH" and LOGIN.match(reader.data, at, reader.end // 8):
+        login = (command, SPACE, MECHANISM, SPACE, TOKEN_PART, CRLF)
+        lines.line(reader, LOGIN, login, "smtp.command_line", "Command Line", "RFC 4954 4")
+        return
+    parts = (command, SPACE, ("smtp.req.parameter", "Parameter", "", COMMAND), CRLF)
     lines.line(reader, REQUEST, parts, "smtp.command_line", "Command Line", COMMAND)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +13,19 @@ from typing import Annotated, Any
 
 from captures import applications
 from captures.blocks import Block, Packet, SimplePacket
+from captures.conversations import Conversation, Given
 from captures.display_filter import compile_display_filter
 from captures.files import blocks
-from captures.inspector import Inspector, oddities
-from captures.messages import Side
+from captures.inspector import Buffer, Inspector, oddities
 from captures.packet_fields import Facts
-from captures.reassemble import Piece
 from captures.summary import NOTES
 from netlab.config import Count, Flag, Size, positional
 from netlab.errors import DamagedCapture, NetlabError, UsageError
+from netlab.inspect.packet_secrets import Cover, Secrets, hide
 from netlab.inspect.packet_statistics import Statistics
 from netlab.inspect.packet_streams import Follow, Handshake, handshake_line, piece_record, piece_text
-from netlab.inspect.packet_views import heading, hexadecimal, line, masked, record, tree
+from netlab.inspect.packet_views import heading, hexadecimal, line, record, tree
 from netlab.inspect.packet_writing import PacketWriting
-from netlab.inspect.redact import masked_bytes
 from netlab.text import counted, escape
 
 EXAMPLES = (
@@ -52,7 +51,7 @@ class Config:
     capture: str = ""
     """Of an interface only these packets, filtered in the kernel: `tcp port 8080 and host 10.0.0.1`."""
     write: Path | None = None
-    """Write the packets that match to this file, as pcapng."""
+    """Write the packets that match to this file, as pcapng; secrets are starred out there, too, without --reveal."""
     file_size: Size = 0
     """With --write: go on in another file (FILE-2, FILE-3 …) when one has so many bytes; 0 never does."""
     files: Count = 10
@@ -105,7 +104,8 @@ def run(config: Config) -> int:
     wanted = compile_display_filter(config.filter)
     with ExitStack() as stack:
         source, writing = _source(config, stack), _writing(config, stack)
-        view = _view(config, Inspector(config.ports))
+        secrets = Secrets() if _shows_bytes(config) and not config.reveal else None
+        view = _view(config, Inspector(config.ports), secrets)
         try:
             for block in source:
                 if not isinstance(block, (Packet, SimplePacket)):
@@ -113,11 +113,12 @@ def run(config: Config) -> int:
                         writing.beside(block)
                     continue
                 facts = Facts(view.inspector.add(block), view.inspector.first)
+                covers = secrets.add(facts.seen) if secrets is not None else ()
                 if (not config.packet or facts.seen.number == config.packet) and wanted(facts):
                     if writing is not None:
-                        writing.packet(block)
+                        writing.packet(facts.seen, covers)
                     if not config.quiet:
-                        view.show(facts)
+                        view.show(facts, covers)
                 if facts.seen.number in (config.last, config.packet):
                     break
         except DamagedCapture as damage:
@@ -126,13 +127,21 @@ def run(config: Config) -> int:
         except KeyboardInterrupt:
             print(file=sys.stderr)
         view.end()
+        if writing is not None and writing.notice:
+            print(f"{config.write}: {writing.notice}", file=sys.stderr)
     return 0
+
+
+def _shows_bytes(config: Config) -> bool:
+    """Whether more is shown than lines and counts, so that every packet is to be read for secrets."""
+    return bool(config.tree or config.hex or config.packet or config.follow or config.write is not None)
 
 
 def _writing(config: Config, stack: ExitStack) -> PacketWriting | None:
     if config.write is None:
         return None
-    return stack.enter_context(closing(PacketWriting(config.write, limit=config.file_size, keep=config.files)))
+    writing = PacketWriting(config.write, limit=config.file_size, keep=config.files, reveal=config.reveal)
+    return stack.enter_context(closing(writing))
 
 
 def _source(config: Config, stack: ExitStack) -> Iterator[Block]:
@@ -165,11 +174,11 @@ def _lost(count: int) -> None:
         print(f"{counted(count, 'packet')} came too fast and found no room", file=sys.stderr)
 
 
-def _view(config: Config, inspector: Inspector) -> View:
+def _view(config: Config, inspector: Inspector, secrets: Secrets | None) -> View:
     for kind in (FollowView, HandshakeView, StatisticsView, NotesView):
         if kind.asked(config):
-            return kind(config, inspector)
-    return View(config, inspector)
+            return kind(config, inspector, secrets)
+    return View(config, inspector, secrets)
 
 
 class View:
@@ -177,8 +186,8 @@ class View:
 
     listed = True
 
-    def __init__(self, config: Config, inspector: Inspector) -> None:
-        self.config, self.inspector = config, inspector
+    def __init__(self, config: Config, inspector: Inspector, secrets: Secrets | None) -> None:
+        self.config, self.inspector, self.secrets = config, inspector, secrets  # without secrets, all is shown
         self.colour = sys.stdout.isatty()
         self.live = config.source == "-" or not Path(config.source).exists()
         if self.listed and not config.quiet and not (config.tree or config.hex or config.packet or config.json):
@@ -188,20 +197,22 @@ class View:
     def asked(cls, config: Config) -> bool:
         return True
 
-    def show(self, facts: Facts) -> None:
+    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
         config = self.config
         trees = config.tree or bool(config.packet)
+        buffers: list[Buffer] = []
+        if trees or config.hex:
+            buffers = facts.buffers if config.reveal else hide(facts, covers)
         if config.json:
-            print(json.dumps(record(facts, trees=trees, reveal=config.reveal)), flush=True)
+            print(json.dumps(record(facts, buffers if trees else (), reveal=config.reveal)), flush=True)
             return
         print(line(facts, colour=self.colour, reveal=config.reveal), flush=self.live)
         if trees:
-            print("\n".join(tree(facts, reveal=config.reveal)))
+            print("\n".join(tree(buffers)))
         if config.hex:
-            for buffer in facts.buffers:
+            for buffer in buffers:
                 print(escape(buffer.label))
-                shown = buffer if config.reveal else masked(buffer)
-                print("\n".join(hexadecimal(shown, config.mark, colour=self.colour)))
+                print("\n".join(hexadecimal(buffer, config.mark, colour=self.colour)))
 
     def end(self) -> None:
         """Nothing more comes."""
@@ -215,8 +226,8 @@ class FollowView(View):
 
     listed = False
 
-    def __init__(self, config: Config, inspector: Inspector) -> None:
-        super().__init__(config, inspector)
+    def __init__(self, config: Config, inspector: Inspector, secrets: Secrets | None) -> None:
+        super().__init__(config, inspector, secrets)
         kind, _, number = config.follow.partition(" ")
         self._wanted, self._follow, self._found = (kind, int(number)), Follow(), False
 
@@ -224,23 +235,23 @@ class FollowView(View):
     def asked(cls, config: Config) -> bool:
         return bool(config.follow)
 
-    def show(self, facts: Facts) -> None:
+    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
         conversation = facts.seen.conversation
         if conversation is None or (conversation.kind, conversation.index) != self._wanted:
             return
         self._found = True
-        for side, piece in self._follow.add(facts.seen):
-            self._tell(side, piece)
+        for piece in self._follow.add(facts.seen):
+            self._tell(piece, conversation)
 
-    def _tell(self, side: Side, piece: Piece) -> None:
-        told = piece if self.config.reveal else piece._replace(data=masked_bytes(piece.data))
-        self.say(piece_record(side, told), "\n".join(piece_text(side, told, as_hex=self.config.hex)))
+    def _tell(self, piece: Given, conversation: Conversation | None) -> None:
+        told = piece if self.secrets is None else self.secrets.given(conversation, piece)
+        self.say(piece_record(told), "\n".join(piece_text(told, as_hex=self.config.hex)))
 
     def end(self) -> None:
         if not self._found:
             raise NetlabError(f"there is no stream {self.config.follow!r} in it; --statistics lists them")
-        for side, piece in self._follow.finish():
-            self._tell(side, piece)
+        for piece in self._follow.finish():
+            self._tell(piece, self._follow.conversation)
 
 
 class HandshakeView(View):
@@ -248,15 +259,15 @@ class HandshakeView(View):
 
     listed = False
 
-    def __init__(self, config: Config, inspector: Inspector) -> None:
-        super().__init__(config, inspector)
+    def __init__(self, config: Config, inspector: Inspector, secrets: Secrets | None) -> None:
+        super().__init__(config, inspector, secrets)
         self._handshake, self._found = Handshake(), False
 
     @classmethod
     def asked(cls, config: Config) -> bool:
         return config.handshake is not None
 
-    def show(self, facts: Facts) -> None:
+    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
         conversation = facts.seen.conversation
         if conversation is None or (conversation.kind, conversation.index) != ("tcp", self.config.handshake):
             return
@@ -275,15 +286,15 @@ class StatisticsView(View):
 
     listed = False
 
-    def __init__(self, config: Config, inspector: Inspector) -> None:
-        super().__init__(config, inspector)
+    def __init__(self, config: Config, inspector: Inspector, secrets: Secrets | None) -> None:
+        super().__init__(config, inspector, secrets)
         self._statistics = Statistics(inspector)
 
     @classmethod
     def asked(cls, config: Config) -> bool:
         return config.statistics
 
-    def show(self, facts: Facts) -> None:
+    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
         self._statistics.add(facts.seen)
 
     def end(self) -> None:
@@ -293,18 +304,18 @@ class StatisticsView(View):
 class NotesView(View):
     """What is odd."""
 
-    def __init__(self, config: Config, inspector: Inspector) -> None:
-        super().__init__(config, inspector)
+    def __init__(self, config: Config, inspector: Inspector, secrets: Secrets | None) -> None:
+        super().__init__(config, inspector, secrets)
         self._counts: dict[str, int] = {}
 
     @classmethod
     def asked(cls, config: Config) -> bool:
         return config.notes
 
-    def show(self, facts: Facts) -> None:
+    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
         facts.seen.odd = oddities(facts.seen, facts.buffers)
         if facts.seen.notes:
-            super().show(facts)
+            super().show(facts, covers)
         for note in facts.seen.notes:
             self._counts[note] = self._counts.get(note, 0) + 1
 

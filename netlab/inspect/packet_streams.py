@@ -6,11 +6,10 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from captures.conversations import ACK, FIN, RST, SYN, Conversation
+from captures.conversations import ACK, FIN, RST, SYN, Conversation, Given
 from captures.dissect import dissect, outermost
 from captures.inspector import Seen
 from captures.messages import Side
-from captures.reassemble import Piece, Stream
 from captures.skim import address_text
 from captures.summary import NOTES
 from captures.tree import Layer
@@ -49,28 +48,23 @@ class Follow:
     """What the two sides of one conversation said: bytes in their order, from one change of sides to the next."""
 
     def __init__(self) -> None:
-        self._streams: dict[Side, Stream] = {"client": Stream(), "server": Stream()}
+        self.conversation: Conversation | None = None
 
-    def add(self, seen: Seen) -> Iterator[tuple[Side, Piece]]:
+    def add(self, seen: Seen) -> Iterator[Given]:
         """The pieces that can be told behind this packet."""
-        payload = payload_of(seen)
-        if seen.part is None:
-            if payload:
-                yield seen.side, Piece(payload)
-            return
-        part, own = seen.part, self._streams[seen.side]
-        other: Side = "server" if seen.side == "client" else "client"
-        if part.flags & ACK and self._streams[other].expected(part.acknowledgement):
-            yield from ((other, piece) for piece in self._streams[other].skip())
-        if part.flags & SYN:
-            own.begin(part.sequence + 1)
-        elif payload:
-            yield from ((seen.side, piece) for piece in own.add(part.sequence, payload))
+        if seen.part is not None:
+            self.conversation = seen.conversation
+            yield from seen.given
+        elif payload := payload_of(seen):
+            yield Given(seen.side, 0, payload)
 
-    def finish(self) -> Iterator[tuple[Side, Piece]]:
+    def finish(self) -> Iterator[Given]:
         """What still waited for bytes that never came."""
-        for side in self._streams:
-            yield from ((side, piece) for piece in self._streams[side].finish())
+        if self.conversation is not None:
+            for half in self.conversation.halves.values():
+                for data, missing in half.stream.finish():
+                    yield Given(half.source.side, half.given + missing, data, missing)
+                    half.given += missing + len(data)
 
 
 def payload_of(seen: Seen) -> bytes:
@@ -82,9 +76,9 @@ def payload_of(seen: Seen) -> bytes:
     return whole[start + 8 : seen.skimmed.end if seen.reassembled is None else len(whole)]
 
 
-def piece_text(side: Side, piece: Piece, *, as_hex: bool) -> Iterator[str]:
+def piece_text(piece: Given, *, as_hex: bool) -> Iterator[str]:
     """A piece in lines, each with whose it is."""
-    arrow = ">" if side == "client" else "<"
+    arrow = ">" if piece.side == "client" else "<"
     if piece.missing:
         yield f"{arrow} [{counted(piece.missing, 'byte')} missing in the capture]"
     if as_hex:
@@ -97,8 +91,8 @@ def piece_text(side: Side, piece: Piece, *, as_hex: bool) -> Iterator[str]:
     yield from (f"{arrow} {escape(words)}" for words in (lines[:-1] if not lines[-1] else lines))
 
 
-def piece_record(side: Side, piece: Piece) -> dict[str, Any]:
-    return {"side": side, "missing": piece.missing, "data": base64.b64encode(piece.data).decode("ascii")}
+def piece_record(piece: Given) -> dict[str, Any]:
+    return {"side": piece.side, "missing": piece.missing, "data": base64.b64encode(piece.data).decode("ascii")}
 
 
 class Handshake:

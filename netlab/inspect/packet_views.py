@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from captures.blocks import Packet
@@ -10,18 +10,12 @@ from captures.inspector import Buffer
 from captures.packet_fields import Facts
 from captures.summary import summarize
 from captures.tree import Field, Layer, as_json, walk
-from netlab.inspect.redact import masked_bytes, masked_text
+from netlab.inspect.redact import masked_text
 from netlab.text import escape
 
 COLUMN = 16
 SHOWN = 64
 """Bytes of a value that a tree shows."""
-SECRETS = {
-    "http.authorization", "http.proxy_authorization", "http.cookie", "http.set_cookie", "http.x_api_key",
-    "smtp.auth.password", "smtp.auth.username_password", "pop.request.password", "mqtt.passwd", "socks.password",
-}  # fmt: skip
-"""Fields whose values are starred out unless they are asked for."""
-HARMLESS = {"http.field.name", "http.field.colon", "http.crlf"}
 HIGHLIGHT, WARNING, PLAIN = "\x1b[7m", "\x1b[33m", "\x1b[0m"
 
 
@@ -40,8 +34,8 @@ def line(facts: Facts, *, colour: bool = False, reveal: bool = False) -> str:
     return f"{WARNING}{text}{PLAIN}" if colour and seen.notes else text
 
 
-def record(facts: Facts, *, trees: bool = False, reveal: bool = False) -> dict[str, Any]:
-    """A packet as JSON has it; `trees` adds each buffer with its layers."""
+def record(facts: Facts, buffers: Iterable[Buffer] = (), *, reveal: bool = False) -> dict[str, Any]:
+    """A packet as JSON has it, with the layers of these buffers."""
     seen, told = facts.seen, summarize(facts.seen)
     found: dict[str, Any] = {
         "number": seen.number,
@@ -66,58 +60,16 @@ def record(facts: Facts, *, trees: bool = False, reveal: bool = False) -> dict[s
             "rtt": seen.tcp.rtt / 1e9 if seen.tcp.rtt >= 0 else None,
         }
     if isinstance(seen.packet, Packet) and seen.packet.comments:
-        found["comments"] = seen.packet.comments
-    if trees:
-        found["buffers"] = [_buffer_json(buffer, reveal=reveal) for buffer in facts.buffers]
-    return found
+        found["comments"] = [words if reveal else masked_text(words) for words in seen.packet.comments]
+    trees = [{"label": each.label, "data": each.data.hex(), "layers": as_json(each.layers)} for each in buffers]
+    return found | ({"buffers": trees} if trees else {})
 
 
-def _buffer_json(buffer: Buffer, *, reveal: bool) -> dict[str, Any]:
-    shown = buffer if reveal else masked(buffer)
-    return {"label": shown.label, "data": shown.data.hex(), "layers": as_json(shown.layers)}
-
-
-def masked(buffer: Buffer) -> Buffer:
-    """The buffer with secrets starred out, in its trees and in its bytes alike."""
-    spans = [field for layer in buffer.layers for field in walk(layer.fields) if field.name in SECRETS]
-    data = bytearray(masked_bytes(buffer.data))
-    for field in spans:
-        start, end = _secret(field)
-        data[start:end] = b"*" * (end - start)
-    if data == buffer.data:
-        return buffer
-    whole, hidden = buffer.data, bytes(data)
-    layers = tuple(each._replace(fields=_masked(each.fields, whole, hidden, within=False)) for each in buffer.layers)
-    return Buffer(buffer.label, hidden, layers)
-
-
-def _secret(field: Field) -> tuple[int, int]:
-    """The bytes of a secret: of an HTTP field its value alone."""
-    value = next((part for part in field.parts if part.name == "http.field.value"), field)
-    return value.start // 8, value.end // 8
-
-
-def _masked(fields: Sequence[Field], whole: bytes, data: bytes, *, within: bool) -> tuple[Field, ...]:
-    found = []
-    for field in fields:
-        secret = within or field.name in SECRETS
-        value = field.value
-        if secret and field.name not in HARMLESS:
-            value = "*" * len(str(value))
-        elif isinstance(value, bytes) and value == whole[field.start // 8 : field.end // 8]:
-            value = data[field.start // 8 : field.end // 8]
-        elif isinstance(value, str):
-            value = masked_text(value)
-        found.append(field._replace(value=value, parts=_masked(field.parts, whole, data, within=secret)))
-    return tuple(found)
-
-
-def tree(facts: Facts, *, reveal: bool = False) -> Iterator[str]:
+def tree(buffers: Iterable[Buffer]) -> Iterator[str]:
     """Every buffer's layers and fields, indented; what was made up of several packets says so."""
-    for buffer in facts.buffers:
-        shown = buffer if reveal else masked(buffer)
-        yield escape(f"{shown.label}, {len(shown.data)} bytes")
-        for layer in shown.layers:
+    for buffer in buffers:
+        yield escape(f"{buffer.label}, {len(buffer.data)} bytes")
+        for layer in buffer.layers:
             yield from _layer(layer)
 
 

@@ -1,20 +1,31 @@
-"""Packets that were read or sniffed, written as they are to a capture: those that a filter wants, say."""
+"""Packets that were read or sniffed, written to a capture: those that a filter wants, secrets starred out or not."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from captures.blocks import Block, Interface, Names, Order, Packet, Secrets, Section, SimplePacket
+from captures.blocks import Block, Interface, Names, Option, Order, Packet, Secrets, Section
+from captures.inspector import Seen
 from captures.pcapng import Writer
 from captures.rolling import Rolling
 from netlab import __version__
 from netlab.errors import NetlabError
+from netlab.inspect.packet_secrets import Cover, covered, mended
+from netlab.inspect.redact import masked_bytes
+from netlab.text import counted
 
 
 class PacketWriting:
-    """A capture, or a row of them, with the interfaces of the packets in it; names and secrets go along."""
+    """A capture, or a row of them, with the interfaces of the packets in it; names go along, and so do TLS secrets.
 
-    def __init__(self, path: Path, *, limit: int = 0, keep: int = 10) -> None:
+    What is not to be revealed is starred out in place: sizes and times stay, checksums are those of the new bytes, and
+    TLS secrets are left out.
+    """
+
+    def __init__(self, path: Path, *, limit: int = 0, keep: int = 10, reveal: bool = False) -> None:
+        self._reveal = reveal
+        self.hidden = self.left_out = 0  # packets with something starred out, blocks of TLS secrets
         self._interfaces: dict[int, Interface] = {}
         self._beside: list[Names | Secrets] = []
         self._order: Order = "<"  # that of the section read: options go along as they are, and some are numbers
@@ -31,16 +42,18 @@ class PacketWriting:
 
     def beside(self, block: Block) -> None:
         """A block that is no packet; names and secrets are kept for every file."""
-        if isinstance(block, (Names, Secrets)):
+        if isinstance(block, Secrets) and not self._reveal:
+            self.left_out += 1
+        elif isinstance(block, (Names, Secrets)):
             self._beside.append(block)
             self._rolling.writer().write(block)
         elif isinstance(block, Section) and block.order != self._order:
             self._order = block.order
             self._begin(self._rolling.writer())
 
-    def packet(self, packet: Packet | SimplePacket) -> None:
-        """One packet."""
-        writer = self._rolling.writer()
+    def packet(self, seen: Seen, covers: Sequence[Cover]) -> None:
+        """One packet, with its secrets covered."""
+        writer, packet = self._rolling.writer(), seen.packet
         interface = self._interfaces.get(id(packet.interface))
         if interface is None:
             given = packet.interface
@@ -49,7 +62,18 @@ class PacketWriting:
             writer.write(interface)
         ticks = packet.ticks if isinstance(packet, Packet) else 0
         options = packet.options if isinstance(packet, Packet) else ()
-        writer.write(Packet(interface, ticks, packet.data, packet.original_length, options))
+        data = mended(seen, covered(packet.data, covers)) if covers else packet.data
+        if not self._reveal:
+            options = tuple((code, masked_bytes(value) if code == Option.COMMENT else value) for code, value in options)
+        self.hidden += data is not packet.data
+        writer.write(Packet(interface, ticks, data, packet.original_length, options))
+
+    @property
+    def notice(self) -> str:
+        """One sentence on what is not as it was; empty where all is."""
+        parts = [f"secrets in {counted(self.hidden, 'packet')} are starred out"] if self.hidden else []
+        parts += ["the TLS secrets are left out"] if self.left_out else []
+        return f"{' and '.join(parts)}; --reveal writes them as they are" if parts else ""
 
     def close(self) -> None:
         self._rolling.close()

@@ -13,6 +13,7 @@ from captures.blocks import Packet
 from captures.files import blocks
 from captures.inspector import Inspector
 from captures.packet_fields import Facts
+from netlab.inspect.packet_secrets import Secrets, hide
 from netlab.inspect.packet_views import line, tree
 from tests import tshark
 from tests.captures.test_tree import check_cover
@@ -47,11 +48,22 @@ OPTIONS += ("-d", "tcp.port==5300,dns", "-d", "udp.port==5300,dns", "-d", "tcp.p
 
 
 @cache
-def packets(path: Path) -> tuple[list[Facts], Inspector]:
+def packets(path: Path) -> list[Facts]:
     inspector = Inspector()
     with path.open("rb") as source:
         read = [inspector.add(block) for block in blocks(source) if isinstance(block, Packet)]
-    return [Facts(seen, inspector.first) for seen in read], inspector
+    return [Facts(seen, inspector.first) for seen in read]
+
+
+def printed(path: Path) -> list[str]:
+    """What the command prints of it."""
+    inspector, secrets, words = Inspector(), Secrets(), []
+    with path.open("rb") as source:
+        for block in blocks(source):
+            if isinstance(block, Packet):
+                facts = Facts(inspector.add(block), inspector.first)
+                words += [line(facts), *tree(hide(facts, secrets.add(facts.seen)))]
+    return words
 
 
 def test_there_is_one_of_each() -> None:
@@ -61,9 +73,8 @@ def test_there_is_one_of_each() -> None:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_the_tree_is_the_one_beside_it(path: Path) -> None:
-    facts, _ = packets(path)
-    shown = [words for each in facts for words in (line(each), *tree(each))]
-    assert "\n".join(shown) + "\n" == path.with_suffix(".txt").read_text(encoding="utf-8")
+    facts = packets(path)
+    assert "\n".join(printed(path)) + "\n" == path.with_suffix(".txt").read_text(encoding="utf-8")
     for each in facts:
         for buffer in each.buffers:
             check_cover(buffer.layers, len(buffer.data))
@@ -71,7 +82,7 @@ def test_the_tree_is_the_one_beside_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_fields_are_those_of_tshark(path: Path) -> None:
-    facts, _ = packets(path)
+    facts = packets(path)
     wanted = [field for fields in FIELDS.values() for field in fields.split()]
     rows = tshark.fields(path, "frame", *wanted, options=OPTIONS)
     for each, row in zip(facts, rows, strict=True):
