@@ -121,7 +121,7 @@ def _run_action(name: str, module: ModuleType, arguments: list[str]) -> int:
 
 def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
     """Run a command's or client's `run(config)` with the settings from flags and environment."""
-    from netlab.config.flags import CommandLine, Part, read, wants_help
+    from netlab.config.command_line import CommandLine, Part, read, wants_help
     from netlab.config.help import help_text
     from netlab.config.sources import build, from_environment
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlab.config import Address, Count, Duration, Flag, Port, Size, UnixAddress, docs, positional, settings
-from netlab.config.flags import CommandLine, Part, read, wants_help
+from netlab.config.command_line import CommandLine, Part, read, wants_help
 from netlab.config.help import help_text
 from netlab.config.sources import Toml, build, from_environment
 from netlab.config.values import kind_of

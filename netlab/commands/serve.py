@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from netlab import rooms
-from netlab.config.flags import CommandLine, Part, read, wants_help
+from netlab.config.command_line import CommandLine, Part, read, wants_help
 from netlab.config.help import help_text
 from netlab.errors import UsageError
 from netlab.lab.options import ServeOptions, Sources, service

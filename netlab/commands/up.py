@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from netlab import rooms
 from netlab.clock import LabClock
 from netlab.config import Address, positional, settings
-from netlab.config.flags import CommandLine, Part, read, wants_help
+from netlab.config.command_line import CommandLine, Part, read, wants_help
 from netlab.config.help import help_text
 from netlab.config.sources import build
 from netlab.lab.options import Options, Ports, Sources, service

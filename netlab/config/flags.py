@@ -1,10 +1,9 @@
-"""The command line of one command: flags and arguments from its dataclasses, read by cyclopts."""
+"""Flags and arguments of one command line, read by cyclopts; its errors in our words."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, Parameter
@@ -18,36 +17,14 @@ from cyclopts.exceptions import (
 )
 from cyclopts.token import Token
 
-from netlab.config import Setting, settings
+from netlab.config import Setting
+from netlab.config.command_line import CommandLine
 from netlab.config.sources import nearest, parse
 from netlab.config.values import kind_of
 from netlab.errors import UsageError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """Settings that stand together: their dataclass, their heading in the help, their table in file and environment."""
-
-    config: type[Any]
-    heading: str
-    table: str
-    in_file: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CommandLine:
-    """What a command is called, what it does, and the settings it takes."""
-
-    name: str
-    summary: str
-    parts: tuple[Part, ...]
-    examples: Sequence[tuple[str, str]] = ()
-
-    def settings(self) -> list[Setting]:
-        return [setting for part in self.parts for setting in settings(part.config)]
-
-
-def read(line: CommandLine, arguments: Sequence[str]) -> dict[str, Any]:
+def read_flags(line: CommandLine, arguments: Sequence[str]) -> dict[str, Any]:
     """The values of the flags and arguments that were given, by field name; UsageError in one sentence."""
     app = _app(line)
     try:
@@ -72,12 +49,6 @@ def _dashes_tied(line: CommandLine, arguments: Sequence[str]) -> list[str]:
         else:
             alone.append(argument)
     return [*tied, "--", *alone] if alone and "--" not in tied else tied + alone
-
-
-def wants_help(arguments: Sequence[str]) -> bool:
-    """Whether help is asked for; what stands behind `--` belongs to someone else."""
-    mine = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--help" in mine or "-h" in mine
 
 
 def _app(line: CommandLine) -> App:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from netlab.config import Setting, docs, settings
-from netlab.config.flags import CommandLine, Part
+from netlab.config.command_line import CommandLine, Part
 
 COLUMN = 30
 """Where the descriptions begin."""
