@@ -19,6 +19,7 @@ from netlab.cores.dns_codes import (
     NXDOMAIN,
     RRSIG,
     SOA,
+    YXDOMAIN,
     A,
     rcode_name,
 )
@@ -27,6 +28,8 @@ from netlab.cores.dns_names import LONGEST_NAME, count, is_below, to_text, upper
 from netlab.cores.dns_rdata import is_right, target
 
 LONGEST_CHAIN = 16
+MEANT = frozenset((NOERROR, NXDOMAIN, YXDOMAIN))
+"""Rcodes that speak of the name; YXDOMAIN of one that a DNAME makes too long (RFC 6672 2.2)."""
 
 
 class Meaning(Enum):
@@ -66,7 +69,7 @@ def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool
         if section:
             section[:] = [_folded(each, name) for each in section]
     ignored = [each for each in _all(reply) if not trusted and not is_below(each.name.lower(), zone)]
-    if reply.rcode not in (NOERROR, NXDOMAIN):
+    if reply.rcode not in MEANT:
         told = reply.extended_error
         why = rcode_name(reply.rcode) + (
             f" (it says: {told[1] or EXTENDED_ERRORS.get(told[0], told[0])})" if told else ""

@@ -21,6 +21,7 @@ from netlab.cores.dns_codes import (
     NXDOMAIN,
     SERVFAIL,
     SOA,
+    YXDOMAIN,
     A,
     type_name,
 )
@@ -43,7 +44,7 @@ from netlab.cores.resolution_asking import (
     Steps,
 )
 from netlab.cores.resolution_trace import Trace
-from netlab.policy.dns_cache import Denial, DnsCache, Entry, Rank
+from netlab.policy.dns_cache import ANY_KIND, Denial, DnsCache, Entry, Rank
 from netlab.policy.dns_servers import ServerBook
 
 
@@ -157,6 +158,8 @@ class Work(Asking):
             records = self._aged(entry)
             if entry.kind == DNAME and entry.name != key:
                 moved = _moved(key, records[0])
+                if len(moved) > LONGEST_NAME:  # RFC 6672 2.2
+                    return Resolved(YXDOMAIN, found + records)
                 found += [*records, Record(key, CNAME, records[0].ttl, moved)]
                 if kind in (CNAME, ANY):  # the alias made here is what was asked for
                     return Resolved(NOERROR, _as_asked(found, name))
@@ -179,7 +182,7 @@ class Work(Asking):
                 entry = None if entry is not None and entry.denial is Denial.NODATA and entry.kind != kind else entry
         if entry is not None:
             known = "denied" if entry.denial else "known"
-            what = f"{to_text(entry.name)} {type_name(entry.kind)}" if entry.kind else to_text(entry.name)
+            what = f"{to_text(entry.name)} {type_name(entry.kind)}" if entry.kind != ANY_KIND else to_text(entry.name)
             trace.note("cache", f"{what} is {known}, for {max(entry.expires - self.now, 0):.0f} s more")
         return entry
 
@@ -188,7 +191,7 @@ class Work(Asking):
 
     def _any(self, key: bytes) -> Entry | None:
         """ANY is answered with one rrset that is known (RFC 8482 4.1)."""
-        for kind in (*LAYOUTS, 0):
+        for kind in LAYOUTS:
             entry = self.cache.lookup(key, kind, self.now)
             if entry is not None and entry.denial is not Denial.NODATA:
                 return entry
@@ -353,11 +356,8 @@ def _entry(key: bytes, kind: int, records: Sequence[Record], denial: Denial, now
 
 
 def _moved(name: bytes, dname: Record) -> bytes:
-    """Where a DNAME takes a name (RFC 6672 2.2); Failed if that is longer than a name can be."""
-    moved = name[: len(name) - len(dname.name)] + target(DNAME, dname.rdata)
-    if len(moved) > LONGEST_NAME:
-        raise Failed(INVALID_DATA, f"the DNAME at {to_text(dname.name)} makes a name that is too long")
-    return moved
+    """Where a DNAME takes a name (RFC 6672 2.2); it may be longer than a name can be."""
+    return name[: len(name) - len(dname.name)] + target(DNAME, dname.rdata)
 
 
 def _as_asked(records: list[Record], name: bytes) -> list[Record]:

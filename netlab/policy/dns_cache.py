@@ -95,8 +95,8 @@ class Failure(NamedTuple):
 
 OVERHEAD = 400
 """Bytes that an entry costs besides what it holds, roughly."""
-ANY_KIND = 0
-"""The type under which the denial of a name as a whole is kept."""
+ANY_KIND = -1
+"""The type under which the denial of a name as a whole is kept: none that can be asked for."""
 
 
 class DnsCache:
@@ -258,7 +258,8 @@ class DnsCache:
                 continue
             head = entry.rank.name.lower()
             if entry.denial:
-                head = f"{head} {entry.denial.name.lower()} {to_text(entry.name)} {type_name(entry.kind)}"
+                denied = "ANY" if entry.kind == ANY_KIND else type_name(entry.kind)
+                head = f"{head} {entry.denial.name.lower()} {to_text(entry.name)} {denied}"
             for record in entry.aged(now):
                 data = show(record.type, record.rdata)
                 yield f"{head} {to_text(record.name)} {record.ttl} IN {type_name(record.type)} {data}"

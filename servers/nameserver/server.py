@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from netlab import __version__
 from netlab.cores.dns_authority import Authority
 from netlab.cores.dns_codes import AXFR, FORMERR, IXFR, REFUSED, rcode_name, type_name
 from netlab.cores.dns_message import AA, HEADER, PLAIN_UDP, QR, Message, Record, parse_query, serialize
 from netlab.cores.dns_names import from_text, to_text
+from netlab.cores.dns_options import Identity
 from netlab.cores.dns_rdata import from_text as rdata
 from netlab.cores.dns_zone import Zone
 from netlab.errors import RemoteProtocolError, UsageError
@@ -62,7 +64,7 @@ class Server:
         except UsageError as error:
             flow.end(Outcome.REFUSED, str(error))
             return str(error)
-        self.sites[0].authority = Authority(zones)
+        self.sites[0].serve(zones)
         flow.end(Outcome.OK, ", ".join(f"{to_text(zone.origin)} {zone.serial}" for zone in zones))
         return flow.result
 
@@ -72,7 +74,11 @@ class Site:
 
     def __init__(self, server: Server, place: Place, port: int) -> None:
         self.server, self.place, self.port = server, place, port
-        self.authority = Authority(place.zones)
+        self.serve(place.zones)
+
+    def serve(self, zones: Iterable[Zone]) -> None:
+        """Answer from these zones from now on."""
+        self.authority = Authority(zones, Identity(f"netlab {__version__}", self.place.name))
 
     def listeners(self) -> list[Listener | DatagramListener]:
         name, host = "nameserver", self.place.address
@@ -141,7 +147,7 @@ class Site:
         flow.label = f"{to_text(asked.name)} {type_name(asked.type)}" if asked else "no question"
         flow.note("query.received", "client", id=query.id, opcode=query.opcode, edns=query.edns is not None)
         transfer = asked is not None and asked.type in (AXFR, IXFR)
-        reply = self._transfer(query, flow, stream) if transfer else self.authority.respond(query)
+        reply = self._transfer(query, flow, stream) if transfer else self._respond(query, stream)
         if self.place.behaviour == "lying":
             lie(reply)
         size = 65_535 if not udp else PLAIN_UDP if query.edns is None else max(min(query.edns.size, 1232), PLAIN_UDP)
@@ -152,6 +158,9 @@ class Site:
         flow.note("reply.sent", "server", rcode=rcode_name(reply.rcode), answers=len(reply.answer))
         flow.end(Outcome.OK if reply.rcode in (0, 3) else Outcome.REFUSED, rcode_name(reply.rcode))
         return wire
+
+    def _respond(self, query: Message, stream: DnsStream | None) -> Message:
+        return self.authority.respond(query, idle=None if stream is None else stream.idle)
 
     def _malformed(self, data: bytes, error: RemoteProtocolError, flow: Flow) -> bytes | None:
         """FORMERR to what has at least a header and is no reply; silence to anything else."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from functools import partial
 from pathlib import Path
 
+from netlab import __version__
 from netlab.cores.dns_codes import (
     ANY,
     AXFR,
@@ -15,8 +17,10 @@ from netlab.cores.dns_codes import (
     FORMERR,
     IN,
     IXFR,
+    NOERROR,
     NOTIMP,
     OPT,
+    PADDING,
     QUERY,
     REFUSED,
     RRSIG,
@@ -41,6 +45,7 @@ from netlab.cores.dns_message import (
     serialize,
 )
 from netlab.cores.dns_names import to_text
+from netlab.cores.dns_options import Identity, padded, told
 from netlab.cores.dns_rdata import show, target
 from netlab.cores.resolution import Resolved
 from netlab.errors import RemoteProtocolError, UsageError
@@ -65,6 +70,15 @@ def nothing() -> None:
     """A query that is not answered needs no farewell over UDP."""
 
 
+class Way(Enum):
+    """How a question came, and the answer goes."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+    HTTPS = "https"
+
+
 class Answering:
     """The order in which a question is thought of, whichever way it came."""
 
@@ -74,6 +88,7 @@ class Answering:
         self.recursion = Recursion(config, context, tasks, self.statistics)
         self.ready = ReadyAnswers(max(config.cache // 4 // BYTES_READY, 1000))
         self.local = local_names(config)
+        self.identity = Identity(f"netlab {__version__}", "resolver")
 
     def at_once(self, data: bytes, *, udp: bool) -> tuple[bytes, Ready] | None:
         """The reply, where it is ready in wire form; not where a flow would have to tell of each part."""
@@ -91,7 +106,7 @@ class Answering:
         except IndexError:  # no name
             return False
 
-    def respond(self, data: bytes, flow: Flow, send: Send, *, udp: bool, drop: Callable[[], None] = nothing) -> None:
+    def respond(self, data: bytes, flow: Flow, send: Send, way: Way, *, drop: Callable[[], None] = nothing) -> None:
         """Read a question, and answer it when that is possible; `drop` is called where it is not answered at all."""
         if flow.full and flow.wire is None and flow.parent is None:
             flow.wire = flow.log.tape()
@@ -107,7 +122,7 @@ class Answering:
             return
         refusal = self._refusal(query)
         if refusal is not None:
-            self._finish(query, refusal, flow, send, udp)
+            self._finish(query, refusal, flow, send, way)
             return
         asked = query.question[0]
         if flow.level:
@@ -118,16 +133,16 @@ class Answering:
                 )
         own = self.local.answer(asked.name.lower(), asked.type)
         if own is None:
-            self._look_for(asked.name, query, flow, partial(self._resolved, query, flow, send, udp), drop)
+            self._look_for(asked.name, query, flow, partial(self._resolved, query, flow, send, way), drop)
             return
         self.statistics.local += 1
         flow.note("answer.local", why=own.why)
         if own.onward:
-            then = partial(self._resolved, query, flow, send, udp, before=own.answer)
+            then = partial(self._resolved, query, flow, send, way, before=own.answer)
             self._look_for(own.onward, query, flow, then, drop)
             return
         proof = [] if own.answer and own.answer[-1].type != CNAME else [negative_soa(asked.name.lower())]
-        self._finish(query, Resolved(own.rcode, list(own.answer), proof, own.error), flow, send, udp)
+        self._finish(query, Resolved(own.rcode, list(own.answer), proof, own.error), flow, send, way)
 
     def _look_for(self, name: bytes, query: Message, flow: Flow, then: Then, drop: Callable[[], None]) -> None:
         """In the cache, and unless the client wants no more than that, among the servers."""
@@ -140,7 +155,9 @@ class Answering:
             flow.end(Outcome.REFUSED, "dropped: too much is looked for already")
             drop()
 
-    def refuse(self, data: bytes, flow: Flow, send: Send, why: str, *, drop: Callable[[], None] = nothing) -> None:
+    def refuse(
+        self, data: bytes, flow: Flow, send: Send, why: str, way: Way, *, drop: Callable[[], None] = nothing
+    ) -> None:
         """Tell a stranger that this is not for him."""
         try:
             query = parse_query(data)
@@ -151,7 +168,7 @@ class Answering:
             flow.end(Outcome.VIOLATION, "a reply, not a query")
             drop()
         else:
-            self._finish(query, Resolved(REFUSED, error=(PROHIBITED, why)), flow, send, udp=True)
+            self._finish(query, Resolved(REFUSED, error=(PROHIBITED, why)), flow, send, way)
 
     def _malformed(
         self, data: bytes, error: RemoteProtocolError, flow: Flow, send: Send, drop: Callable[[], None]
@@ -174,6 +191,8 @@ class Answering:
             return Resolved(NOTIMP, error=(NOT_SUPPORTED, "only queries are answered here"))
         if len(query.question) != 1:
             return Resolved(FORMERR, error=(NOT_SUPPORTED, f"{len(query.question)} questions; one is due"))
+        if (own := self.identity.answers(query.question[0])) is not None:
+            return Resolved(NOERROR, [own])
         if query.question[0].type in META:
             return Resolved(NOTIMP, error=(NOT_SUPPORTED, "not a question for a resolver"))
         if query.question[0].klass != IN:
@@ -185,7 +204,7 @@ class Answering:
         query: Message,
         flow: Flow,
         send: Send,
-        udp: bool,
+        way: Way,
         resolved: Resolved,
         *,
         before: tuple[Record, ...] = (),
@@ -202,7 +221,7 @@ class Answering:
             answer = [show(each.type, each.rdata) for each in resolved.answer]
             rcode, trace = rcode_name(resolved.rcode), resolved.trace.as_json()
             flow.note("name.resolved", rcode=rcode, answer=answer, error=resolved.error, trace=trace)
-        reply = self._finish(query, resolved, flow, send, udp)
+        reply = self._finish(query, resolved, flow, send, way)
         if resolved.queries or resolved.error is not None or query.question[0].type == ANY:
             return  # most names are asked for once: an answer is made ready when it is asked for again
         least = min((record.ttl for record in (*reply.answer, *reply.authority)), default=0)
@@ -224,7 +243,7 @@ class Answering:
                     return Resolved(refused.rcode, answer, proof, refused.error)
         return None
 
-    def _finish(self, query: Message, resolved: Resolved, flow: Flow, send: Send, udp: bool) -> Message:
+    def _finish(self, query: Message, resolved: Resolved, flow: Flow, send: Send, way: Way) -> Message:
         """Write and send the reply; DNSSEC records only to who wants them (RFC 4035 3.2.1)."""
         reply = query.reply(resolved.rcode, flags=RA)
         do = query.edns is not None and query.edns.do
@@ -236,9 +255,11 @@ class Answering:
         if query.edns is not None:
             options = () if resolved.error is None else (extended_error(*resolved.error),)
             reply.edns = Edns(EDNS_SIZE, 0, do, options)
-            size = min(max(query.edns.size, PLAIN_UDP), EDNS_SIZE) if udp else size
-        elif udp:
+            size = min(max(query.edns.size, PLAIN_UDP), EDNS_SIZE) if way is Way.UDP else size
+        elif way is Way.UDP:
             size = PLAIN_UDP
+        if query.edns is not None and query.edns.options:
+            self._tell(reply, query.edns, way)
         wire = serialize(reply, size)
         self.statistics.answered(resolved)
         if flow.wire is not None:
@@ -250,6 +271,14 @@ class Answering:
         flow.end(Outcome.OK if reply.rcode in (0, 3) else Outcome.REFUSED, f"{rcode} ({why})" if why else rcode)
         send(wire)
         return reply
+
+    def _tell(self, reply: Message, query: Edns, way: Way) -> None:
+        """Options that the query's ask for; padding only where nobody can read along (RFC 7830 6)."""
+        assert reply.edns is not None
+        idle = self.config.idle_timeout if way in (Way.TCP, Way.TLS) else None
+        reply.edns = reply.edns._replace(options=(*reply.edns.options, *told(query, self.identity, idle)))
+        if way in (Way.TLS, Way.HTTPS) and query.option(PADDING) is not None:
+            reply.edns = padded(reply.edns, len(serialize(reply)))
 
 
 def local_names(config: Config) -> LocalNames:

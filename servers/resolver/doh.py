@@ -6,6 +6,7 @@ import base64
 import binascii
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from netlab.cores.dns_message import HEADER, parse
 from netlab.http.engine import HttpService
@@ -14,6 +15,7 @@ from netlab.http.settings import HttpSettings
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import Listener
 from netlab.service import Context
+from servers.resolver.answering import Way
 from servers.resolver.config import Config
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/dns-message"
 LARGEST = 65_535
 PATH = "/dns-query"
+BASE64URL = str.maketrans("-_+/", "+/--")
+"""To the alphabet that the standard library knows, where what is none of base64url's is no letter (RFC 4648 5)."""
 
 
 class Doh:
@@ -71,7 +75,8 @@ class Doh:
             exchange.refuse(400, "a question by GET is ?dns= and the message in base64url (RFC 8484 4.1)")
             return
         try:
-            data = base64.b64decode(given[0] + "=" * (-len(given[0]) % 4), altchars=b"-_", validate=True)
+            text = unquote(given[0]).rstrip("=").translate(BASE64URL)
+            data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except (binascii.Error, ValueError):
             exchange.refuse(400, "what stands behind ?dns= is not base64url")
             return
@@ -90,7 +95,7 @@ class Doh:
         flow.client, flow.server, flow.received = exchange.flow.client, exchange.flow.server, len(data)
         server.answering.statistics.https += 1
         waiting = Waiting(exchange)
-        server.answering.respond(data, flow, waiting.answer, udp=False, drop=waiting.dropped)
+        server.answering.respond(data, flow, waiting.answer, Way.HTTPS, drop=waiting.dropped)
         if not exchange.answered:
             exchange.relay(waiting, ready=False)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from netlab.cores.dns_message import CD, FIXED, HEADER, PLAIN_UDP, RD, Message, serialize
 from netlab.cores.dns_names import read
+from netlab.cores.dns_options import READ
 
 ONE_QUESTION, WITH_OPT = b"\0\1\0\0\0\0\0\0", b"\0\1\0\0\0\0\0\1"
 SHORTEST = HEADER.size + 5  # bytes of a query: a question about the root
@@ -149,5 +150,9 @@ class ReadyAnswers:
 
 
 def _one_option(query: bytes, at: int, length: int) -> bool:
-    """Whether these bytes are one option of EDNS, whichever: a cookie mostly. Several are read the long way."""
-    return length >= 4 and 4 + (query[at + 2] << 8 | query[at + 3]) == length
+    """Whether these bytes are one option of EDNS that changes nothing: a cookie mostly. Others take the long way."""
+    return (
+        length >= 4
+        and query[at] << 8 | query[at + 1] not in READ
+        and 4 + (query[at + 2] << 8 | query[at + 3]) == length
+    )

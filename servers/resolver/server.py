@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from netlab.flow import Level, Outcome
@@ -14,7 +15,7 @@ from netlab.net.udp import Address, UdpListener, UdpSocket
 from netlab.policy.access import LOOPBACK, in_networks
 from netlab.policy.limit import TokenBucket
 from netlab.service import Context
-from servers.resolver.answering import Answering
+from servers.resolver.answering import Answering, Way
 from servers.resolver.config import Config
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Server:
             scheme="dns",
             host=host,
             port=port,
-            factory=self._stream,
+            factory=partial(self._stream, Way.TCP),
             gate=self.gate,
             reuse_port=reuse,
         )
@@ -88,13 +89,14 @@ class Server:
             scheme="dns+tls",
             host=self.config.tls_listen.host,
             port=self.config.tls_listen.port,
-            factory=lambda: TlsLayer(self._stream(), contexts, server_side=True),
+            factory=lambda: TlsLayer(self._stream(Way.TLS), contexts, server_side=True),
             gate=self.gate,
             reuse_port=self.context.reuse_port,
         )
 
-    def _stream(self) -> DnsStream:
-        return DnsStream(self.gate, self.context.flows, "resolver", self.message, idle=self.config.idle_timeout)
+    def _stream(self, way: Way) -> DnsStream:
+        handler, idle = partial(self.message, way), self.config.idle_timeout
+        return DnsStream(self.gate, self.context.flows, "resolver", handler, idle=idle)
 
     def datagram(self, sock: UdpSocket, data: bytes, peer: Address) -> None:
         """One question over UDP: at once from what is ready, else the long way."""
@@ -124,9 +126,9 @@ class Server:
             self._statistics.dropped += 1
             flow.end(Outcome.REFUSED, "dropped: questions come quicker than they are read")
             return
-        self.answering.respond(data, flow, lambda wire: sock.send(wire, peer), udp=True)
+        self.answering.respond(data, flow, lambda wire: sock.send(wire, peer), Way.UDP)
 
-    def message(self, stream: DnsStream, data: bytes) -> None:
+    def message(self, way: Way, stream: DnsStream, data: bytes) -> None:
         """One question over TCP or TLS."""
         connection = stream.flow
         assert connection is not None  # open since the client was let in
@@ -134,12 +136,12 @@ class Server:
         flow.client, flow.server, flow.received = connection.client, connection.server, len(data)
         if not self.admits(connection.client[0] if isinstance(connection.client, tuple) else ""):
             why = "this resolver is not for you: see --allow, --limit"
-            self.answering.refuse(data, flow, stream.send, why, drop=stream.dropped)
+            self.answering.refuse(data, flow, stream.send, why, way, drop=stream.dropped)
             return
         found = self.answering.at_once(data, udp=False)
         if found is None:
             self.answering.statistics.stream += 1
-            self.answering.respond(data, flow, stream.send, udp=False, drop=stream.dropped)
+            self.answering.respond(data, flow, stream.send, way, drop=stream.dropped)
             return
         wire, ready = found
         stream.send(wire)
@@ -171,5 +173,5 @@ class Server:
             flow.end(Outcome.REFUSED, "over the limit")
             return
         self.answering.refuse(
-            data, flow, lambda wire: sock.send(wire, peer), "this resolver is not for you: see --allow"
+            data, flow, lambda wire: sock.send(wire, peer), "this resolver is not for you: see --allow", Way.UDP
         )

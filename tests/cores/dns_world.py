@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from netlab.cores.dns_authority import Authority
-from netlab.cores.dns_codes import TYPES, type_name
+from netlab.cores.dns_codes import type_name, type_number
 from netlab.cores.dns_master import read_master
 from netlab.cores.dns_message import PLAIN_UDP, Message, parse, serialize
 from netlab.cores.dns_names import from_text, to_text
@@ -52,7 +52,7 @@ class World:
         self.resolver = Resolver(self.settings, self.cache, self.book, chance=random.Random(5))
 
     def resolve(self, name: str, kind: str = "A") -> Resolved:
-        work = self.resolver.resolve(from_text(name), TYPES[kind], self.now)
+        work = self.resolver.resolve(from_text(name), type_number(kind), self.now)
         try:
             ask = next(work)
             while True:
@@ -139,6 +139,7 @@ far CNAME www.host.net.
 loop1 CNAME loop2
 loop2 CNAME loop1
 moved DNAME host.net.
+longer DNAME a-name-of-some-length-that-is-put-behind-others.and-another-one.host.net.
 a.b.c.d.e.f.g.h.i.j.k.l A 198.51.100.9
 *.wild A 198.51.100.7
 """,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netlab.cores.dns_codes import NOERROR, NXDOMAIN, SERVFAIL
+from netlab.cores.dns_codes import DNAME, NOERROR, NXDOMAIN, SERVFAIL, YXDOMAIN
 from netlab.cores.dns_message import AA, RD, Message, Record
 from netlab.cores.dns_names import ROOT, from_text
 from netlab.cores.dns_rdata import from_text as rdata
@@ -138,6 +138,22 @@ def test_where_a_zone_names_servers_that_are_not_there_its_parent_is_asked_again
     assert answer(here.resolve("www.old.test.")) == ["www.old.test. A 198.51.100.5"]
     asked = here.questions()
     assert asked[-3:] == ["192.0.2.98 www.old.test. A", "192.0.2.2 old.test. A", "192.0.2.14 www.old.test. A"]
+
+
+def test_a_dname_that_makes_too_long_a_name_is_told() -> None:
+    here = world()
+    name = ".".join(["x" * 60] * 3 + ["longer.shop.test."])
+    for _ in range(2):  # asked, and from the cache
+        resolved = here.resolve(name)
+        assert (resolved.rcode, [record.type for record in resolved.answer]) == (YXDOMAIN, [DNAME])  # RFC 6672 2.2
+
+
+def test_that_a_type_is_not_there_says_nothing_of_others_and_of_names_below() -> None:
+    here = world()
+    for kind in ("TYPE0", "TYPE65280", "ANY"):
+        here.resolve("shop.test.", kind)
+    assert answer(here.resolve("www.shop.test.")) == ["www.shop.test. A 198.51.100.1"]
+    assert here.resolve("nope.shop.test.").rcode == NXDOMAIN
 
 
 def test_failures_are_remembered_for_longer_each_time() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -95,9 +96,11 @@ async def ask(where: tuple[str, int], query: dns.message.Message) -> dns.message
     return reply
 
 
-async def stream(where: tuple[str, int], data: bytes, count: int, *, end: bool = False) -> list[bytes]:
-    """Bytes over TCP, and so many messages back."""
-    reader, writer = await asyncio.open_connection(*where)
+async def stream(
+    where: tuple[str, int], data: bytes, count: int, context: ssl.SSLContext | None = None, *, end: bool = False
+) -> list[bytes]:
+    """Bytes over TCP, or TLS with a context, and so many messages back."""
+    reader, writer = await asyncio.open_connection(*where, ssl=context)
     try:
         async with asyncio.timeout(SECONDS):
             writer.write(data)

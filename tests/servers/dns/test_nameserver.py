@@ -9,6 +9,8 @@ from pathlib import Path
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.tsig
+import dns.tsigkeyring
 import dns.zone
 import pytest
 
@@ -99,6 +101,21 @@ async def test_an_unknown_version_of_edns_is_refused() -> None:
     async with nameservers() as (_, port):
         reply = await ask((SHOP, port), dns.message.make_query("www.shop.test", "A", use_edns=5))
         assert reply.rcode() == dns.rcode.BADVERS  # RFC 6891 6.1.3
+
+
+async def test_it_says_who_it_is_and_that_it_knows_no_key() -> None:
+    async with nameservers() as (_, port):
+        for name, told in (("version.bind", "netlab"), ("id.server", "ns1.shop.test")):
+            reply = await ask((SHOP, port), dns.message.make_query(name, "TXT", rdclass="CH"))
+            assert told in reply.answer[0].to_text()  # RFC 4892
+        reply = await ask((SHOP, port), dns.message.make_query("shop.test", "SOA", rdclass="CH"))
+        assert reply.rcode() == dns.rcode.REFUSED
+        signed = dns.message.make_query("shop.test", "SOA", use_edns=0)
+        keyring = dns.tsigkeyring.from_text({"key.": "c2VjcmV0c2VjcmV0"})
+        signed.use_tsig(keyring)
+        (wire,) = await stream((SHOP, port), framed(signed.to_wire()), 1)
+        with pytest.raises(dns.tsig.PeerBadKey):  # RFC 8945 5.2.1
+            dns.message.from_wire(wire, keyring=keyring, request_mac=signed.mac)
 
 
 async def test_a_file_is_served_and_read_again_and_a_bad_one_is_told(tmp_path: Path) -> None:

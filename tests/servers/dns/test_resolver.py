@@ -86,6 +86,14 @@ async def test_over_tcp_tls_and_https(tmp_path: Path) -> None:
             query, "127.0.0.1", port=here.endpoints["dns+tls"], timeout=SECONDS, ssl_context=context
         )
         assert answers(secure) == ["www.shop.test. A 127.0.80.1"]
+        wishes = [dns.edns.GenericOption(code, b"") for code in (3, 11, 12)]  # NSID, keepalive, padding
+        polite = dns.message.make_query("www.shop.test", "A", use_edns=0, options=wishes).to_wire()
+        (told,) = await stream(("127.0.0.1", here.endpoints["dns+tls"]), framed(polite), 1, context)
+        assert len(told) == 468  # RFC 8467 4.1
+        assert [option.otype for option in dns.message.from_wire(told).options] == [3, 11, 12]
+        (told,) = await stream(("127.0.0.1", here.endpoints["dns"]), framed(polite), 1)
+        options = {option.otype: option.to_wire() for option in dns.message.from_wire(told).options}
+        assert options == {3: b"resolver", 11: b"\0\x64"}  # RFC 5001, RFC 7828: ten seconds
         url = f"https://127.0.0.1:{here.endpoints['https']}/dns-query"
         head, wire = {"content-type": "application/dns-message"}, query.to_wire()
         async with httpx.AsyncClient(verify=context, timeout=SECONDS) as client:
