@@ -115,7 +115,8 @@ async def serving(make: Callable[[], Any], context: Any) -> AsyncIterator[Served
         server.close()
         for app in (*served.apps, *served.clients):
             if app.raw is not None:
-                app.raw.abort()
+                if not app.raw.is_closing():
+                    app.raw.abort()
                 await app.until("lost")
 
 

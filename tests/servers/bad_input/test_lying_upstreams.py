@@ -43,7 +43,7 @@ async def lied_to(
 ) -> AsyncIterator[tuple[Door, Scripted]]:
     async with (
         scripted(Liar(lie, closes=closes)) as upstream,
-        make(upstream.port, Judge(), timeout=0.3, **options) as door,
+        make(upstream.port, Judge(), timeout=2.0, **options) as door,
     ):
         yield door, upstream
 
@@ -192,7 +192,7 @@ async def test_whatever_the_core_refuses_of_a_server(door: Any) -> None:
     """On a kept connection, one after the other: 502 with the reason, or a response that is seen to be cut."""
     wrong = []
     liar = Liar(b"", closes=False)
-    async with scripted(liar) as upstream, door(upstream.port, Judge(), timeout=0.3) as here:
+    async with scripted(liar) as upstream, door(upstream.port, Judge(), timeout=2.0) as here:
         for one in [case for case in RESPONSES if case.rule is not None and case.method in ("GET", "HEAD")]:
             liar.lie, liar.closes = one.data, one.rule == "message.truncated"
             answer = await told(here, upstream, one.method)
