@@ -3,6 +3,7 @@
     make bench                                    every row
     make bench BENCH="http.small http.fields"     these
     make bench BENCH="http --rounds 5 --json"     all that begin with http
+    make bench BENCH=--markdown                   a table for README
 
 The servers run on one core, one worker each, the load on another; cases take turns, medians of the rounds are shown.
 Exit code 0 if every bar holds, 1 if one does not (or, with CI=true, if a peer is missing), 2 for wrong usage.
@@ -17,15 +18,38 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from bench import report
+from bench import markdown, report
 from bench.limits import raise_descriptor_limit
 from bench.model import Row
 from bench.rows import chosen
-from bench.runner import Settings, measure
+from bench.runner import Result, Settings, measure
 from bench.stage import cores
 
 TOOLS = {"taskset": "util-linux", "setpriv": "util-linux"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How results are printed: before the first row, for each as it comes, at the end."""
+
+    heading: Callable[[Settings], str]
+    each: Callable[[Result], str]
+    end: Callable[[list[Result], Settings], str]
+
+
+TABLES = Form(
+    heading=report.heading,
+    each=lambda result: report.table(result) + "\n",
+    end=lambda results, settings: report.summary(results),
+)
+MARKDOWN = Form(heading=markdown.opening, each=markdown.line, end=lambda results, settings: markdown.END)
+JSON = Form(
+    heading=lambda settings: "",
+    each=lambda result: "",
+    end=lambda results, settings: json.dumps(report.as_json(results, settings), indent=1),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress=progress(),
     )
     try:
-        return run(rows, settings, as_json=options.json)
+        return run(rows, settings, form=JSON if options.json else MARKDOWN if options.markdown else TABLES)
     except KeyboardInterrupt:
         settings.progress("")
         print("bench: stopped; every server it had started is ended", file=sys.stderr)
@@ -68,6 +92,7 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, default=3, help="how often each case is measured (default 3)")
     parser.add_argument("--seconds", type=_positive, default=4, help="length of one measurement (default 4)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--markdown", action="store_true", help="print a table in Markdown, a line for each row")
     parser.add_argument("--list", action="store_true", help="print the rows and measure nothing")
     parser.add_argument("--dry-run", action="store_true", help="start and ask every server once, measure nothing")
     return parser.parse_args(arguments)
@@ -88,22 +113,19 @@ def unfit_machine() -> str:
     return ""
 
 
-def run(rows: Sequence[Row], settings: Settings, *, as_json: bool) -> int:
+def run(rows: Sequence[Row], settings: Settings, *, form: Form) -> int:
     if cores()[0] == cores()[1]:
         print("bench: there is only one core: servers and load share it, and no ratio means much", file=sys.stderr)
-    if not as_json:
-        print(report.heading(settings), flush=True)
+    if heading := form.heading(settings):
+        print(heading, flush=True)
     results = []
     for row in rows:
         result = measure(row, settings)
         settings.progress("")
         results.append(result)
-        if not as_json:
-            print(report.table(result) + "\n", flush=True)
-    if as_json:
-        print(json.dumps(report.as_json(results, settings), indent=1))
-    else:
-        print(report.summary(results))
+        if told := form.each(result):
+            print(told, flush=True)
+    print(form.end(results, settings))
     return 1 if any(result.outcome == "failed" for result in results) else 0
 
 

@@ -21,6 +21,8 @@ Every setting of every service, client and command, as `--help` has them. Servic
 variables (`NETLAB_HTTP_LISTEN`) and from the service's table in a file (`[http] listen = "…"`); clients and commands
 from flags and variables. Made from the source by `python -m netlab.reference`.
 """
+FOR_PEOPLE = ("netlab browser", "wireshark", "eth0")
+"""In these words of an example somebody's screen is meant, or his network."""
 
 
 def reference() -> str:
@@ -46,6 +48,11 @@ def command(name: str, module: Any) -> Iterator[str]:
         yield from section(f"### netlab {name} {action}", found, found.Config)
 
 
+def mark(line: str) -> str:
+    """What the page says of lines that no test types (see tests/world/pages.py)."""
+    return " (untested)" if any(words in line for words in FOR_PEOPLE) and "--headless" not in line else ""
+
+
 def section(title: str, module: Any, config: type[Any]) -> Iterator[str]:
     yield f"{title}\n\n{first_line(module)}\n"
     yield from examples(getattr(module, "EXAMPLES", ()))
@@ -55,7 +62,7 @@ def section(title: str, module: Any, config: type[Any]) -> Iterator[str]:
 def examples(found: Any) -> Iterator[str]:
     if found:
         width = max(len(line) for line, _ in found)
-        yield "\n".join(["```sh", *(f"{line:<{width}}  # {what}" for line, what in found), "```\n"])
+        yield "\n".join(["```sh", *(f"{line:<{width}}  # {what}{mark(line)}" for line, what in found), "```\n"])
 
 
 def table(config: type[Any]) -> Iterator[str]:

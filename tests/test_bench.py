@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import meter, report
+from bench import markdown, meter, report
 from bench.loads.beset import Beset
 from bench.loads.download import Download, Upload
 from bench.loads.idle import Idle
@@ -263,3 +263,11 @@ def test_wrong_usage_is_one_sentence() -> None:
     done = subprocess.run([sys.executable, "-m", "bench", "gopher"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("bench: there is no row 'gopher'")
+
+
+def test_a_row_is_a_line_of_markdown() -> None:
+    claims = (Ratio(of="A", to=("B",), at_least=0.4), Ratio(of="C", to=("A",)))
+    result = measure(row_of(*(Counting(name=name) for name in "ABC"), claims=claims), Settings(rounds=1, seconds=1))
+    assert markdown.line(result) == "| `a.row` |  | A 1.0 requests/s<br>B 1.0 requests/s | A ÷ B = 1.00 (bar ≥ 0.4) ✓ |"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.index(markdown.BEGIN) < readme.index(markdown.END)

@@ -21,7 +21,7 @@ from netlab.config import Address
 from netlab.lab.options import Options
 from netlab.lab.process import Lab, live
 from netlab.lab.world import LabWorld
-from servers import http
+from servers import http, l7_balancer
 from tests.netlab_process import Place, Process, place
 
 
@@ -178,6 +178,7 @@ def test_a_lab_for_other_machines(here: Place) -> None:
         process.wait_until_ready()
         assert process.url.startswith("http://0.0.0.0:")
         assert process.end()[0] == 0
+    assert "status_listen" not in exposed(l7_balancer.Config)  # which changes things, and stays here
     assert exposed(http.Config) == {"expose": True, "listen": Address("0.0.0.0", 8080)}
 
 

@@ -94,6 +94,13 @@ class Steering:
             raise UsageError(f"there is no pool {pool!r}{nearest(pool, pools) or there}")
         return [pools[pool]] if pool else list(pools.values())
 
+    def has(self, upstream: str, pool: str = "") -> bool:
+        """Whether there is an upstream of this name, in that pool or any."""
+        try:
+            return bool(self._found(upstream, pool))
+        except UsageError:
+            return False
+
     def _found(self, upstream: str, pool: str) -> list[tuple[Steered, Member]]:
         """The upstream of this name, in every pool that has it unless one is named.
 

@@ -18,7 +18,7 @@ EXAMPLES = (
     ("netlab balancer drain 127.0.0.1:9101 30s", "no new work but its sessions'; what is left after 30 s is cut"),
     ("netlab balancer maintenance :9101", "none at all"),
     ("netlab balancer ready :9101", "as before; with slow start step by step"),
-    ("netlab balancer add 'http://127.0.0.1:9104*2' --pool api", "one more, with a weight"),
+    ("netlab balancer add '127.0.0.1:9104*2' --service l7-balancer", "one more, with a weight"),
     ("netlab balancer remove 127.0.0.1:9104", "one less; what it has may end"),
 )
 
@@ -34,7 +34,7 @@ class Config(OneLab):
     pool: str = ""
     """Only in this pool; else in all that have the upstream."""
     service: str = ""
-    """Which balancer, where several run in one lab."""
+    """Only this balancer; else all that have the upstream."""
     backup: bool = False
     """Add it as one that gets work only while none of the others can."""
     json: bool = False

@@ -24,7 +24,7 @@ EXAMPLES = (
     ("netlab browser", "the lab's shop in Chromium or Firefox"),
     ("netlab browser https://api.shop.test/v2/products", "another page"),
     ("netlab browser --with firefox", "that one of the two"),
-    ("netlab browser --headless | grep title", "the page as a browser sees it, for scripts"),
+    ("netlab browser --headless | grep '<h1>'", "the page as a browser sees it, for scripts"),
 )
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "brave-browser", "microsoft-edge")
 FIREFOX = ("firefox", "firefox-esr")

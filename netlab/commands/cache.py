@@ -17,7 +17,7 @@ EXAMPLES = (
     ("netlab cache", "how full it is, and how often it had the answer"),
     ("netlab cache list", "what it holds, and how fresh that is"),
     ("netlab cache list 'http://www.shop.test/images/*'", "the same of all that begins so"),
-    ("netlab cache purge http://www.shop.test/news", "away with what is kept of one URL"),
+    ("netlab cache purge http://www.shop.test/shop/tea-mint", "away with what is kept of one URL"),
     ("netlab cache purge 'http://www.shop.test/*'", "or of many"),
 )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from netlab.control.client import own_folder
 from netlab.control.server import ControlServer
 from netlab.embedded import Embedded
+from netlab.errors import UsageError
 from netlab.lab.process import raise_descriptor_limit, stopped_by_signals
 
 LOOP = "auto"
@@ -32,7 +33,12 @@ async def run(config: Config) -> int:
         if not os.read(0, 4096):
             embedded.stopping.set()
 
-    loop.add_reader(0, look)
+    try:
+        loop.add_reader(0, look)
+    except PermissionError:  # a file, /dev/null too, has its end before it
+        raise UsageError(
+            "embed ends with its standard input, and that is a file; give it a pipe or a terminal"
+        ) from None
     path = own_folder() / f"{os.getpid()}.embedded.sock"
     with stopped_by_signals(embedded.stopping.set, embedded.stopping):
         async with ControlServer(path, embedded.table()):

@@ -105,6 +105,7 @@ def exposed(kind: type[Any]) -> dict[str, Any]:
     """What --expose makes of a service's defaults; nothing of one that never is to be reached from outside."""
     known = {setting.name: setting.default for setting in settings(kind)}
     places = {name: value for name, value in known.items() if name.endswith("listen") and isinstance(value, Address)}
+    places.pop("status_listen", None)  # it changes things, and stays with this machine
     everywhere = {name: replace(place, host="0.0.0.0") for name, place in places.items() if place.here_only}  # noqa: S104  asked for
     return {"expose": True} | everywhere if "expose" in known else {}
 
@@ -117,7 +118,10 @@ def _usual(name: str, entry: rooms.Entry, config: Config, world: LabWorld) -> di
         told["world"] = config.world
     if name != entry.name:
         return told  # all there is to say of it, and it stays behind the world's balancers
-    return getattr(module, "IN_THE_LAB", {}) | told | (exposed(module.Config) if config.expose else {})
+    shown = exposed(module.Config) if config.expose else {}
+    if entry.name == "resolver" and not config.names:
+        shown.pop("listen", None)  # the nameservers have its port, on other addresses of this machine
+    return getattr(module, "IN_THE_LAB", {}) | told | shown
 
 
 def _factory(name: str, entry: rooms.Entry, sources: Sources, config: Config, world: LabWorld) -> Factory:

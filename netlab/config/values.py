@@ -137,10 +137,10 @@ class Address:
         except ValueError:
             return False
 
-    def refuse_exposure(self, flag: str, what: str) -> None:
+    def refuse_exposure(self, flag: str, what: str, remedy: str = "say --expose if that is meant") -> None:
         """UsageError where other machines could reach it, and nobody has said that they may."""
         if not self.here_only:
-            raise UsageError(f"{flag} {self} would let other machines use {what}; say --expose if that is meant")
+            raise UsageError(f"{flag} {self} would let other machines use {what}; {remedy}")
 
     def __str__(self) -> str:
         return host_port(self.host, self.port)

@@ -21,8 +21,11 @@ def steer(services: Mapping[str, Service], service: str, action: str, arguments:
     """Pools as records, of the one service that is meant, or for a list of all; UsageError says what cannot be done."""
     such_as = "netlab serve l7-balancer is one"
     found: dict[str, Steering] = meant(services, service, "steering", "balancer", such_as)
-    if action != "list" and len(found) > 1:
+    if action == "add" and len(found) > 1:
         raise UsageError(f"say which balancer with --service: {', '.join(found)}")
+    if action != "list":  # where nothing has the upstream, each of them can say so
+        upstream, pool = arguments.get("upstream", ""), arguments.get("pool", "")
+        found = {name: steering for name, steering in found.items() if steering.has(upstream, pool)} or found
     return [record for steering in found.values() for record in steering.act(action, **arguments)]
 
 

@@ -109,7 +109,7 @@ class Config(Datagrams, Tls, Telling, Balancing, Connections, Where):
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this balancer")
-        self.status_listen.refuse_exposure("--status-listen", "the status page; it changes things, and is for this one")
+        self.status_listen.refuse_exposure("--status-listen", "the status page", "it changes things: give it 127.0.0.1")
         if not self.to and not self.backup and not self.route:
             raise UsageError("l4-balancer needs --to HOST:PORT, such as --to 127.0.0.1:9101")
         if self.tell and self.send_proxy_protocol != "v2":

@@ -45,7 +45,7 @@ class Config(ReverseSettings, PoolSettings, Where):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.status_listen.refuse_exposure("--status-listen", "the status page; it changes things, and is for this one")
+        self.status_listen.refuse_exposure("--status-listen", "the status page", "it changes things: give it 127.0.0.1")
         names = [rule.name for rule in self.pools()]
         if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
             raise UsageError(f"there are two pools called {twice}")

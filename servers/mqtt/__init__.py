@@ -11,11 +11,11 @@ TRY = "mosquitto_sub -h {host} -p {port} -t '#' -v"
 """What `netlab up` proposes."""
 EXAMPLES = (
     ("netlab serve mqtt", "a broker on 127.0.0.1:1883"),
+    ("mosquitto_sub -t 'home/#' -v", "listen to it"),
+    ("mosquitto_pub -t home/lamp -m on -r", "and say something, to be kept for whoever comes later"),
     ("netlab serve mqtt --store broker.db", "sessions and retained messages survive it"),
     ("netlab serve mqtt --tls --websocket", "the same over TLS on 8883 and over WebSocket on 9001"),
     ("netlab serve mqtt --users users.txt --acl topics.acl", "who may come in, and who may say what"),
-    ("mosquitto_sub -t 'home/#' -v", "listen to it"),
-    ("mosquitto_pub -t home/lamp -m on -r", "and say something, to be kept for whoever comes later"),
 )
 WORKERS = False  # one broker knows all sessions
 

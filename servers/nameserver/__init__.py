@@ -14,8 +14,8 @@ EXAMPLES = (
         "netlab serve nameserver",
         "root, top-level domains and zones of the lab's world, on 127.0.53.1 and up",
     ),
-    ("netlab serve nameserver --zone shop.test.zone --listen 127.0.0.1:5301", "one zone from its master file"),
     ("dig @127.0.53.3 -p 5300 www.shop.test +norecurse", "ask one of the world's servers"),
+    ("netlab serve nameserver --zone shop.test.zone --listen 127.0.0.1:5301", "one zone from its master file"),
     ("dig @127.0.0.1 -p 5301 shop.test AXFR", "the whole zone (who may: --transfer)"),
 )
 WORKERS = False

@@ -123,3 +123,12 @@ def test_the_labs_clock_makes_things_old(world: World) -> None:
         world.netlab("clock", "run")
         world.netlab("clock", "back", "1h")
     world.netlab("clock", "jump", "soon", code=2)
+
+
+def test_an_upstream_of_two_balancers_is_steered_at_both(world: World) -> None:
+    try:
+        told = json.loads(world.netlab("balancer", "drain", "127.0.0.1:9103", "--json"))
+    finally:
+        world.netlab("balancer", "ready", "127.0.0.1:9103")
+    drained = {pool["service"] for pool in told for one in pool["upstreams"] if one["mode"] == "drain"}
+    assert drained == {"l4-balancer", "l7-balancer"}

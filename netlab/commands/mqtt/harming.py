@@ -11,9 +11,12 @@ from netlab.control.client import OneLab, reach
 
 EXAMPLES = (
     ("netlab mqtt faults", "what is still to strike"),
-    ("netlab mqtt faults sensor-7 puback drop", "the broker's next PUBACK to it is lost"),
-    ("netlab mqtt faults sensor-7 publish duplicate --way received --count 3", "its next three messages come twice"),
-    ("netlab mqtt faults sensor-7 pubrel delay --seconds 2s", "PUBREL is two seconds late"),
+    ("netlab mqtt faults home-hall-temperature puback drop", "the broker's next PUBACK to it is lost"),
+    (
+        "netlab mqtt faults home-hall-temperature publish duplicate --way received --count 3",
+        "its next three messages come twice",
+    ),
+    ("netlab mqtt faults home-hall-temperature pubrel delay --seconds 2s", "PUBREL is two seconds late"),
     ("netlab mqtt faults --clear", "no more"),
 )
 

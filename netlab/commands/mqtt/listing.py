@@ -12,8 +12,8 @@ from netlab.text import counted, escape
 
 EXAMPLES = (
     ("netlab mqtt clients", "who is connected, and who is away"),
-    ("netlab mqtt clients sensor-7", "one of them"),
-    ("netlab mqtt clients sensor-7 --disconnect", "end its connection (0x98)"),
+    ("netlab mqtt clients home-hall-temperature", "one of them"),
+    ("netlab mqtt clients home-hall-temperature --disconnect", "end its connection (0x98)"),
 )
 
 
@@ -28,7 +28,7 @@ class Config(OneLab):
 
 
 async def run(config: Config) -> int:
-    """0; 1 where there is no such client."""
+    """0; 1 where there is no such client. Who was disconnected may be away, or back."""
     async with reach(config) as control:
         if config.disconnect:
             await control.call("mqtt", action="disconnect", of=config.client)
@@ -43,7 +43,7 @@ async def run(config: Config) -> int:
         for pattern, wishes in one["subscriptions"].items():
             told_of = ", ".join(f"{key} {value}" for key, value in wishes.items())
             print(f"    {escape(pattern)}  {told_of}")
-    return 0 if clients or not config.client else 1
+    return 0 if clients or config.disconnect or not config.client else 1
 
 
 def _as(user: str) -> str:

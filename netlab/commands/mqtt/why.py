@@ -12,10 +12,10 @@ from netlab.control.client import OneLab, reach
 
 EXAMPLES = (
     (
-        "netlab mqtt why sensor-7 home/lamp",
+        "netlab mqtt why home-hall-temperature home/lamp",
         "subscriptions, rights, state; with --record full, the last messages",
     ),
-    ("netlab mqtt why sensor-7 home/lamp --json", "the same for a program"),
+    ("netlab mqtt why home-hall-temperature home/lamp --json", "the same for a program"),
 )
 
 
