@@ -203,7 +203,7 @@ class Pop3Core:
         if not argument:  # RFC 5034 6 has none; clients of old ask so
             self._lines("mechanisms follow", list(offered))
         elif words[0].upper() not in offered or len(words) > 2:
-            self._err("[AUTH] this mechanism is not one that CAPA lists (RFC 5034 4)")
+            self._err("this mechanism is not one that CAPA lists (RFC 5034 4)")
         else:
             initial = None if len(words) == 1 else b"" if words[1] == "=" else _unbase64(words[1])
             if len(words) == 1 or initial is not None:
@@ -256,7 +256,7 @@ class Pop3Core:
         """The number of a message that is there; an error was said where it is not."""
         if NUMBER.fullmatch(argument) and int(argument) <= len(self._drops) and int(argument) not in self._deleted:
             return int(argument)
-        self._err(f"there is no message {argument[:20]!r}, of {len(self._drops)}" if argument else "which message?")
+        self._err(f"there is no message {argument[:20]!r}, or not any more" if argument else "which message?")
         return None
 
     def _list(self, asked: Asked, argument: str) -> None:
@@ -270,8 +270,8 @@ class Pop3Core:
         self._lines(f"{len(left)} messages", [f"{number} {show(drop)}" for number, drop in left])
 
     def _retr(self, asked: Asked, argument: str) -> Asked | None:
-        text, _, lines = argument.partition(" ")
-        if asked.verb == "TOP" and not COUNT.fullmatch(lines):
+        text, _, lines = argument.partition(" ") if asked.verb == "TOP" else (argument, "", "0")
+        if not COUNT.fullmatch(lines):
             self._err("TOP needs a message and a number of lines (RFC 1939 7)")
             return None
         number = self._one(text)

@@ -6,6 +6,8 @@ import re
 
 from netlab.cores.smtp_replies import Reply
 
+MOST_READ_PAST = 1 << 30
+"""Octets of a chunk that are read to its end, though it is not taken."""
 BDAT = re.compile(rb"BDAT ([0-9]{1,20})( LAST)? ?\r\n", re.IGNORECASE)
 
 

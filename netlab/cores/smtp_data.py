@@ -115,6 +115,8 @@ def remarks_on(content: bytes, body: str, size: int | None) -> tuple[str, ...]:
         found.append(f"{len(content)} octets, of which SIZE= announced {size} (RFC 1870 6.1)")
     if not content.isascii() and body == "7BIT":
         found.append("8-bit content without BODY=8BITMIME (RFC 6152 3)")
+    if body != "BINARYMIME" and b"\0" in content:
+        found.append("a NUL octet without BODY=BINARYMIME (RFC 2045 2.8)")
     if body != "BINARYMIME" and (at := long_line(content)) >= 0:
         found.append(f"a line of more than 998 octets, at octet {at} (RFC 5321 4.5.3.1.6)")
     return tuple(found)

@@ -108,6 +108,7 @@ SMUGGLED = Reply(
     521, "Only <CR><LF>.<CR><LF> ends a message; this looks like smuggling (RFC 5321 4.1.1.4)", enhanced="5.5.2"
 )
 EMPTY_LINE = Reply(500, "An empty line is no command (RFC 5321 4.2.4)", enhanced="5.5.2")
+CHUNK_TOO_LARGE = Reply(552, "That is more than is read past; closing (RFC 1870 6.3)", enhanced="5.3.4")
 BDAT_SYNTAX = Reply(501, "It is BDAT and a number of octets, perhaps LAST (RFC 3030 2)", enhanced="5.5.4")
 
 HELP = Reply(

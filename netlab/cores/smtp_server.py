@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from netlab.cores import smtp_replies as replies
-from netlab.cores.smtp_chunks import ChunkReader, parse_bdat
+from netlab.cores.smtp_chunks import MOST_READ_PAST, ChunkReader, parse_bdat
 from netlab.cores.smtp_commands import COMMANDS
 from netlab.cores.smtp_data import ALONE, NO_END, TOO_LARGE, DotReader, remarks_on
 from netlab.cores.smtp_events import (
@@ -169,7 +169,7 @@ class ServerCore(Session):
         offset = self.consumed if at < 0 else at
         return RemoteProtocolError(reason, offset=offset, rule=rule, section=section, status=farewell.code)
 
-    def _read_bdat(self, line: bytes) -> Command | None:
+    def _read_bdat(self, line: bytes) -> Event | None:
         """The octets come right behind the command, whatever is thought of it (RFC 3030 2)."""
         asked = parse_bdat(line)
         if asked is None:
@@ -177,6 +177,10 @@ class ServerCore(Session):
         reader = self._bdat
         if reader is None:
             reader = self._bdat = ChunkReader(self.settings.max_message)
+        most = self.settings.max_message
+        if most and asked[0] > max(most, MOST_READ_PAST):  # nobody would wait for the end of it
+            reason = f"a chunk of {asked[0]} octets was announced"
+            return self._violation(reason, "bdat.length", "RFC 3030 2", replies.CHUNK_TOO_LARGE)
         if not self.recipients:
             reader.refusal = self.too_early()
         reader.begin(line, self.consumed - len(line), *asked)

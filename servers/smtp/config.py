@@ -88,7 +88,8 @@ class Limits:
     message_timeout: Duration = 600.0
     """How long a message may take to arrive."""
     engine: Literal["netlab", "aiosmtpd"] = "netlab"
-    """Whose SMTP is spoken: ours, or aiosmtpd's (pip install 'netlab[engines]'), to tell whose fault it is."""
+    """Whose SMTP is spoken: ours, or aiosmtpd's (pip install 'netlab[engines]'), to tell whose fault it is. That one
+    goes with --tls and --user, and without --starttls, --users and --chaos."""
     received: bool = False
     """Put Return-Path and Received before each message (RFC 5321 4.4); else it is kept to the byte as it was sent."""
     strict: bool = False

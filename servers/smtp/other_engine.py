@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +22,8 @@ from servers.smtp.delivery import label_of, not_kept
 
 if TYPE_CHECKING:
     from servers.smtp.server import Server
+
+logging.getLogger("mail.log").setLevel(logging.ERROR)  # where aiosmtpd warns whoever maintains it of its own attributes
 
 
 class AiosmtpdSession(Connection):

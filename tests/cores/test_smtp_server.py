@@ -22,7 +22,7 @@ from netlab.cores.smtp import (
     StartTls,
 )
 from netlab.cores.smtp_data import stuff
-from netlab.cores.smtp_replies import HELP
+from netlab.cores.smtp_replies import HELP, TOO_MANY_ERRORS
 from netlab.errors import LocalProtocolError
 from tests.cores.smtp_talk import BEGUN, HELLO, Talk, code, violation
 
@@ -162,6 +162,17 @@ def test_too_many_errors_end_it() -> None:
     talk = Talk(max_errors=3).say(b"FOO\r\n" * 10)
     assert talk.codes == [500, 500, 500, 421]
     assert talk.core.closed
+
+
+def test_wrong_passwords_are_errors() -> None:
+    core = ServerCore(ServerSettings(max_errors=2, mechanisms=("PLAIN",)))
+    core.receive(HELLO)
+    core.answer()
+    for _ in range(2):
+        core.receive(b"AUTH PLAIN AHUAcA==\r\n")
+        core.answer(Reply(535, "wrong"))
+    assert core.outgoing().endswith(b"535 wrong\r\n535 wrong\r\n" + TOO_MANY_ERRORS.wire)
+    assert core.closed
 
 
 def test_a_greeting_that_refuses_leaves_quit_only() -> None:
@@ -417,6 +428,11 @@ def test_chunks_are_read_past_where_they_are_not_wanted() -> None:
     talk = Talk(max_message=10).say(BEGUN + b"BDAT 6\r\nabcdefBDAT 6 LAST\r\nabcdefNOOP\r\n")
     assert talk.codes[-3:] == [250, 552, 250]
     assert not messages(talk)
+
+
+def test_a_chunk_that_nobody_can_mean_ends_the_session() -> None:
+    talk = Talk().say(BEGUN + b"BDAT 99999999999 LAST\r\nabc")
+    assert (talk.codes[-1], violation(talk).rule, talk.core.closed) == (552, "bdat.length", True)
 
 
 def test_data_and_bdat_do_not_mix() -> None:
