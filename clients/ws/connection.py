@@ -30,6 +30,8 @@ from netlab.net.outgoing import Outgoing
 
 QUEUE = 1 << 20
 """Bytes of messages that nobody has asked for yet; more pauses the server."""
+LAST_WORDS = 1.0
+"""Seconds that a server which broke a rule has to read why, and to end the connection."""
 OnFrame = Callable[[Frame], None]
 
 
@@ -49,6 +51,13 @@ class Wire(Outgoing):
         super().resume_writing()
         self.socket.tell()
 
+    def end(self) -> None:
+        """Say no more, and let the server end: closing with bytes unread would reset it before it read our reason."""
+        try:
+            self.transport.write_eof()
+        except OSError:  # the server has reset the connection, and the loop has not said so yet
+            self.abort()
+
     def lost(self, error: Exception | None) -> None:
         self.socket.lost(error)
 
@@ -63,6 +72,7 @@ class WebSocket:
     """
 
     __slots__ = (
+        "_leaving",
         "_news",
         "_pings",
         "_queue",
@@ -95,6 +105,7 @@ class WebSocket:
         self._recorder = Recorder(talk)
         self._queue: deque[Message] = deque()
         self._queued = 0
+        self._leaving = False
         self._news = asyncio.Event()
         self._pings: dict[bytes, float] = {}  # on their way
         self._rounds: dict[bytes, float] = {}  # answered, in seconds
@@ -147,12 +158,16 @@ class WebSocket:
             self.core.close(code, reason)
             self._recorder.note("client", Close(code, reason))
             self._flush()
+        self._leaving = True  # nobody asks for messages any more
         self._queue.clear()
+        self._queued = 0
         self._resume()
+        failed = self.core.failed is not None
         try:
-            await self._until(self._is_over, "close", self.seconds)
+            await self._until(self._is_over, "close", min(self.seconds, LAST_WORDS) if failed else self.seconds)
         except DeadlineExceeded:
-            self._talk.outcome = Outcome.TIMEOUT
+            if not failed:
+                self._talk.outcome = Outcome.TIMEOUT
             self.abort()
             await self._until(lambda: self.closing is not None)
 
@@ -193,8 +208,14 @@ class WebSocket:
         for event in self.core.receive(data):
             self._take(event)
         self._flush()
-        if self.wire.peer_ended or self.core.failed is not None:
+        if self.core.more:
+            self.wire.transport.pause_reading()
+            if self._queued <= QUEUE:
+                self.loop.call_soon(self._resume)
+        if self.wire.peer_ended:
             self.wire.transport.close()
+        elif self.core.failed is not None and not self.wire.transport.is_closing():
+            self.wire.end()
         self._news.set()
 
     def _take(self, event: Event) -> None:
@@ -202,6 +223,8 @@ class WebSocket:
         self.core.answer(event)
         if isinstance(event, Message):
             self.heard = self.loop.time()
+            if self._leaving:
+                return
             self._queue.append(event)
             self._queued += len(event.data)
             if self._queued > QUEUE:
@@ -251,7 +274,11 @@ class WebSocket:
             self.wire.write(data)
 
     def _resume(self) -> None:
-        if self._queued <= QUEUE and not self.wire.transport.is_closing():
+        if self._queued > QUEUE or self.wire.transport.is_closing():
+            return
+        if self.core.more:
+            self.feed(self.core.rest())
+        if not self.core.more and self._queued <= QUEUE:
             self.wire.transport.resume_reading()
 
     async def _until(self, happened: Callable[[], bool], what: str = "", seconds: float | None = None) -> None:

@@ -175,7 +175,7 @@ class WebSocketCore(Reader):
         so that what is said stands in the order of what it answers.
         """
         if isinstance(event, Ping):
-            self._write_control(PONG, event.data)  # RFC 6455 5.5.2: unless a close frame was sent
+            self._write(FINAL | PONG, event.data)  # RFC 6455 5.5.2: behind our close frame, too, until the peer's comes
         elif isinstance(event, Close):
             self.close_received, self.peer_began = event, self.close_sent is None
             self.close(event.code, event.reason)  # RFC 6455 5.5.1: what was given, inside of a message too

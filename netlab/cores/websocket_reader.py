@@ -38,6 +38,8 @@ SMALL = 2048
 """Bytes of a payload that is cheaper copied than looked at through a memoryview."""
 GATHERED = 64 << 10
 """Bytes up to which small pieces of a message are gathered in one buffer: a list of bytes costs 41 for each."""
+INFLATED = 4 << 20
+"""Bytes from which on what was decompressed is enough for one call: a read of 64 KiB may hold a thousand times that."""
 WHOLE, WHOLE_TEXT = frozenset((0x81, 0x82)), 0x81
 """First bytes of a frame that is a whole message, uncompressed."""
 
@@ -63,6 +65,7 @@ class Reader:
         "_frame_limit",
         "_frames",
         "_held",
+        "_inflated",
         "_inflater",
         "_key",
         "_left",
@@ -75,6 +78,7 @@ class Reader:
         "_started",
         "_utf8",
         "frames",
+        "more",
         "over",
         "received",
     )
@@ -89,11 +93,13 @@ class Reader:
         self.received = offset  # bytes, in everything received on the connection
         self.frames: list[Frame] | None = None
         self.over = False  # a close or a violation: nothing is read any more
+        self.more = False  # `receive` has left something for later; to be asked for by `rest`
         self._held = b""  # the beginning of a frame's header, or of a control frame
         self._left = -1  # bytes of payload to come of a data frame under way; -1: none is
         self._final, self._frame_at, self._key = True, 0, b""
         self._opcode = 0  # of the message under way
         self._compressed = False
+        self._inflated = 0  # bytes, by this call
         self._pieces: list[bytes | bytearray] = []
         self._length = self._payload = self._started = self._frames = 0
         self._utf8: codecs.IncrementalDecoder | None = None
@@ -114,12 +120,16 @@ class Reader:
         return self._payload if self._opcode else 0
 
     def receive(self, data: bytes) -> list[Event]:
-        """The next bytes; b"" is their end. A violation is the last event."""
+        """The next bytes; b"" is their end. A violation is the last event.
+
+        Where `more` is true then, give it what `rest` gives before anything else: there was too much to decompress.
+        """
         events: list[Event] = []
         if self.over:
             return events
         if not data:
             return self._ended()
+        self._inflated = 0
         before, origin = self._held, self.received
         self.received = origin + len(data)
         if before:
@@ -130,11 +140,22 @@ class Reader:
             self._broken(broken, events)
         return events
 
+    def rest(self) -> bytes:
+        """What `receive` has left for later, as if it had never come."""
+        data, self._held, self.more = self._held, b"", False
+        self.received -= len(data)
+        return data
+
     def _ended(self) -> list[Event]:
         """The peer's bytes ended without a close frame: 1006 (RFC 6455 7.1.5)."""
+        events: list[Event] = []
+        while self.more:
+            events += self.receive(self.rest())
+        if self.over:
+            return events
         self.over = True
         where = "inside a message" if self.in_message else "without a close frame"
-        return [
+        events.append(
             Truncated(
                 f"the bytes ended {where}",
                 offset=self.received,
@@ -142,7 +163,8 @@ class Reader:
                 section="RFC 6455 7.1.5",
                 status=1006,
             )
-        ]
+        )
+        return events
 
     def _read(self, data: bytes, origin: int, events: list[Event]) -> None:
         """Frame after frame. A whole message in one frame, the usual case, is made here; the rest step by step."""
@@ -177,6 +199,9 @@ class Reader:
                 events.append(_new(Message, (first & 15, said, origin + start, origin + end, length, 1)))
                 position = end
                 continue
+            if self._inflated >= INFLATED and not first & 8:
+                self.more = True
+                break
             self._look_at(first, second, origin + start)
             if body > size or (first & 8 and end > size):
                 break
@@ -238,7 +263,9 @@ class Reader:
 
     def _take(self, piece: bytes, last: bool) -> None:
         """A piece of the message, unmasked: decompressed, measured, checked to be text."""
-        if self._compressed:
+        if (
+            self._compressed and self._payload
+        ):  # of nothing at all (RFC 7692 7.2.3.6 has a byte) there is nothing to read
             assert self._inflater is not None
             try:
                 piece = self._inflater.piece(piece, self._limit - self._length, last=last)
@@ -247,6 +274,7 @@ class Reader:
             except zlib.error as error:
                 why = f"the message cannot be decompressed: {error}"
                 raise Violation(why, "deflate.broken", "RFC 7692 7.2.2", INVALID_DATA) from None
+            self._inflated += len(piece)
         self._length += len(piece)
         if self._utf8 is not None:
             check_piece(self._utf8, piece, last=last)

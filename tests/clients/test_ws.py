@@ -15,7 +15,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from clients.ws import Config, connect, run
 from clients.ws.handshake import HandshakeRefused
 from netlab.config import Address
-from netlab.cores.websocket import Frame
+from netlab.cores.websocket import Close, Frame, WebSocketCore, encode_frame
+from netlab.cores.websocket_handshake import Compression, accept_key
 from netlab.errors import ConnectionLost, DeadlineExceeded, PeerUnreachable, RemoteProtocolError, UsageError
 from netlab.flow import FlowLog, Level, Outcome
 from netlab.net.dial import Dialer
@@ -193,3 +194,36 @@ async def test_it_connects_again(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert "once more in 500 ms" in told.err
     assert told.out == "here\nhere\n"
+
+
+@pytest.mark.parametrize("compression", [None, Compression()])
+async def test_who_closes_hears_no_more(compression: Compression | None) -> None:
+    """What waits, and what still comes, is in nobody's way; nor is it in the server's, who hears that we close."""
+    async with serving(Level.SUMMARY) as served:
+        async with await connect(f"{served.url}/flood?size=100000", compression=compression) as socket:
+            while socket.wire.transport.is_reading():
+                await asyncio.sleep(0)
+        assert socket.closing is not None
+        assert (socket.closing.code, socket.core.peer_began) == (1000, False)
+        assert await socket.receive() is None
+
+
+async def test_a_server_that_breaks_a_rule_is_told_so() -> None:
+    """With bytes behind it that nobody reads any more, too."""
+    told = asyncio.get_running_loop().create_future()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key")).split()[1]
+        fields = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept"
+        writer.write(f"HTTP/1.1 101 Switching Protocols\r\n{fields}: {accept_key(key)}\r\n\r\n".encode())
+        writer.write(encode_frame(3, b"no such opcode") + bytes(500_000))
+        told.set_result(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        async with await connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/") as socket:
+            assert await socket.receive(SECONDS) is None
+        (close,) = WebSocketCore().receive(await told)
+        assert isinstance(close, Close)
+        assert close.code == 1002

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from netlab.cores.websocket import (
     BINARY,
+    CLOSE,
     CONTINUATION,
     PING,
     PONG,
@@ -170,6 +171,29 @@ def test_inflation_is_bounded() -> None:
     assert peak < 2_000_000
     core = WebSocketCore(limits=Limits(message=100_000), deflate=Deflate())
     assert len(told(core.receive(frame(BINARY, bomb(100_000), rsv=4)))) == 1
+
+
+def test_one_call_inflates_no_more_than_it_has_to() -> None:
+    """What is left keeps its place: a ping behind it is not answered before, and nothing is lost at the end."""
+    message = frame(BINARY, Deflater(Deflate(we_forget=True)).message(bytes(5 << 20)), rsv=4)
+    said = message * 3 + frame(PING, b"behind") + close(1000)
+    core = WebSocketCore(deflate=Deflate())
+    assert [kind for kind, _ in told(core.receive(said))] == ["binary"]
+    assert core.more
+    assert core.received == len(said)
+    events = core.receive(core.rest())
+    assert [kind for kind, _ in told(events)] == ["binary"]
+    assert (events[0].start, events[0].end) == (len(message), 2 * len(message))  # type: ignore[union-attr]  # a message
+    assert [kind for kind, _ in told(core.receive(b""))] == ["binary", "ping", "close"]
+
+
+def test_a_ping_behind_our_close_frame_is_answered() -> None:
+    """RFC 6455 5.5.2: unless the peer's close frame has come."""
+    core = WebSocketCore()
+    core.close()
+    heard(core, frame(PING, b"there?") + close(1000) + frame(PING, b"late"))
+    assert told(written(core.outgoing())) == [("close", (1000, ""))]
+    assert core.sent == len(encode_frame(CLOSE, b"\x03\xe8") + encode_frame(PONG, b"there?"))
 
 
 def test_progress_is_what_came() -> None:

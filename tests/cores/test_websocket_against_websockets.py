@@ -25,7 +25,9 @@ FRAMES = st.builds(
     st.sampled_from([MASK, MASK, MASK, MASK, b""]),
 )
 READ_ON = b"\x03\xe8bye"
-"""Inflated, a final block with something behind it (RFC 7692 7.2.3.4): we read on there, websockets drops it."""
+"""Inflated, a final block with something behind it (RFC 7692 7.2.3.4): we read on there, websockets drops it.
+And where a compressed message has no payload at all, its decompressor takes the next message for the rest of it.
+"""
 Said = tuple[list[tuple[int, bytes]], int | None]
 AS_ASKED = -1
 UNFINISHED = "incomplete fragmented message"
@@ -67,6 +69,7 @@ def theirs(data: bytes, compressed: bool) -> Said:
 @given(st.lists(FRAMES, min_size=1, max_size=5), st.booleans())
 def test_the_same_is_heard_and_said(frames: list[bytes], compressed: bool) -> None:
     assume(not compressed or encode_frame(BINARY, READ_ON, rsv=4, mask=MASK)[1:] not in {frame[1:] for frame in frames})
+    assume(not compressed or not any(frame[0] & 0x40 and not frame[1] & 0x7F for frame in frames))  # said there
     data = b"".join(frames)
     (messages, code), (expected, close) = ours(data, compressed), theirs(data, compressed)
     if close == AS_ASKED:

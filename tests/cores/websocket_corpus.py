@@ -151,6 +151,13 @@ DEFLATE = [
     packed("deflate.final.block", "7692 7.2.3.4", "f348cdc9c9070000"),
     packed("deflate.two.blocks", "7692 7.2.3.5", "f24805000000ffffcac9c90700"),
     packed("deflate.empty", "7692 7.2.3.6", "00", b""),
+    Case(
+        "deflate.nothing",
+        "7692 7.2.2",
+        frame(TEXT, rsv=4) + part(TEXT, rsv=4) + frame(CONTINUATION) + frame(TEXT, HELLO, rsv=4),
+        (("text", b""), ("text", b""), ("text", b"Hello")),
+        deflate=True,
+    ),
     Case("deflate.not.this.one", "7692 6", frame(TEXT, b"plain"), text(b"plain"), deflate=True),
     bad(
         "deflate.rsv.continuation",

@@ -36,6 +36,7 @@ class Session:
         "_next_ping",
         "_pinged",
         "_pings",
+        "_reading_on",
         "_recorder",
         "_seen",
         "_since",
@@ -63,7 +64,7 @@ class Session:
         self.path, self.query = path, query
         self.messages = 0  # received
         self._recorder = Recorder(flow, settings.kept) if flow.events is not None else None
-        self._turning = self._flushing = False
+        self._turning = self._flushing = self._reading_on = False
         self._pings = 0
         self._before = (0, 0)  # bytes of the connection, each way
         self._left = 0.0
@@ -123,12 +124,12 @@ class Session:
         self.flush()
         self.connection.write(data)
 
-    def flush(self) -> None:
-        """Write what is ready."""
+    def flush(self, *, hold: bool = True) -> None:
+        """Write what is ready; with `hold`, who does not take it is read no more: they would be answered, too."""
         self._flushing = False
         if data := self.core.outgoing():
             self.write(data)
-            if self.connection.writing_paused:
+            if hold and self.connection.writing_paused:
                 self.connection.hold()
 
     def flush_soon(self) -> None:
@@ -139,7 +140,11 @@ class Session:
 
     def go_on(self) -> None:
         """Read again, where a speaker has held the connection up."""
-        if self.connection.held and not self.connection.writing_paused:
+        if not self.connection.held or self.connection.writing_paused:
+            return
+        if self.core.more:
+            self._read_on_soon()
+        else:
             self.connection.release()
             self._wait()
 
@@ -191,6 +196,9 @@ class Session:
                 connection.hold()
         if core.frames:
             core.frames.clear()
+        if core.more and not self.connection.held:  # else who holds it calls `go_on`
+            self.connection.hold()
+            self._read_on_soon()
         if core.close_sent is not None:
             self._closing()
 
@@ -266,6 +274,20 @@ class Session:
             self.connection.close()
         else:
             self._note(self.core.close_sent)
+
+    def _read_on_soon(self) -> None:
+        """A read became more than is done in one turn: the next brings the rest, once the answers so far are taken."""
+        if not self._reading_on:
+            self._reading_on = True
+            self.connection.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._reading_on = False
+        connection = self.connection
+        if not (connection.writing_paused or connection.transport.is_closing()):
+            connection.release()
+            self._wait()
+            self.feed(self.core.rest())
 
     def _closing(self) -> None:
         """The closing handshake is under way, or over: then our side ends first (RFC 6455 7.1.1), and has all the time

@@ -158,8 +158,8 @@ class Flood(Speaker):
             self._left -= 1
             session.send(BINARY, self._data)
             if len(self._data) > PIECE:
-                session.flush()
-        session.flush()
+                session.flush(hold=False)
+        session.flush(hold=False)  # its close frame is waited for, however much there is to read
         self._schedule(session)
 
     def writable(self, session: Session) -> None:

@@ -6,6 +6,7 @@ from netlab.cores.fields import Fields
 from netlab.cores.websocket_close import TOO_BIG
 from netlab.cores.websocket_counter import FrameCounter
 from netlab.cores.websocket_deflate import Deflate
+from netlab.cores.websocket_events import Event
 from netlab.cores.websocket_handshake import agreed_in
 from netlab.cores.websocket_reader import Limits, Reader
 from netlab.errors import RemoteProtocolError
@@ -46,7 +47,12 @@ class Watch:
         reader = self._readers[side]
         if not reader.received:
             reader.received = self._offset(side, len(data)) + ahead
-        for event in reader.receive(data):
+        self._show(side, reader.receive(data))
+        while reader.more:
+            self._show(side, reader.receive(reader.rest()))
+
+    def _show(self, side: Side, events: list[Event]) -> None:
+        for event in events:
             if isinstance(event, RemoteProtocolError) and event.status == TOO_BIG:
                 self.flow.note("messages.unshown", side, reason=event.reason)  # no fault of theirs
             else:

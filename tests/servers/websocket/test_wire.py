@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from pathlib import Path
+
 import pytest
 
-from netlab.cores.websocket import CLOSE, PING, PONG, TEXT, encode_frame
+from netlab.cores.websocket import BINARY, CLOSE, PING, PONG, TEXT, Close, Event, Message, encode_frame
+from netlab.cores.websocket_deflate import Deflate, Deflater
 from netlab.flow import Outcome
 from tests.cores.websocket_corpus import CASES, Case, close, frame
-from tests.servers.websocket.serving import handshake, raw, serving
+from tests.servers.websocket.serving import Raw, client_core, handshake, raw, serving, serving_tls
 
 ON_THE_WIRE = [case for case in CASES if case.rule in {"mask", "rsv.set", "close.code", "text.utf8", "control.long"}][
     ::4
@@ -85,8 +90,8 @@ async def test_a_close_that_the_server_began() -> None:
     async with serving() as served, raw(served, "/close/1013") as client:
         said = await client.hear(12)
         assert said == encode_frame(CLOSE, (1013).to_bytes(2, "big") + b"as asked")
-        client.say(frame(PING, b"late") + close(1013))
-        assert await client.rest() == b""
+        client.say(frame(PING, b"late") + close(1013) + frame(PING, b"too late"))
+        assert await client.rest() == encode_frame(PONG, b"late")  # RFC 6455 5.5.2
         client.writer.close()
         flow = await served.ended()
         assert flow.details is not None
@@ -98,6 +103,40 @@ async def test_large_messages_are_refused_while_they_come() -> None:
     async with serving(max_message=1000) as served, raw(served) as client:
         client.say(frame(TEXT, b"x" * 2_000_000))
         assert (await client.rest())[2:4] == (1009).to_bytes(2, "big")
+
+
+@pytest.mark.one_loop
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+async def test_a_violation_is_told_over_tls_with_input_unread(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """Closed at once, the connection would be reset by what nobody reads, and the code lost with it."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    async with serving_tls(tmp_path) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        client = Raw(reader, writer)
+        client.say(handshake())
+        await client.head()
+        client.say(frame(3, b"no such opcode"))
+        assert (await client.hear(4))[2:] == (1002).to_bytes(2, "big")
+        client.say(bytes(300_000))
+        assert b"0x3" in await client.rest()
+        writer.close()
+
+
+@pytest.mark.one_loop
+async def test_a_read_that_inflates_to_much_takes_several_turns() -> None:
+    """And its answers wait for their reader in between."""
+    message = frame(BINARY, Deflater(Deflate(we_forget=True)).message(bytes(5 << 20)), rsv=4)
+    async with serving() as served, raw(served, Sec_WebSocket_Extensions="permessage-deflate") as client:
+        (connection,) = served.server.gate.connections
+        client.say(message * 3 + frame(TEXT, b"behind") + close(1000))
+        answers = client_core(deflate=Deflate())
+        events: list[Event] = []
+        while not events or not isinstance(events[-1], Close):
+            events += answers.receive(answers.rest() if answers.more else await client.hear(1))
+        assert [len(event.data) for event in events if isinstance(event, Message)] == [5 << 20] * 3 + [6]
+        assert not connection.held  # type: ignore[attr-defined]
 
 
 @pytest.mark.one_loop
