@@ -234,6 +234,7 @@ def _either(kinds: list[Kind], none: bool) -> Kind:
 
     allowed = " or ".join(kind.allowed for kind in kinds)
     if none:
-        allowed = f"{', '.join(allowed.rsplit(' or ', 1))} or none"
+        form, such_as, example = allowed.partition(", such as")
+        allowed = f"{', '.join(form.rsplit(' or ', 1))} or none{such_as}{example}"
     metavar = "|".join(kind.metavar for kind in kinds)
     return Kind(parse=parse, allowed=allowed, metavar=metavar, write=write, choices=sum((k.choices for k in kinds), ()))

@@ -30,7 +30,9 @@ class Url:
 
     @classmethod
     def parse(cls, text: str) -> Url:
-        """Read a URL; without a scheme it is http. Raises UsageError naming what is wrong."""
+        """Read a URL; without a scheme it is http, `:8080/path` is this machine's. UsageError names what is wrong."""
+        if text[:1] == ":" and text[1:2].isdigit():
+            text = f"127.0.0.1{text}"
         match = _URL.fullmatch(text if "://" in text else f"http://{text}")
         if match is None or match[1].lower() not in PORTS:
             raise UsageError(f"{text!r} is not a URL that begins with http:// or https://")

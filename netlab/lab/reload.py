@@ -89,6 +89,7 @@ class Reloads:
         """The services that took other settings than they had; UsageError where the file cannot be meant."""
         if self._reader is None or not self.possible:
             raise UsageError("none of the services here takes settings while it runs")
+        self._known = stamp(self._file)  # whoever asks first: the watch need not ask again
         return self._reader.reload(self._services)
 
     @property
@@ -120,7 +121,6 @@ class Reloads:
             await asyncio.sleep(LOOK_EVERY)
             now = stamp(self._file)
             if now == seen != self._known and now is not None:
-                self._known = now
                 self.reload_and_say()
             seen = now
 

@@ -19,8 +19,8 @@ EXAMPLES = (
         "three quarters to the first",
     ),
     (
-        "netlab serve l7-balancer --to :9101 --to :9102 --check http:/health,status=200 --rise 2 --fall 3",
-        "nothing for who does not answer /health",
+        "netlab serve l7-balancer --to :9101 --to :9102 --check http:/hello,status=200 --rise 2 --fall 3",
+        "nothing for who does not answer /hello",
     ),
     ("netlab serve l7-balancer --to :9101 --to :9102 --sticky cookie", "a client stays with its upstream"),
     (

@@ -15,6 +15,7 @@ from netlab.http.url import Url
     [
         ("http://a.test", "http://a.test/", "/", "a.test:80"),
         ("HTTPS://A.Test:443/x?y#z", "https://a.test/x?y", "/x?y", "a.test:443"),
+        (":8080/x", "http://127.0.0.1:8080/x", "/x", "127.0.0.1:8080"),
         ("localhost:8080/x", "http://localhost:8080/x", "/x", "localhost:8080"),
         ("http://a.test?q", "http://a.test/?q", "/?q", "a.test:80"),
         ("http://[::1]:80/", "http://[::1]/", "/", "[::1]:80"),

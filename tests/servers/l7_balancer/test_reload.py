@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -13,16 +14,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netlab.errors import UsageError
 from netlab.flow import Level
+from netlab.lab import reload
 from tests.http.serving import connected
 from tests.http.upstreams import Called, scripted
 from tests.netlab_process import PATIENCE, Place, Process, place
 from tests.servers.l7_balancer.balanced import answered, balanced, members, origins, settings, who
-from tests.servers.proxies import program
+from tests.servers.proxies import program, when
 
 
 async def test_upstreams_come_go_and_keep_what_is_known_of_them() -> None:
@@ -214,6 +217,38 @@ class Told:
 def two_upstreams(here: Place) -> Iterator[tuple[int, int]]:
     with here.serve("-q") as first, here.serve("-q") as other:
         yield first.port, other.port
+
+
+class Counted:
+    """A reader that only counts."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.quiet, self.count = file, False, 0
+
+    def reload(self, services: object) -> list[str]:
+        self.count += 1
+        return []
+
+
+@pytest.mark.one_loop
+async def test_a_change_that_sighup_has_read_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, look = itertools.count(), reload.stamp
+    monkeypatch.setattr(reload, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(reload, "stamp", lambda file: (next(looks), look(file))[1])
+    file = tmp_path / "lab.toml"
+    file.write_text("")
+    reader: Any = Counted(file)
+    reloads = reload.Reloads({"l7-balancer": reader}, reader, lambda words: None)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(reloads.watch())
+        file.write_text("# changed")
+        reloads.reload_and_say()
+        until = next(looks) + 6
+        await when(lambda: next(looks) > until)
+        assert reader.count == 1
+        file.write_text("# and once more")
+        await when(lambda: reader.count == 2)
+        watching.cancel()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
