@@ -8,7 +8,7 @@ from typing import Literal
 
 from netlab.balancing.check_rule import CheckRule
 from netlab.balancing.group import GroupSettings
-from netlab.config import Count, Duration, Share
+from netlab.config import Address, Count, Duration, Share
 from netlab.errors import UsageError
 from netlab.policy.health import HealthRules
 from netlab.policy.outlier import OutlierRules
@@ -91,6 +91,23 @@ class Balancing(Picking, Checking):
             most=self.eject_most,
         )
         return GroupSettings(balance=self.balance, panic=self.panic, outliers=outliers, measured=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steered:
+    """How upstreams come and go while a balancer runs, and where that is seen and steered."""
+
+    drain_timeout: Duration = 60.0
+    """How long an upstream that is drained or removed may go on with what it has; then it is cut."""
+    resolver: tuple[Address, ...] = ()
+    """A DNS server that is asked for the addresses of upstreams' names, and how long they hold; else the system's."""
+    resolve_every: Duration = 10.0
+    """How often they are looked up where nobody says how long they hold."""
+    status_listen: Address = Address("127.0.0.1", 0)
+    """Where the status page, /api and /metrics are served, for this machine alone; a free port when --listen has 0."""
+
+    def keep_status_here(self) -> None:
+        self.status_listen.refuse_exposure("--status-listen", "the status page", "it changes things: give it 127.0.0.1")
 
 
 def refuse_changes(before: Balancing, after: Balancing, fixed: Iterable[str]) -> None:

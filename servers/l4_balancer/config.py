@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from netlab.balancing.settings import Balancing
+from netlab.balancing.settings import Balancing, Steered
 from netlab.config import Address, Count, Duration
 from netlab.errors import UsageError
 from netlab.policy.breaker import BreakerRules
@@ -32,14 +32,6 @@ class Where:
     """One that gets work only while none of the others can."""
     route: tuple[RouteRule, ...] = ()
     """'sni=NAME alpn=PROTOCOL to=HOST:PORT' by a ClientHello that is read and passed on; the first that fits counts."""
-    drain_timeout: Duration = 60.0
-    """How long an upstream that is drained or removed may go on with what it has; then it is cut."""
-    resolver: tuple[Address, ...] = ()
-    """A DNS server that is asked for the addresses of upstreams' names, and how long they hold; else the system's."""
-    resolve_every: Duration = 10.0
-    """How often they are looked up where nobody says how long they hold."""
-    status_listen: Address = Address("127.0.0.1", 8093)
-    """Where the status page, /api and /metrics are served, for this machine alone; a free port when --listen has 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +95,15 @@ class Datagrams:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Datagrams, Tls, Telling, Balancing, Connections, Where):
+class Config(Datagrams, Tls, Telling, Balancing, Connections, Steered, Where):
     """What can be set for the layer 4 balancer."""
+
+    status_listen: Address = Address("127.0.0.1", 8093)
 
     def __post_init__(self) -> None:
         if not self.expose:
             self.listen.refuse_exposure("--listen", "this balancer")
-        self.status_listen.refuse_exposure("--status-listen", "the status page", "it changes things: give it 127.0.0.1")
+        self.keep_status_here()
         if not self.to and not self.backup and not self.route:
             raise UsageError("l4-balancer needs --to HOST:PORT, such as --to 127.0.0.1:9101")
         if self.tell and self.send_proxy_protocol != "v2":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
-from netlab.config import Address, Duration
+from netlab.balancing.settings import Steered
+from netlab.config import Address
 from netlab.config.sources import nearest
 from netlab.errors import UsageError
 from netlab.http.reverse_settings import ReverseSettings
@@ -26,26 +27,19 @@ class Where:
     """One that gets work only while none of the others can."""
     pool: tuple[PoolRule, ...] = ()
     """'NAME to=URL,URL backup=URL balance= check= sticky= …': upstreams that routes name by pool=NAME."""
-    drain_timeout: Duration = 60.0
-    """How long an upstream that is drained or removed may go on with what it has; then it is cut."""
-    resolver: tuple[Address, ...] = ()
-    """A DNS server that is asked for the addresses of upstreams' names, and how long they hold; else the system's."""
-    resolve_every: Duration = 10.0
-    """How often they are looked up where nobody says how long they hold."""
-    status_listen: Address = Address("127.0.0.1", 8092)
-    """Where the status page, /api and /metrics are served, for this machine alone; a free port when --listen has 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(ReverseSettings, PoolSettings, Where):
+class Config(ReverseSettings, PoolSettings, Steered, Where):
     """What can be set for the layer 7 balancer."""
 
     listen: Address = Address("127.0.0.1", 8082)
     tls_listen: Address = Address("127.0.0.1", 8463)
+    status_listen: Address = Address("127.0.0.1", 8092)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.status_listen.refuse_exposure("--status-listen", "the status page", "it changes things: give it 127.0.0.1")
+        self.keep_status_here()
         names = [rule.name for rule in self.pools()]
         if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
             raise UsageError(f"there are two pools called {twice}")
