@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from netlab.cores.dns_codes import EDE, IN, OPT, QUERY
-from netlab.cores.dns_names import ROOT, malformed, read
+from netlab.cores.dns_names import LONGEST_NAME, ROOT, malformed, read
 from netlab.cores.dns_rdata import COMPRESSIBLE, EXPANDED, expanded, names_in
 
 HEADER = struct.Struct(">HHHHHH")
 FIXED = struct.Struct(">HHIH")  # type, class, TTL, length of the data
 FIELDS = struct.Struct(">HH")  # type and class of a question, code and length of an option
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
-TO_QUESTION = b"\xc0\x0c"
+POINTER = 0xC00C
+TO_QUESTION = POINTER.to_bytes(2, "big")
 """A pointer to the name behind the header (RFC 1035 4.1.4)."""
+RECORD = struct.Struct(">HHHIH")  # a pointer instead of a name, and what FIXED has
+OPT_RECORD = struct.Struct(">3sHIH")  # the root and the type, size, rcode with version and flags, length of the options
 OPT_BEGINS = ROOT + OPT.to_bytes(2, "big")
 LARGEST = 65_535
 MOST_IN_QUERY = 16
@@ -107,6 +110,8 @@ def parse_query(data: bytes) -> Message:
 
 def parse(data: bytes) -> Message:
     """The message that all these bytes are; RemoteProtocolError with offset, rule and section if they are none."""
+    if (plain := _read_plain(data)) is not None:
+        return plain
     if len(data) < HEADER.size:
         raise malformed(f"{len(data)} bytes are no header of 12", len(data), "header.cut", "RFC 1035 4.1.1")
     number, bits, questions, answers, authorities, additionals = HEADER.unpack_from(data)
@@ -116,12 +121,11 @@ def parse(data: bytes) -> Message:
         question, at = _question(data, at, seen)
         message.question.append(question)
     asked = message.question[0].name if questions else b""
-    for records, size in ((message.answer, answers), (message.authority, authorities)):
-        for _ in range(size):
-            record, at = _record(data, at, asked, seen)
-            if record.type == OPT:
-                raise malformed("OPT outside of the additional section", at, "opt.place", "RFC 6891 6.1.1")
-            records.append(record)
+    for number in range(answers + authorities):
+        record, at = _record(data, at, asked, seen)
+        if record.type == OPT:
+            raise malformed("OPT outside of the additional section", at, "opt.place", "RFC 6891 6.1.1")
+        (message.answer if number < answers else message.authority).append(record)
     for _ in range(additionals):
         if data[at : at + 3] == OPT_BEGINS:
             at = _read_edns(message, data, at)
@@ -134,6 +138,40 @@ def parse(data: bytes) -> Message:
     if at != len(data):
         raise malformed(f"{len(data) - at} bytes behind the last record", at, "message.excess", "RFC 1035 4.1")
     return message
+
+
+def _read_plain(data: bytes) -> Message | None:
+    """What most messages are, in half of the steps: one question, records of its name, and EDNS without options; None
+    where there is anything else to it.
+    """
+    at, rcode, edns = HEADER.size, 0, None
+    records: list[Record] = []
+    try:
+        number, bits, questions, answers, authorities, additionals = HEADER.unpack_from(data)
+        while 0 < (length := data[at]) < 64:
+            at += 1 + length
+        if length or questions != 1 or authorities or additionals > 1 or at >= HEADER.size + LONGEST_NAME:
+            return None
+        name = data[HEADER.size : at + 1]
+        question = Question(name, *FIELDS.unpack_from(data, at + 1))
+        at += 5
+        for _ in range(answers):
+            owner, kind, klass, ttl, length = RECORD.unpack_from(data, at)
+            if owner != POINTER or kind in EXPANDED or kind == OPT or ttl > LONGEST_TTL:
+                return None
+            at += 12 + length
+            records.append(Record(name, kind, ttl, data[at - length : at], klass))
+        if additionals:
+            beginning, size, more, length = OPT_RECORD.unpack_from(data, at)
+            if beginning != OPT_BEGINS or length:
+                return None
+            at, rcode = at + 11, more >> 24 << 4
+            edns = Edns(size, more >> 16 & 0xFF, more & 0x8000 != 0)
+    except (IndexError, struct.error):
+        return None
+    if at != len(data):
+        return None
+    return Message(number, bits & 0x87B0, bits >> 11 & 15, rcode | bits & 15, [question], records, [], [], edns)
 
 
 def _question(data: bytes, at: int, seen: dict[int, bytes]) -> tuple[Question, int]:
@@ -193,6 +231,8 @@ def serialize(message: Message, limit: int = LARGEST) -> bytes:
     What is left out of answer or authority sets TC; what is left out of additional data does not.
     """
     edns = b"" if message.edns is None else _edns_record(message.edns, message.rcode)
+    if not (message.authority or message.additional) and (plain := _write_plain(message, edns, limit)) is not None:
+        return plain
     out, seen = bytearray(HEADER.size), dict[bytes, int]()
     for question in message.question:
         _write_name(out, question.name, seen)
@@ -208,6 +248,24 @@ def serialize(message: Message, limit: int = LARGEST) -> bytes:
     bits = flags | message.opcode << 11 | message.rcode & 15
     HEADER.pack_into(out, 0, message.id, bits, len(message.question), counts[0], counts[1], counts[2] + bool(edns))
     return bytes(out)
+
+
+def _write_plain(message: Message, edns: bytes, limit: int) -> bytes | None:
+    """What most messages are: a question, and records of its name that name no other; None where it is more."""
+    if len(message.question) != 1:
+        return None
+    ((name, kind, klass),) = message.question
+    out = [b"", name, FIELDS.pack(kind, klass)]
+    for owner, kind, ttl, rdata, klass in message.answer:
+        if owner != name or kind in COMPRESSIBLE or owner == ROOT:
+            return None
+        out.append(RECORD.pack(POINTER, kind, klass, ttl, len(rdata)))
+        out.append(rdata)
+    out.append(edns)
+    bits = message.flags | message.opcode << 11 | message.rcode & 15
+    out[0] = HEADER.pack(message.id, bits, 1, len(message.answer), 0, 1 if edns else 0)
+    wire = b"".join(out)
+    return wire if len(wire) <= limit else None
 
 
 def serialize_query(number: int, flags: int, question: Question, edns: Edns | None) -> bytes:

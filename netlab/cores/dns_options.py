@@ -24,8 +24,10 @@ class Identity(NamedTuple):
 
     def answers(self, question: Question) -> Record | None:
         """To `version.server` and `id.server` in class CH, as servers do since BIND's first (RFC 4892)."""
+        if question.klass != CH or question.type not in (TXT, ANY):
+            return None
         name = question.name.lower()
-        if question.klass != CH or question.type not in (TXT, ANY) or name not in VERSION_NAMES | SERVER_NAMES:
+        if name not in VERSION_NAMES | SERVER_NAMES:
             return None
         text = (self.version if name in VERSION_NAMES else self.name).encode()[:255]
         return Record(question.name, TXT, 0, bytes((len(text),)) + text, CH)

@@ -213,9 +213,10 @@ class Work(Asking):
         return entry
 
     def _descend(self, key: bytes, kind: int, trace: Trace, depth: int) -> Steps:
-        zone, forward = self._start(key, kind)
-        if zone == ROOT and not forward and self._delegation(ROOT) is None:
+        zone, servers, forward = self._start(key, kind)
+        if servers is None and not forward:
             yield from self._prime(trace)
+            servers = self._delegation(ROOT)
         told, whole, total = count(zone), not self.settings.minimise or forward, count(key)
         steps, look_up = 0, partial(self._look_up, depth=depth)
         while True:
@@ -223,14 +224,13 @@ class Work(Asking):
             question = Question(key, kind) if told == total else Question(upper(key, told), A)
             if told < total and self.cache.lookup(question.name, A, self.now) is not None:
                 continue  # that there is no zone cut here is known from before
-            servers = self._delegation(zone)
             try:
-                reading: Reading = yield from self.ask_zone(zone, question, forward, trace, look_up)
+                reading: Reading = yield from self.ask_zone(zone, servers, question, forward, trace, look_up)
             except Failed:
                 if self.spent:
                     raise
                 if not forward and self._others(zone, servers, depth):
-                    zone, forward = self._start(key, kind)
+                    zone, servers, forward = self._start(key, kind)
                     told, whole = count(zone), not self.settings.minimise
                     continue
                 if question.name == key:
@@ -242,6 +242,7 @@ class Work(Asking):
                 self._keep(reading, question, zone, trusted=forward)
             if reading.meaning is Meaning.REFERRAL:
                 zone, told, whole = reading.zone, max(told - 1, count(reading.zone)), not self.settings.minimise
+                servers = self._delegation(zone)
                 continue
             if last:
                 kept = self.cache.lookup(key, kind, self.now) if kind != ANY else None
@@ -269,15 +270,15 @@ class Work(Asking):
     def _delegation(self, zone: bytes) -> Entry | None:
         return self.cache.lookup(zone, NS, self.now, least=Rank.GLUE)
 
-    def _start(self, key: bytes, kind: int) -> tuple[bytes, bool]:
-        """The deepest zone whose servers are known, and whether questions about it are forwarded."""
+    def _start(self, key: bytes, kind: int) -> tuple[bytes, Entry | None, bool]:
+        """The deepest zone whose servers are known, and they, or that questions about it are forwarded."""
         forward = max((each for each in self.settings.forwards if is_below(key, each)), key=len, default=None)
         above = parent(key) if kind == DS else key  # RFC 4035 3.1.4.1: DS is the parent's
         entry = self.cache.delegation(above, self.now)
         zone = entry.name if entry is not None else ROOT
         if forward is not None and len(forward) >= len(zone):
-            return forward, True
-        return zone, False
+            return forward, None, True
+        return zone, entry, False
 
     def _how_much(self, total: int, told: int, steps: int, whole: bool) -> tuple[int, int]:
         """How many labels the next question has: one more, after some steps several (RFC 9156 2.3)."""
@@ -291,7 +292,7 @@ class Work(Asking):
         """Ask a root server for the root's servers (RFC 9609 3); the hints serve where that fails."""
         inner = trace.inner(Question(ROOT, NS), "priming")
         try:
-            reading = yield from self.ask_zone(ROOT, Question(ROOT, NS), False, inner, self._look_up)
+            reading = yield from self.ask_zone(ROOT, None, Question(ROOT, NS), False, inner, self._look_up)
         except Failed as failed:
             inner.note("failed", failed.why, code=failed.code)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from netlab.cores.dns_codes import AAAA, BADVERS, FORMERR, NOTIMP, NS, A
@@ -12,7 +13,7 @@ from netlab.cores.dns_names import ROOT, to_text
 from netlab.cores.dns_rdata import show, target
 from netlab.cores.dns_response import Meaning, Reading, read_response
 from netlab.cores.resolution_trace import Trace
-from netlab.policy.dns_cache import DnsCache, Rank
+from netlab.policy.dns_cache import DnsCache, Entry, Rank
 from netlab.policy.dns_servers import ServerBook
 
 NO_REACHABLE_AUTHORITY, STALE_ANSWER, STALE_NXDOMAIN, CACHED_ERROR, INVALID_DATA, OTHER = 22, 3, 19, 13, 24, 0
@@ -105,12 +106,15 @@ class Asking:
     def spent(self) -> bool:
         return self.queries >= self.settings.most_queries or self.seconds >= self.settings.most_seconds
 
-    def ask_zone(self, zone: bytes, question: Question, forward: bool, trace: Trace, look_up: LookUp) -> Steps:
+    def ask_zone(
+        self, zone: bytes, servers: Entry | None, question: Question, forward: bool, trace: Trace, look_up: LookUp
+    ) -> Steps:
         """Ask the zone's servers one after the other until one makes sense; returns its Reading.
 
-        `look_up` finds the addresses of servers that came without glue, the next one at each call.
+        `servers` is its NS rrset, as far as it is known; `look_up` finds the addresses of servers that came without
+        glue, the next one at each call.
         """
-        addresses, hosts = (list(self.settings.forwards[zone]), []) if forward else self._servers(zone)
+        addresses, hosts = (list(self.settings.forwards[zone]), []) if forward else self._servers(zone, servers)
         why, tries = "", 0
         given_up = self.book.all_silent(addresses, self.now)  # then one try finds out whether they still are
         while tries < self.settings.most_tries:
@@ -135,9 +139,8 @@ class Asking:
             why = self.reason or "none of them has an address that is known"
         raise Failed(NO_REACHABLE_AUTHORITY, f"no server of {to_text(zone)} answers for it: {why or 'all are lame'}")
 
-    def _servers(self, zone: bytes) -> tuple[list[str], list[bytes]]:
+    def _servers(self, zone: bytes, entry: Entry | None) -> tuple[list[str], list[bytes]]:
         """What is known of the zone's servers already: their addresses, and names of others."""
-        entry = self.cache.lookup(zone, NS, self.now, least=Rank.GLUE)
         addresses: list[str] = []
         hosts: list[bytes] = []
         for record in () if entry is None or entry.denial else entry.records:
@@ -159,7 +162,7 @@ class Asking:
         for kind in self.address_types():
             entry = self.cache.lookup(host, kind, self.now, least=Rank.GLUE)
             if entry is not None and not entry.denial:
-                found += [show(kind, record.rdata) for record in entry.records]
+                found += [_address(kind, record.rdata) for record in entry.records]
         return found
 
     def address_types(self) -> tuple[int, ...]:
@@ -223,6 +226,8 @@ class Asking:
         return (int.from_bytes(name, "big") ^ turned).to_bytes(size, "big")
 
 
+_address = lru_cache(maxsize=4096)(show)
+"""An address as text; the same servers are asked again and again."""
 SILENT = "no answer in time"
 CASE = bytes(0x20 if chr(byte).isalpha() and byte < 128 else 0 for byte in range(256))
 """The bit by which a letter differs from its capital; a label's length is never a letter: it is 63 at most."""

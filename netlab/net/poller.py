@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import asyncio
 import errno
 import select
@@ -43,7 +44,7 @@ class Poller:
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._called: dict[int, Called] = {}
-        self._leaving: list[socket.socket] = []
+        self._leaving: list[_socket.socket] = []
         self._turn = False
         self.now = self._loop.time()
         self._loop.add_reader(self._epoll.fileno(), self._ready)
@@ -67,7 +68,7 @@ class Poller:
         if self._called.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
 
-    def close_socket(self, sock: socket.socket) -> None:
+    def close_socket(self, sock: _socket.socket) -> None:
         """Watch it no more, and close it: at the end of this turn, so that no event of the turn meets another
         descriptor with the same number.
         """
@@ -120,7 +121,7 @@ class Readers:
         self._watched.discard(descriptor)
         self._loop.remove_reader(descriptor)
 
-    def close_socket(self, sock: socket.socket) -> None:
+    def close_socket(self, sock: _socket.socket) -> None:
         self.forget(sock.fileno())
         sock.close()
 

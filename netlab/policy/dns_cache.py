@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -174,8 +174,11 @@ class DnsCache:
 
     # -- learning ------------------------------------------------------------------------------------------------
 
-    def store(self, records: Iterable[Record], rank: Rank, now: float) -> None:
+    def store(self, records: Sequence[Record], rank: Rank, now: float) -> None:
         """Keep rrsets, each with its signatures; what is known with a higher rank, and fresh, stays."""
+        if len(records) == 1 and records[0].type != RRSIG:  # as most are
+            self._keep(records[0].name.lower(), records[0].type, tuple(records), (), rank, now)
+            return
         rrsets: dict[tuple[bytes, int], tuple[list[Record], list[Record]]] = {}
         for record in records:
             signature = record.type == RRSIG and len(record.rdata) > 2
@@ -183,9 +186,14 @@ class DnsCache:
             rrsets.setdefault((record.name.lower(), kind), ([], []))[signature].append(record)
         for (name, kind), (own, signatures) in rrsets.items():
             if own:
-                ttl = min(record.ttl for record in (*own, *signatures))
-                ttl = max(min(ttl, self.limits.most), self.limits.least)
-                self._put(Entry(name, kind, tuple(own), tuple(signatures), rank, Denial.NONE, now, now + ttl), now)
+                self._keep(name, kind, tuple(own), tuple(signatures), rank, now)
+
+    def _keep(
+        self, name: bytes, kind: int, own: tuple[Record, ...], signatures: tuple[Record, ...], rank: Rank, now: float
+    ) -> None:
+        ttl = min([record.ttl for record in own + signatures])
+        ttl = max(min(ttl, self.limits.most), self.limits.least)
+        self._put(Entry(name, kind, own, signatures, rank, Denial.NONE, now, now + ttl), now)
 
     def deny(self, name: bytes, kind: int, denial: Denial, proof: Iterable[Record], rank: Rank, now: float) -> None:
         """Keep a denial for the lesser of its SOA's TTL and minimum; without an SOA not at all (RFC 2308 5)."""

@@ -123,10 +123,10 @@ class LocalNames:
 
     def rebinds(self, name: bytes, records: Sequence[Record]) -> str:
         """Why an answer is not passed on: a public name with a private address would let a page reach this network."""
-        if self._is_exempt(name):
-            return ""
         for record in records:
             if record.type in (A, AAAA) and len(record.rdata) in (4, 16) and not _is_global(record.rdata):
+                if self._is_exempt(name):
+                    break
                 address = ipaddress.ip_address(record.rdata)
                 return f"{to_text(record.name)} has the private address {address} (rebinding)"
         return ""

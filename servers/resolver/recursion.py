@@ -135,6 +135,7 @@ class Search:
         """Tell the resolution what came of its last query, and send the next."""
         recursion = self._recursion
         if result is not None:
+            self._query = None
             recursion.statistics.replied(result)
         try:
             ask = next(self._steps) if result is None else self._steps.send(result)
