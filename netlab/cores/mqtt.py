@@ -7,8 +7,8 @@ A server is told `Connect` first and answers with a Connack; packets that came b
 from __future__ import annotations
 
 from netlab.cores.mqtt_codes import RETURN_CODES, V5, Reason
-from netlab.cores.mqtt_packets import Connack, Connect, Disconnect, Packet, Puback, Pubcomp, Pubrec
-from netlab.cores.mqtt_reading import CLOSED, CONNECT, OPEN, Event, Limits, Reading, Stage
+from netlab.cores.mqtt_packets import Auth, Connack, Connect, Disconnect, Packet, Puback, Pubcomp, Pubrec
+from netlab.cores.mqtt_reading import AUTHENTICATING, CLOSED, CONNECT, HELD, OPEN, Event, Limits, Reading, Stage
 from netlab.cores.mqtt_serialize import serialize
 from netlab.cores.mqtt_wire import NOTHING, TWO, Properties, Wrong
 from netlab.errors import LocalProtocolError
@@ -26,7 +26,7 @@ class Core(Reading):
 
     def resume(self) -> list[Event]:
         """What came behind the CONNECT, now that it is answered."""
-        if self.stage is not OPEN or not self._rest:
+        if self.stage not in (OPEN, AUTHENTICATING) or not self._rest:
             return []
         data, self._rest = b"".join((self._rest, *self._pieces)), b""
         self._pieces = []
@@ -51,7 +51,9 @@ class Core(Reading):
 
     def farewell(self, reason: int, words: str = "", properties: Properties = NOTHING) -> None:
         """DISCONNECT with a reason, where the version has one; the connection is closed behind it either way."""
-        if self.stage is OPEN and self.version == V5:
+        if self.stage is AUTHENTICATING and self._server:
+            self.last_words = serialize(Connack(False, reason), V5)  # [MQTT-3.14.0-1]
+        elif self.stage is OPEN and self.version == V5:
             said = serialize(Disconnect(reason, {**properties, "reason_string": words} if words else properties), V5)
             if len(said) > self.peer_packet_size:  # [MQTT-3.14.2-3]
                 said = serialize(Disconnect(reason), V5)
@@ -71,6 +73,8 @@ class Core(Reading):
             self.stage = CLOSED if packet.reason else OPEN
         elif isinstance(packet, Disconnect):
             self.stage = CLOSED
+        elif isinstance(packet, Auth) and self.stage is HELD:
+            self.stage = AUTHENTICATING
         elif isinstance(packet, Puback | Pubcomp) or (isinstance(packet, Pubrec) and packet.reason >= 0x80):
             self._unanswered.discard(packet.packet_id)
 

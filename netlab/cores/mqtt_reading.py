@@ -33,11 +33,12 @@ class Limits:
 class Stage(Enum):
     CONNECT = "connect"  # the first packet is awaited: CONNECT, or its answer
     HELD = "held"  # the server has not yet answered the CONNECT
+    AUTHENTICATING = "authenticating"  # it has, with a challenge: AUTH is awaited, and nothing else (5.0 4.12)
     OPEN = "open"
     CLOSED = "closed"
 
 
-CONNECT, HELD, OPEN, CLOSED = Stage  # a look-up in an Enum costs as much as a small function in Python 3.11
+CONNECT, HELD, AUTHENTICATING, OPEN, CLOSED = Stage  # a look-up in an Enum costs a small function in Python 3.11
 
 
 class Reading:
@@ -127,7 +128,7 @@ class Reading:
         most = self.limits.packet_size
         stage = self.stage
         try:
-            while at + 2 <= size and (stage is OPEN or stage is CONNECT):
+            while at + 2 <= size and (stage is OPEN or stage is CONNECT or stage is AUTHENTICATING):
                 first, length, body = data[at], data[at + 1], at + 2
                 if length > 127:
                     length, body = self._length(data, at, size)
@@ -183,6 +184,8 @@ class Reading:
                 raise protocol_error(f"{Type(kind).name} before {expected.name}", "packet.first", "MQTT-3.1.0-1")
             if self._server and whole > min(self.limits.connect_size, self.limits.packet_size):
                 raise Wrong(f"a CONNECT of {whole} bytes", Reason.PACKET_TOO_LARGE, "packet.size", "MQTT-3.1.2-24")
+        elif self.stage is AUTHENTICATING and kind not in (Type.AUTH, Type.DISCONNECT):
+            raise protocol_error(f"{Type(kind).name} before CONNACK", "packet.early", "MQTT-3.1.2-30")
         elif kind not in self._from_peer:
             raise protocol_error(f"{Type(kind).name} from this side", "packet.side", "MQTT 5.0 2.1.2")
         elif kind in (Type.CONNECT, Type.CONNACK):

@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from netlab.cores.mqtt_codes import Type
+from netlab.cores.mqtt_codes import WILL, Type
 from netlab.cores.mqtt_message import Message
+from netlab.cores.mqtt_packets import Will
 from netlab.cores.mqtt_session import Delivery, Session, Subscription
-from netlab.cores.mqtt_wire import Reader
+from netlab.cores.mqtt_wire import Reader, write_properties
 from netlab.errors import StoreFailed
 from netlab.stores.database import Database
 from netlab.stores.opening import Kind
@@ -35,6 +36,11 @@ SESSIONS = Kind(
         CREATE TABLE retained (topic TEXT PRIMARY KEY, payload BLOB, qos INT, properties BLOB, expires REAL,
             publisher TEXT) WITHOUT ROWID
         """,
+        """
+        ALTER TABLE session ADD COLUMN listener TEXT DEFAULT 'tcp';
+        CREATE TABLE will (client TEXT PRIMARY KEY, user TEXT, listener TEXT, due REAL, topic TEXT, payload BLOB,
+            qos INT, retain INT, properties BLOB) WITHOUT ROWID
+        """,
     ),
 )
 OF_A_SESSION = ("session", "subscription", "delivery", "released", "received")
@@ -48,6 +54,17 @@ class Kept:
     user: str  # whose it is
     expiry: float  # seconds; inf: for ever
     ends: float  # lab time; inf: it was connected, or never ends
+    listener: str  # where its client came in
+
+
+class KeptWill(NamedTuple):
+    """A will that was not published, nor taken back."""
+
+    client: str
+    user: str
+    listener: str
+    due: float  # lab time; inf: its client was connected
+    will: Will
 
 
 @dataclass(slots=True)
@@ -56,6 +73,7 @@ class Everything:
 
     sessions: list[Kept] = field(default_factory=list)
     retained: list[Message] = field(default_factory=list)
+    wills: list[KeptWill] = field(default_factory=list)
 
 
 class MqttStore:
@@ -70,8 +88,20 @@ class MqttStore:
 
     # -- what changes ----------------------------------------------------------------------------------------------
 
-    def session(self, client: str, user: str, expiry: float, ends: float) -> None:
-        self._note("INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?)", client, user, expiry, ends)
+    def session(self, client: str, user: str, listener: str, expiry: float, ends: float) -> None:
+        self._note("INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?)", client, user, expiry, ends, listener)
+
+    def willed(self, kept: KeptWill) -> None:
+        """A will is to be published when its client is gone; with `due` behind it, not before that time."""
+        topic, payload, qos, retain, properties = kept.will
+        self._note(
+            "INSERT OR REPLACE INTO will VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *kept[:4], topic, payload, qos, retain, write_properties(properties),
+        )  # fmt: skip
+
+    def unwilled(self, client: str) -> None:
+        """It is published, or taken back."""
+        self._note("DELETE FROM will WHERE client = ?", client)
 
     def gone(self, session: Session) -> None:
         """Nothing of it is kept any more."""
@@ -183,8 +213,8 @@ class _Loading:
         self._sessions: dict[str, Kept] = {}
 
     def everything(self) -> Everything:
-        for client, user, expiry, ends in self._rows("SELECT * FROM session"):
-            self._sessions[client] = Kept(Session(client), user, _endless(expiry), _endless(ends))
+        for client, user, expiry, ends, listener in self._rows("SELECT * FROM session"):
+            self._sessions[client] = Kept(Session(client), user, _endless(expiry), _endless(ends), listener)
         for number, *row in self._rows("SELECT * FROM message"):
             message = self._messages[number] = _message(row)
             message.key = number
@@ -201,7 +231,8 @@ class _Loading:
         for client, packet, reason in self._rows("SELECT * FROM received"):
             self._session(client).received[packet] = reason
         rows = self._rows("SELECT topic, payload, qos, 1, properties, expires, publisher FROM retained")
-        return Everything(list(self._sessions.values()), [_message(row) for row in rows])
+        retained = [_message(row) for row in rows]
+        return Everything(list(self._sessions.values()), retained, list(map(_will, self._rows("SELECT * FROM will"))))
 
     def _session(self, client: str) -> Session:
         return self._sessions[client].session
@@ -224,6 +255,12 @@ def _row(message: Message) -> tuple[Any, ...]:
         message.topic, message.payload, message.qos, message.retain, message.property_field(), message.expires,
         message.publisher,
     )  # fmt: skip
+
+
+def _will(row: Any) -> KeptWill:
+    client, user, listener, due, topic, payload, qos, retain, properties = row
+    read = Reader(properties, 0, len(properties)).properties(WILL)
+    return KeptWill(client, user, listener, _endless(due), Will(topic, payload, qos, bool(retain), read))
 
 
 def _message(row: Any) -> Message:

@@ -9,11 +9,11 @@ from typing import Any
 
 from netlab.cores.mqtt_codes import NEVER
 from netlab.cores.mqtt_message import Message
-from netlab.cores.mqtt_packets import Publish
+from netlab.cores.mqtt_packets import Publish, Will
 from netlab.cores.mqtt_session import Delivery
 from netlab.cores.mqtt_topics import TopicTree
 from netlab.service import Context
-from netlab.stores.mqtt import Everything, MqttStore
+from netlab.stores.mqtt import Everything, KeptWill, MqttStore
 from servers.mqtt.client import Client
 from servers.mqtt.config import Config
 from servers.mqtt.mischief import Mischief, fault
@@ -51,12 +51,24 @@ class Broker:
         for kept in everything.sessions:
             client = self.clients[kept.session.client_id] = Client(self, kept.session.client_id)
             client.session, client.expiry, client.kept = kept.session, kept.expiry, self.store
-            client.user = kept.user
+            client.user, client.listener = kept.user, kept.listener
             self.routes.restore(client)
             client.ends = kept.ends if kept.ends < math.inf else now + kept.expiry
-            self.look(client, now)
         for message in everything.retained:
             self.retained.put(message.topic, "", message)
+        for left in everything.wills:
+            self._restore_will(left, now)
+        for client in list(self.clients.values()):
+            self.look(client, now)
+
+    def _restore_will(self, kept: KeptWill, now: float) -> None:
+        """The connection of its client ended with the process before [MQTT-3.1.2-8]; the session may have, too."""
+        client = self.clients.get(kept.client)
+        if client is None:
+            client = self.client(kept.client)
+            client.user, client.listener, client.ends = kept.user, kept.listener, now
+        client.will = kept.will
+        client.will_due = kept.due if kept.due < math.inf else now + min(client.will_delay, client.expiry)
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -251,13 +263,33 @@ class Broker:
         now = self.now()
         client.link = None
         if not with_will:
-            client.will = None
+            self.take_will(client)
         if client.will is not None:
             client.will_due = now + min(client.will_delay, client.expiry)  # [MQTT-3.1.3-9]
+            if client.will_due > now:
+                self.keep_will(client)
         client.ends = now + client.expiry
         if client.kept is not None and client.expiry:
-            client.kept.session(client.client_id, client.user, client.expiry, client.ends)
+            client.kept.session(client.client_id, client.user, client.listener, client.expiry, client.ends)
         self.look(client, now)
+
+    def give_will(self, client: Client, will: Will | None) -> None:
+        """What its connection brought; a will that waited for it to come back in vain no longer does [MQTT-3.1.3-9]."""
+        self.take_will(client)
+        client.will = will
+        if will is not None:
+            self.keep_will(client)
+
+    def keep_will(self, client: Client) -> None:
+        if self.store is not None and client.will is not None:
+            self.store.willed(KeptWill(client.client_id, client.user, client.listener, client.will_due, client.will))
+
+    def take_will(self, client: Client) -> Will | None:
+        """It has none any more; the one that it had."""
+        will, client.will, client.will_due = client.will, None, math.inf
+        if will is not None and self.store is not None:
+            self.store.unwilled(client.client_id)
+        return will
 
     def look(self, client: Client, now: float) -> None:
         """Do what is due for a client that is away, and come back for what is not yet."""
@@ -284,7 +316,7 @@ class Broker:
 
     def publish_will(self, client: Client) -> None:
         """Its expiry interval begins now, not when the client left it with us."""
-        will, client.will, client.will_due = client.will, None, math.inf
+        will = self.take_will(client)
         if will is not None and (self.rights is None or self.rights.may("w", client, will.topic)):
             topic, payload, qos, retain, properties = will
             now = self.now()

@@ -22,13 +22,13 @@ SENT = tuple(f"sent at QoS {qos}" for qos in range(3))
 class Client:
     """The session outlives the link; both ends are the broker's to decide."""
 
-    __slots__ = ("broker", "ends", "expiry", "kept", "link", "session", "user", "will", "will_due")
+    __slots__ = ("broker", "ends", "expiry", "kept", "link", "listener", "session", "user", "will", "will_due")
 
     def __init__(self, broker: Broker, client_id: str) -> None:
         self.broker = broker
         self.session = Session(client_id)
         self.link: Link | None = None
-        self.user = ""
+        self.user, self.listener = "", "tcp"  # whose it is, and where it came in last: both say what it may
         self.kept: MqttStore | None = None  # where what happens to the session is written down
         self.expiry = 0.0  # seconds that the session stays without a connection; inf: for ever
         self.ends = math.inf  # lab time at which it does

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from netlab.config import Address, Duration, Kind, Size
 from netlab.errors import UsageError
 from netlab.http.listening import CertificateFiles
+from servers.mqtt.listeners import ListenerRights
 
 
 def parse_sixteen_bits(text: str) -> int:
@@ -50,6 +51,8 @@ class Config:
     """With --users: let in who names no user, too."""
     acl: Path | None = None
     """An access list in mosquitto's format: `user`, `topic` and `pattern` lines, with %u and %c."""
+    rights: tuple[ListenerRights, ...] = ()
+    """Other users, or another access list, at one listener, in place of --users, --anonymous and --acl."""
     expose: bool = False
     """Let other machines reach it: without this, only loopback is listened on."""
     max_connections: int = 20_000
@@ -107,8 +110,23 @@ class Config:
             self.websocket_address.refuse_exposure("--websocket-listen", "this server")
         if not self.tls and (self.certificate or self.client_certificates != "none" or self.certificate_user):
             raise UsageError("--certificate, --client-certificates and --certificate-user need --tls")
+        self._check_rights()
         if self.topic_alias_maximum > 65_535:
             raise UsageError(f"--topic-alias-maximum {self.topic_alias_maximum} is more than 65535")
+
+    def _check_rights(self) -> None:
+        served = {"tcp": True, "tls": self.tls, "websocket": self.websocket, "unix": self.unix is not None}
+        named = [one.listener for one in self.rights]
+        for listener in named:
+            if not served[listener]:
+                raise UsageError(f"--rights {listener}:… is of a listener that is not served; it needs --{listener}")
+            if named.count(listener) > 1:
+                raise UsageError(f"--rights names {listener} twice")
+
+    def rights_at(self, listener: str) -> ListenerRights:
+        """Who may come in at a listener, and do what there."""
+        named = (one for one in self.rights if one.listener == listener)
+        return next(named, ListenerRights(listener, self.users, self.anonymous, self.acl))
 
     @property
     def tls_address(self) -> Address:

@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING, Any
 from netlab.cores.mqtt import Core, Limits
 from netlab.cores.mqtt_codes import LARGEST_PACKET, V5, V31, VERSIONS, Reason, reason_name
 from netlab.cores.mqtt_packets import Connack, Connect
+from netlab.cores.mqtt_wire import NOTHING, Properties
 from netlab.flow import Outcome
-from servers.mqtt.config import Config
+from netlab.policy.auth.sasl import Claim, Proven
+from servers.mqtt.authenticating import begin
 from servers.mqtt.notes import note
 
 if TYPE_CHECKING:
     from servers.mqtt.client import Client
     from servers.mqtt.link import Link
 
+SCRAM = "SCRAM-SHA-256"
+"""The one authentication method; it needs users (RFC 7677)."""
+
 
 def connect(link: Link, packet: Connect) -> None:
     """The order in which a CONNECT is thought of."""
     begin_flow(link, packet)
-    reason = objection(packet, link.broker.config)
-    verdict = reason or link.server.admission.check(link, packet)
+    reason = objection(link, packet)
+    if reason is None and "authentication_method" in packet.properties:
+        begin(link, packet, lambda claim, said: proven(link, packet, claim, said))
+        return
+    verdict = reason or link.admission.check(link, packet)
     if verdict is None or isinstance(verdict, Reason):
         decide(link, packet, verdict)
         return
@@ -40,9 +48,18 @@ async def wait_for(link: Link, packet: Connect, verdict: Awaitable[Reason | None
 
 def decide(link: Link, packet: Connect, reason: Reason | None) -> None:
     if reason is None:
-        admitted(link, packet)
+        admit(link, packet)
     else:
         refuse(link, reason)
+
+
+def proven(link: Link, packet: Connect, claim: Claim, said: Properties) -> None:
+    """An authentication method has come to its end."""
+    if isinstance(claim, Proven):
+        link.user = claim.user
+        admit(link, packet, said)
+    else:
+        refuse(link, Reason.BAD_CREDENTIALS)
 
 
 def begin_flow(link: Link, packet: Connect) -> None:
@@ -55,14 +72,16 @@ def begin_flow(link: Link, packet: Connect) -> None:
         note(flow, "client", packet)
 
 
-def objection(packet: Connect, config: Config) -> Reason | None:
+def objection(link: Link, packet: Connect) -> Reason | None:
     """Why nobody could be let in with such a CONNECT."""
+    config = link.broker.config
     if packet.will is not None and packet.will.qos > config.max_qos:
         return Reason.QOS_NOT_SUPPORTED  # [MQTT-3.2.2-12]
     if packet.will is not None and packet.will.retain and not config.retain_available:
         return Reason.RETAIN_NOT_SUPPORTED  # [MQTT-3.2.2-13]
-    if "authentication_method" in packet.properties:
-        return Reason.BAD_AUTHENTICATION_METHOD  # none is known here [MQTT-4.12.0-1]
+    method = packet.properties.get("authentication_method")
+    if method is not None and (method != SCRAM or not link.admission.proves):
+        return Reason.BAD_AUTHENTICATION_METHOD  # [MQTT-4.12.0-1]
     if packet.client_id or packet.version == V5:
         return None
     # 3.1 wants an identifier, 3.1.1 for a session that is to last [3.1.1 MQTT-3.1.3-8]
@@ -77,7 +96,7 @@ def refuse(link: Link, reason: Reason) -> None:
     link.finish()
 
 
-def admitted(link: Link, packet: Connect) -> None:
+def admit(link: Link, packet: Connect, proof: Properties = NOTHING) -> None:
     """The client may come in: it takes over from a connection it still has, and goes on with its session or anew.
 
     A session is its user's: to another one it is as if there were none.
@@ -86,7 +105,7 @@ def admitted(link: Link, packet: Connect) -> None:
     assigned = "" if packet.client_id else f"auto-{broker.context.random.getrandbits(64):016x}"
     client_id = packet.client_id or assigned
     before = broker.clients.get(client_id)
-    anew = packet.clean_start or (before is not None and before.user != link.server.admission.user(link, packet))
+    anew = packet.clean_start or (before is not None and not its_own(link, before))
     if before is not None:
         if anew:
             before.expiry = 0.0  # the session ends here, and a will that waits is said [MQTT-3.1.4-4]
@@ -97,8 +116,13 @@ def admitted(link: Link, packet: Connect) -> None:
         before = broker.clients.get(client_id)
     client = before or broker.client(client_id)
     take_up(link, client, packet)
-    answer(link, client, packet, assigned, present=before is not None)
+    answer(link, client, packet, assigned, proof, present=before is not None)
     resume(link, client, packet)
+
+
+def its_own(link: Link, client: Client) -> bool:
+    """Whether the session is of who has come; a name is another one's where other users are known."""
+    return client.user == link.user and link.admission.same_users(link.server.doors.at(client.listener))
 
 
 def take_up(link: Link, client: Client, packet: Connect) -> None:
@@ -106,15 +130,18 @@ def take_up(link: Link, client: Client, packet: Connect) -> None:
     broker, properties = link.broker, packet.properties
     link.client, client.link = client, link
     link.version5 = packet.version == V5
-    client.ends = client.will_due = math.inf
-    client.will, client.user = packet.will, link.server.admission.user(link, packet)
+    client.ends, client.user = math.inf, link.user
+    if client.listener != link.admission.listener:
+        client.listener = link.admission.listener
+        broker.routes.forget()
     if packet.version == V5:
         client.expiry = broker.kept_for(properties.get("session_expiry_interval", 0))
     else:
         client.expiry = 0.0 if packet.clean_start else broker.kept_for(None)
     if client.expiry and broker.store is not None:
         client.kept = broker.store
-        client.kept.session(client.client_id, client.user, client.expiry, math.inf)
+        client.kept.session(client.client_id, client.user, client.listener, client.expiry, math.inf)
+    broker.give_will(client, packet.will)
     link.alias_maximum = properties.get("topic_alias_maximum", 0)
     link.simple = link.SHARES and not link.alias_maximum and link.core.peer_packet_size >= LARGEST_PACKET
     link.keep_alive = keep_alive(packet, broker.config.max_keep_alive) * 1.5  # [MQTT-3.1.2-22]
@@ -129,8 +156,8 @@ def keep_alive(packet: Connect, most: float) -> float:
     return min(wanted, int(most)) if packet.version == V5 and most and wanted else wanted
 
 
-def answer(link: Link, client: Client, packet: Connect, assigned: str, *, present: bool) -> None:
-    properties = announced(link, client, packet, assigned) if packet.version == V5 else {}
+def answer(link: Link, client: Client, packet: Connect, assigned: str, proof: Properties, *, present: bool) -> None:
+    properties = {**announced(link, client, packet, assigned), **proof} if packet.version == V5 else {}
     present = present and packet.version != V31  # 3.1 has no such flag
     link.send(Connack(present, 0, properties))
     if link.mqtt is not None:

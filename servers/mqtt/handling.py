@@ -27,6 +27,7 @@ from netlab.cores.mqtt_packets import (
 from netlab.cores.mqtt_session import Subscription
 from netlab.cores.mqtt_topics import shared
 from netlab.errors import RemoteProtocolError, Truncated
+from servers.mqtt.authenticating import auth
 from servers.mqtt.connecting import connect
 
 if TYPE_CHECKING:
@@ -174,9 +175,9 @@ def pingreq(link: Link, packet: Pingreq) -> None:
 
 def disconnect(link: Link, packet: Disconnect) -> None:
     """The will goes unsaid, unless the client wants it said [MQTT-3.14.4-3]."""
-    client = here(link)
+    client = link.client
     expiry = packet.properties.get("session_expiry_interval")
-    if expiry is not None:
+    if expiry is not None and client is not None:  # there is none while it authenticates itself
         if expiry and not client.expiry:  # [MQTT-3.14.2-2]
             link.disconnect(Reason.PROTOCOL_ERROR, "a session that was to end with its connection cannot be prolonged")
             return
@@ -184,10 +185,6 @@ def disconnect(link: Link, packet: Disconnect) -> None:
     if link.mqtt is not None:
         link.mqtt.outcome = "ok"
     link.finish(with_will=packet.reason != 0)
-
-
-def auth(link: Link, packet: Auth) -> None:
-    link.disconnect(Reason.PROTOCOL_ERROR, "AUTH, where CONNECT has named no method")
 
 
 HANDLERS: dict[type, Callable[[Any, Any], None]] = {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from netlab.cores.mqtt import Core, Event, Stage
-from netlab.cores.mqtt_codes import Reason, Type, reason_name
+from netlab.cores.mqtt_codes import Reason, reason_name
 from netlab.cores.mqtt_message import Message
 from netlab.cores.mqtt_packets import Packet, Publish
 from netlab.cores.mqtt_session import Delivery
@@ -17,10 +16,12 @@ from netlab.flow import Flow, Outcome
 from netlab.net.connection import Connection
 from servers.mqtt.client import SENT
 from servers.mqtt.handling import HANDLERS, pubacks
-from servers.mqtt.mischief import Fault, packets
 from servers.mqtt.notes import note
+from servers.mqtt.striking import after_faults, struck
 
 if TYPE_CHECKING:
+    from servers.mqtt.admission import Admission
+    from servers.mqtt.authenticating import Exchange
     from servers.mqtt.client import Client
     from servers.mqtt.server import Server
 
@@ -34,15 +35,18 @@ class Link(Connection):
 
     __slots__ = (
         "_aliases",
+        "admission",
         "alias_maximum",
         "bound",
         "broker",
         "client",
         "core",
         "dirty",
+        "exchange",
         "finished",
         "holding",
         "keep_alive",
+        "method",
         "most",
         "mqtt",
         "pace",
@@ -51,16 +55,20 @@ class Link(Connection):
         "server",
         "shadow",
         "simple",
+        "user",
         "version5",
     )
 
     CORE: ClassVar[type[Core]] = Core
     SHARES: ClassVar[bool] = True  # what was written once for several clients is good for this one, too
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, admission: Admission) -> None:
         super().__init__(server.gate, server.context.flows, "mqtt")
         self.server, self.broker = server, server.broker
         self.core = self.CORE(server=True, limits=server.limits, topics=server.topics)
+        self.admission, self.user = admission, ""  # who may come in here, and as whom this one did
+        self.method = ""  # of enhanced authentication
+        self.exchange: Exchange | None = None  # that is under way
         self.client: Client | None = None
         self.mqtt: Flow | None = None  # of the MQTT connection, on the flow of the TCP connection
         self.keep_alive = 0.0  # seconds of silence after which the client is taken for gone
@@ -137,7 +145,7 @@ class Link(Connection):
 
     def taken(self, event: Event) -> bool:
         """Whether a fault has kept a packet from us; a flow tells of the others."""
-        if self.broker.mischief.faults and self.struck(event):
+        if self.broker.mischief.faults and struck(self, event):
             return True
         if self.shadow is not None and self.mqtt is not None:
             note(self.mqtt, "client", event)
@@ -235,51 +243,31 @@ class Link(Connection):
             self.dirty = True
             self.broker.outbox.add(self)
 
-    def struck(self, event: Event) -> bool:
-        """Whether a fault has taken a packet that came; it may come again later, or come once more now."""
-        kind = Type.__members__.get(type(event).__name__.upper())
-        fault = self.broker.mischief.strike(self.name, kind, "received") if kind is not None else None
-        if fault is None:
-            return False
-        self.note_fault(fault)
-        if fault.what == "delay":
-            self.loop.call_later(fault.seconds, self.take_late, event)
-        elif fault.what == "duplicate":
-            HANDLERS[type(event)](self, event)
-            return self.finished
-        return True
-
     def take_late(self, event: Event) -> None:
+        """What a fault has kept until now; no other strikes it."""
         if not self.finished:
-            self.handle([event])
+            HANDLERS[type(event)](self, event)
+            self.bound = True
+            self.touch()
 
     def write(self, data: bytes) -> None:
         if self.broker.mischief.faults:
-            data = b"".join(self.after_faults(data))
+            data = b"".join(after_faults(self, data))
             if not data:
                 return
+        self.put(data)
+
+    def put_late(self, data: bytes) -> None:
+        """As `take_late`."""
+        if not self.transport.is_closing():
+            self.put(data)
+
+    def put(self, data: bytes) -> None:
         self.broker.statistics.bytes_sent += len(data)
         Connection.write(self, data)
         if self.shadow is not None and self.mqtt is not None:
             for event in self.shadow.receive(data):
                 note(self.mqtt, "server", event)
-
-    def after_faults(self, data: bytes) -> Iterator[bytes]:
-        """What faults leave of packets that are on their way out."""
-        for packet in packets(data):
-            fault = self.broker.mischief.strike(self.name, packet[0] >> 4, "sent")
-            if fault is None:
-                yield packet
-                continue
-            self.note_fault(fault)
-            if fault.what == "duplicate":
-                yield packet * 2
-            elif fault.what == "delay":
-                self.loop.call_later(fault.seconds, self.send_held, packet)
-
-    def note_fault(self, fault: Fault) -> None:
-        if self.mqtt is not None:
-            self.mqtt.note("fault.struck", "netlab", packet=fault.packet.name, what=fault.what, way=fault.way)
 
     @property
     def name(self) -> str:
@@ -358,6 +346,7 @@ class Link(Connection):
         self.finished, self.core.stage = True, Stage.CLOSED
         self.leave(with_will=with_will)
         self.core.conclude()
+        self.bound = True  # that the client is gone, and its will with it, is kept before it sees the end
         self.touch()
 
     def part(self) -> None:

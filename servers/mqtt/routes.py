@@ -159,6 +159,10 @@ class Routes:
     def group(self, pattern: str) -> Group | None:
         return self._groups.get(pattern)
 
+    def forget(self) -> None:
+        """Somebody's rights are others now."""
+        self._known.clear()
+
     def _forget(self, pattern: str) -> None:
         """The routes that this filter may be part of."""
         if "+" in pattern or "#" in pattern:

@@ -19,7 +19,7 @@ from netlab.net.sweep import Sweep
 from netlab.net.tasks import Tasks
 from netlab.service import Context
 from netlab.stores.mqtt import MqttStore
-from servers.mqtt.admission import Admission
+from servers.mqtt.admission import Doors
 from servers.mqtt.broker import Broker
 from servers.mqtt.config import Config
 from servers.mqtt.link import Link
@@ -37,10 +37,10 @@ class Server:
         self.config, self.context = config, context
         self.tasks = Tasks("mqtt")
         self.gate = Gate(GateLimits(connections=config.max_connections, per_address=config.max_connections_per_address))
-        self.admission = Admission(config)
-        self.link = self._link_of(config.engine)
+        self.doors = Doors(config)
+        self._make_link = self._link_of(config.engine)
         self.store = open_store(config, context)
-        self.broker = Broker(config, context, self.store, self.admission if config.acl is not None else None)
+        self.broker = Broker(config, context, self.store, self.doors if self.doors.listed else None)
         self.topics: dict[bytes, str] = {}
         self.limits = Limits(
             packet_size=config.max_packet_size,
@@ -57,7 +57,7 @@ class Server:
 
     def listeners(self) -> Sequence[Listener]:
         config = self.config
-        found = [self._listener("mqtt", config.listen, self.link)]
+        found = [self._listener("mqtt", config.listen, self.link_at("tcp"))]
         if config.tls:
             found.append(self._secure_listener())
         if config.websocket:
@@ -65,18 +65,27 @@ class Server:
 
             found.append(WebSockets(self).listener(config.websocket_address))
         if config.unix is not None:
-            found.append(Listener(name="mqtt", scheme="mqtt+unix", unix=config.unix, factory=self.link, gate=self.gate))
+            found.append(
+                Listener(
+                    name="mqtt", scheme="mqtt+unix", unix=config.unix, factory=self.link_at("unix"), gate=self.gate
+                )
+            )
         return found
 
-    def _link_of(self, engine: str) -> Callable[[], Link]:
+    def link_at(self, listener: str) -> Callable[[], Link]:
+        """What makes the link of a connection that comes in there."""
+        make, admission = self._make_link, self.doors.at(listener)
+        return lambda: make(self, admission)
+
+    def _link_of(self, engine: str) -> type[Link]:
         """What makes a connection's link, on the engine that was asked for."""
         if engine == "netlab":
-            return lambda: Link(self)
+            return Link
         try:
             from servers.mqtt.other_engine import AmqttLink
         except ModuleNotFoundError as error:
             raise UsageError(f"--engine amqtt needs {error.name}: pip install 'netlab[engine-amqtt]'") from None
-        return lambda: AmqttLink(self)
+        return AmqttLink
 
     def _listener(self, scheme: str, address: Address, factory: Callable[[], asyncio.Protocol]) -> Listener:
         return Listener(
@@ -86,11 +95,11 @@ class Server:
     def _secure_listener(self) -> Listener:
         from netlab.net.tls import TlsLayer
 
-        config = self.config
+        config, link = self.config, self.link_at("tls")
         contexts = contexts_of(
             self.context.state, config.certificate, config.client_certificates, config.client_ca, alpn=("mqtt",)
         )
-        return self._listener("mqtts", config.tls_address, lambda: TlsLayer(self.link(), contexts, server_side=True))
+        return self._listener("mqtts", config.tls_address, lambda: TlsLayer(link(), contexts, server_side=True))
 
     async def background(self) -> None:
         """Begin to look at the lab's clock, and to tell what is counted."""
@@ -117,7 +126,7 @@ class Server:
 
     def closed(self) -> None:
         self._sweep.close()
-        self.admission.close()
+        self.doors.close()
         if self.store is not None:
             self.store.close()
 

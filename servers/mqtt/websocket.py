@@ -58,7 +58,7 @@ class LinkSpeaker(Speaker):
         self._link: Link | None = None
 
     def begin(self, session: Session) -> None:
-        link = self._server.link()
+        link = self._server.link_at("websocket")()
         link.transport = Frames(session, link)
         link.flow = session.flow
         if not self._server.gate.enter(link, None):

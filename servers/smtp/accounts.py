@@ -9,7 +9,7 @@ from functools import partial
 
 from netlab.policy.auth import sasl
 from netlab.policy.auth.sasl import Claim, Failed, Password, Proven, Script
-from netlab.policy.auth.users import scram_verifier
+from netlab.policy.auth.users import scram_verifier, unknown_scram
 from netlab.stores.passwords import Passwords, TooManyChecks
 from netlab.stores.users import Users
 from servers.smtp.config import Config
@@ -50,13 +50,9 @@ class Accounts:
     def _scram(self, name: str) -> sasl.ScramVerifier:
         """Of somebody unknown too, always the same, so that nobody can tell."""
         if name in self.logins:
-            return scram_verifier(self.logins[name], self._salt(name))
+            return scram_verifier(self.logins[name], hmac.digest(self._decoy, name.encode(), "sha256")[:16])
         user = self.users.get(name) if self.users is not None else None
-        known = user.scram if user is not None else None
-        return known or scram_verifier(secrets.token_hex(16), self._salt(name))
-
-    def _salt(self, name: str) -> bytes:
-        return hmac.digest(self._decoy, name.encode(), "sha256")[:16]
+        return (user.scram if user is not None else None) or unknown_scram(self._decoy, name)
 
     def step(
         self, script: Script, data: bytes, client: Hashable

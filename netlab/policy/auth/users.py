@@ -125,6 +125,12 @@ def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> 
     return ScramVerifier(salt, iterations, stored, hmac.digest(salted, b"Server Key", "sha256"))
 
 
+def unknown_scram(secret: bytes, name: str) -> ScramVerifier:
+    """A verifier that no password matches, for a name that has none: the same each time, as a real one would be."""
+    password = hmac.digest(secret, b"password " + name.encode(), "sha256").hex()
+    return scram_verifier(password, hmac.digest(secret, name.encode(), "sha256")[:16])
+
+
 def make_scram(password: str, salt: bytes) -> str:
     """A verifier for SCRAM-SHA-256, as it is written in a file."""
     made = scram_verifier(password, salt)

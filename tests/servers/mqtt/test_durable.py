@@ -23,6 +23,7 @@ from netlab.cores.mqtt_packets import (
     Request,
     Suback,
     Subscribe,
+    Will,
 )
 from netlab.errors import UsageError
 from tests.mortal import born, zygote
@@ -219,6 +220,40 @@ async def test_what_a_broker_in_peace_leaves_to_the_next(tmp_path: Path) -> None
         client = await broker.client("one", clean=False, version=V5)
         assert client.connack is not None
         assert not client.connack.session_present
+
+
+async def test_wills_that_outlive_the_broker(tmp_path: Path) -> None:
+    """[MQTT-3.1.2-8]: a broker that was killed has cut its clients off; the next one publishes their wills."""
+    async with zygote("servers.mqtt") as parent:
+        pid, port = await born(parent, tmp_path / "mqtt.db")
+        heir = await dial(port, "heir", first=True)
+        await heir.send(Subscribe(1, (Request("will/#", 1),)))
+        await heir.expect(Suback)
+        gone = [await dial_with_will(port, "at once"), await dial_with_will(port, "late", will_delay_interval=3600)]
+        gone.append(await dial_with_will(port, "well"))
+        await gone[2].send(Disconnect())
+        assert await gone[2].closed()
+        os.kill(pid, signal.SIGKILL)
+        for client in (heir, *gone):
+            client.drop()
+        await born(parent, tmp_path / "other.db")  # by then the first one has let go of its file
+    async with serving(store=str(tmp_path / "mqtt.db")) as broker:
+        heir = await broker.client("heir", clean=False, session_expiry_interval=1000)
+        assert [packet.topic for packet in await heir.all_so_far() if isinstance(packet, Publish)] == ["will/at once"]
+        late = await broker.client("late", clean=False)  # it is back, and says no more of a will
+        await broker.jump(7200)
+        assert await late.all_so_far() == []
+        rows = broker.server.store.database.written(  # type: ignore[union-attr]  # there is a store
+            lambda connection: connection.execute("SELECT count(*) FROM will").fetchone()[0]
+        )
+        assert await rows == 0
+
+
+async def dial_with_will(port: int, name: str, **properties: int) -> Client:
+    client = Client(*await asyncio.open_connection("127.0.0.1", port))
+    will = Will(f"will/{name}", b"gone", 1, properties=properties)
+    await client.connect(name, will=will, session_expiry_interval=10_000)
+    return client
 
 
 async def test_a_file_that_is_no_store(tmp_path: Path) -> None:

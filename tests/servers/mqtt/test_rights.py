@@ -11,6 +11,7 @@ import pytest
 from websockets import ConnectionClosed, Subprotocol
 from websockets.asyncio.client import connect
 
+from netlab.config.sources import parse
 from netlab.cores.mqtt_codes import V5, V311, Reason
 from netlab.cores.mqtt_message import Message
 from netlab.cores.mqtt_packets import Disconnect, Puback, Publish, Request, Will
@@ -18,8 +19,10 @@ from netlab.errors import UsageError
 from netlab.net.certs import Authority
 from netlab.policy.auth.users import User, make_scrypt
 from netlab.stores.users import write_users
+from servers.mqtt import Config
 from servers.mqtt.acl import AccessList, covers, overlap
-from tests.servers.mqtt.brokering import SECONDS, run, serving
+from servers.mqtt.listeners import ListenerRights
+from tests.servers.mqtt.brokering import SECONDS, Client, run, serving
 
 pytestmark = pytest.mark.one_loop
 mosquitto = pytest.mark.skipif(not shutil.which("mosquitto_sub"), reason="needs mosquitto_sub (mosquitto-clients)")
@@ -128,6 +131,49 @@ async def test_a_will_needs_the_right_to_say_it(tmp_path: Path) -> None:
         client = await broker.client("one", will=Will("public/will", b""))
         client.drop()
         assert await reader.all_so_far() == []
+
+
+async def test_other_rights_at_one_listener(tmp_path: Path) -> None:
+    """As with mosquitto's per_listener_settings: what a listener does not name is not asked for there."""
+    acl = tmp_path / "public.acl"
+    acl.write_text("topic read public/#")
+    rights = (ListenerRights.parse(f"unix:anonymous,acl={acl}"),)
+    path = tmp_path / "mqtt.sock"
+    async with serving(users=users_file(tmp_path), rights=rights, unix=path) as broker:
+        stranger = Client(*await asyncio.open_unix_connection(path))
+        await stranger.connect("one", session_expiry_interval=100)
+        answer = await stranger.subscribe(Request("public/#", 1), Request("private/#", 1), "$share/g/public/+")
+        assert answer.reasons == (1, Reason.NOT_AUTHORIZED, 0)
+        await stranger.publish("public/lamp", b"on", 1, packet_id=1)
+        assert (await stranger.expect(Puback)).reason == Reason.NOT_AUTHORIZED
+        refused = await broker.dial()
+        assert (await refused.connect("one")).reason == Reason.NOT_AUTHORIZED  # and leaves the other one alone
+        ada = await broker.client("two", user="ada", password=b"secret")
+        await ada.subscribe("public/#")
+        await ada.publish("public/lamp", b"on")
+        assert [packet.topic for packet in await ada.all_so_far() if isinstance(packet, Publish)] == ["public/lamp"]
+        assert len([one for one in await stranger.all_so_far() if isinstance(one, Publish)]) == 2
+        other = Client(*await asyncio.open_unix_connection(path))
+        connack = await other.connect("two", user="ada", password=b"?", clean=False)
+        assert (connack.reason, connack.session_present) == (0, False)  # a name that nobody has checked: another ada
+        stranger.drop()
+        other.drop()
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["tcp"], "tls:users=staff.txt"),
+        (["udp:anonymous"], "tcp, tls, websocket, unix"),
+        (["tcp:users"], "'users'"),
+        (["tcp:acl=a,acl=b"], "'acl=b'"),
+        (["tls:anonymous"], "needs --tls"),
+        (["tcp:anonymous", "tcp:acl=a"], "twice"),
+    ],
+)
+def test_rights_that_cannot_be(texts: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Config(rights=tuple(parse(ListenerRights.kind, text, "--rights") for text in texts))
 
 
 def test_a_line_that_cannot_be() -> None:
