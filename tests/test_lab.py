@@ -253,6 +253,16 @@ def test_which_lab_is_meant(here: Place) -> None:
             assert process.url in here.run("status", "--lab", str(process.pid)).stdout
 
 
+def test_of_several_labs_the_one_that_balances_is_meant(here: Place) -> None:
+    with (
+        here.serve("-q") as origin,
+        here.start("serve", "l7-balancer", "--to", origin.url, "--listen", ":0", "-q") as lb,
+    ):
+        lb.wait_until_ready()
+        assert f"127.0.0.1:{origin.port}  " in here.run("balancer").stdout
+        assert here.run("cache").returncode == 2  # nobody has one: which lab is asked has to be said
+
+
 def test_a_lab_that_was_killed_leaves_no_lab_behind(here: Place) -> None:
     with here.serve("-q") as process:
         process.popen.kill()

@@ -58,7 +58,7 @@ async def run(config: Config) -> int:
         "service": config.service,
         "backup": config.backup,
     }
-    async with reach(config) as control:
+    async with reach(config, "steering") as control:
         pools = await control.call("balancer", **asked)
     print(json.dumps(pools) if config.json else "\n\n".join(map(page, pools)))
     return 0

@@ -43,7 +43,7 @@ class Config(OneLab):
 async def run(config: Config) -> int:
     """0; 1 where nothing was there to purge."""
     url = spelled(config.url)
-    async with reach(config) as control:
+    async with reach(config, "cache") as control:
         caches = await control.call("cache", service=config.service, action=config.action, url=url)
     print(json.dumps(caches) if config.json else "\n".join(map(page, caches)))
     return 1 if config.action == "purge" and not any(cache["purged"] for cache in caches) else 0

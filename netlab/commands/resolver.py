@@ -41,7 +41,7 @@ class Config(OneLab):
 async def run(config: Config) -> int:
     """0; 1 where there was nothing to forget or to learn."""
     lines = _lines(Path(config.what)) if config.action == "load" else []
-    async with reach(config) as control:
+    async with reach(config, "answering") as control:
         told = await control.call("resolver", action=config.action, of=config.what, lines=lines)
     if config.json:
         print(json.dumps(told))

@@ -14,6 +14,7 @@ from netlab.clock import LabClock
 from netlab.config.sources import nearest
 from netlab.control.balancer import steer
 from netlab.control.faults import change_faults
+from netlab.control.parts import PARTS, having
 from netlab.control.server import Calls
 from netlab.errors import NetlabError, UsageError
 from netlab.filter import Filter, compile_filter
@@ -78,6 +79,7 @@ class LabCalls:
             "memory": usage.ru_maxrss * 1024,  # the most it has been; Linux counts in KiB
             "cpu": usage.ru_utime + usage.ru_stime,
             "endpoints": await self.endpoints(),
+            "parts": [part for part in PARTS if having(lab.services, part)],
         }
 
     async def endpoints(self) -> list[Record]:

@@ -69,6 +69,7 @@ class Running:
     name: str
     path: Path
     endpoints: tuple[str, ...]
+    parts: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -93,7 +94,8 @@ async def labs() -> list[Running]:
         try:
             async with connect(path) as control:
                 status = await control.call("status")
-            found.append(Running(int(path.stem), status["name"], path, tuple(e["url"] for e in status["endpoints"])))
+            urls = tuple(endpoint["url"] for endpoint in status["endpoints"])
+            found.append(Running(int(path.stem), status["name"], path, urls, tuple(status.get("parts", ()))))
         except (NetlabError, KeyError, TypeError, ValueError):
             _remove_if_dead(path)
     return found
@@ -108,14 +110,16 @@ def _remove_if_dead(path: Path) -> None:
         pass  # the number lives again as somebody else's process
 
 
-async def choose(which: str | None) -> Running:
-    """The lab meant by `--lab PID|NAME`, or the only one there is."""
+async def choose(which: str | None, part: str = "") -> Running:
+    """The lab meant by `--lab PID|NAME`, or the only one there is, or that has the part which a call is about."""
     running = await labs()
     if not running:
         raise NetlabError("no lab is running; start one with `netlab up` or `netlab serve NAME`")
     named = [lab for lab in running if which in (None, str(lab.pid), lab.name)]
     if not named:
         raise NetlabError(f"no lab is called {which!r}; running:{_table(running)}")
+    if len(named) > 1:
+        named = [lab for lab in named if part in lab.parts] or named
     if len(named) > 1:
         what = "running" if which is None else f"called {which!r}"
         raise UsageError(f"several labs are {what}, say which with --lab PID{'' if which else '|NAME'}:{_table(named)}")
@@ -204,9 +208,9 @@ class Control:
 
 
 @asynccontextmanager
-async def reach(which: OneLab) -> AsyncIterator[Control]:
-    """A connection to the lab that is meant."""
-    async with connect((await choose(which.lab)).path) as control:
+async def reach(which: OneLab, part: str = "") -> AsyncIterator[Control]:
+    """A connection to the lab that is meant; of several, to the one that has the part which the calls are about."""
+    async with connect((await choose(which.lab, part)).path) as control:
         yield control
 
 

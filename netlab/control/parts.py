@@ -9,6 +9,9 @@ from netlab.config.sources import nearest
 from netlab.errors import UsageError
 from netlab.service import Service
 
+PARTS = ("answering", "broker", "cache", "steering")
+"""All that calls are about: a resolver's, an MQTT broker's, a cache's, a balancer's."""
+
 
 def having(services: Mapping[str, Service], part: str) -> dict[str, Any]:
     """Each service's part of this name, of those that have it."""

@@ -73,6 +73,7 @@ class WorkersCalls:
             "memory": sum(status["memory"] for status in found),
             "cpu": sum(status["cpu"] for status in found),
             "endpoints": await self.endpoints(),
+            "parts": found[0]["parts"],
         }
 
     async def endpoints(self) -> list[Record]:

@@ -46,7 +46,7 @@ async def run(config: Config) -> int:
     if config.packet:
         wish |= {"packet": config.packet, "what": config.what, "way": config.way}
         wish |= {"seconds": config.seconds, "count": config.count}
-    async with reach(config) as control:
+    async with reach(config, "broker") as control:
         told = await control.call("mqtt", action="faults", of=config.client, **wish)
     if config.json:
         print(json.dumps(told))

@@ -29,7 +29,7 @@ class Config(OneLab):
 
 async def run(config: Config) -> int:
     """0; 1 where there is no such client. Who was disconnected may be away, or back."""
-    async with reach(config) as control:
+    async with reach(config, "broker") as control:
         if config.disconnect:
             await control.call("mqtt", action="disconnect", of=config.client)
         told = await control.call("mqtt", action="clients")

@@ -30,7 +30,7 @@ class Config(OneLab):
 
 
 async def run(config: Config) -> int:
-    async with reach(config) as control:
+    async with reach(config, "broker") as control:
         told = await control.call("mqtt", action="why", of=config.client, topic=config.topic)
     if config.json:
         print(json.dumps(told))
