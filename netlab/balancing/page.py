@@ -10,7 +10,8 @@ from netlab.text import duration
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .9rem .25rem 0;vertical-align:top}
-td.n,th.n{text-align:right;white-space:nowrap}small{white-space:nowrap}tr.up td:first-child{border-left:.4rem solid #2a9d4a;padding-left:.5rem}
+td.n,th.n{text-align:right}td.n,small{white-space:nowrap}
+tr.up td:first-child{border-left:.4rem solid #2a9d4a;padding-left:.5rem}
 tr.out td:first-child{border-left:.4rem solid #c0392b;padding-left:.5rem}small{color:#777}
 @media(prefers-color-scheme:dark){body{background:#181a1f;color:#ddd}}"""
 
