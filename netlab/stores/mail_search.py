@@ -20,6 +20,7 @@ FIELDS = {
     "cc": "{cc}",
     "bcc": "{bcc}",
     "reply-to": "{reply_to}",
+    "recipient": "{recipient cc bcc}",
     "addressed": "{sender recipient cc bcc reply_to}",
     "subject": "{subject}",
     "text": "{text}",

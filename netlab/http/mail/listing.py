@@ -10,7 +10,7 @@ from typing import Any
 from netlab import __version__
 from netlab.errors import UsageError
 from netlab.http.exchange import Exchange
-from netlab.http.mail.arguments import Query, answer_json, answer_ok, texts, told
+from netlab.http.mail.arguments import FRESH, TEXT, Query, answer_json, answer_ok, texts, told
 from netlab.http.mail.events import stream, wait_for
 from netlab.http.routes import Routes
 from netlab.stores.mail import Listing, SqliteStore
@@ -75,7 +75,10 @@ class Listings:
         """Those named, or all where none is."""
         ids = texts(await told(exchange), "IDs")
         await (self.store.delete(ids) if ids else self.store.delete_all())
-        answer_ok(exchange)
+        if ids or "accept" in exchange.request.fields:
+            answer_ok(exchange)
+        else:  # MailHog says nothing here, and its client for Node.js, which accepts nothing, takes all else for JSON
+            exchange.respond(200, [TEXT, FRESH])
 
     async def delete_found(self, exchange: Exchange) -> None:
         query = Query(exchange)

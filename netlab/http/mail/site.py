@@ -12,6 +12,7 @@ from netlab.http.engine import HttpService
 from netlab.http.exchange import Exchange
 from netlab.http.mail.arriving import Arrivals, Into
 from netlab.http.mail.listing import Listings
+from netlab.http.mail.mailhog import MailHog
 from netlab.http.mail.messages import Messages
 from netlab.http.own_origin import is_local_name, stranger
 from netlab.http.routes import Routes
@@ -47,6 +48,7 @@ class MailSite:
         Listings(store, releases=release is not None).register(self.routes)
         Messages(store, release).register(self.routes)
         Arrivals(store, into).register(self.routes)
+        MailHog(store).register(self.routes)
         self.http = HttpService("mail", self.handle, HttpSettings(), flows, tasks)
 
     def listener(self, host: str, port: int) -> Listener:

@@ -115,6 +115,31 @@ async def test_waiting_searching_following_and_deleting() -> None:
     assert events.count("event: stored") == 3
 
 
+@pytest.mark.one_loop
+async def test_clients_of_mailhog_read_search_and_delete() -> None:
+    async with sinking() as sink, httpx.AsyncClient(base_url=f"http://127.0.0.1:{sink.ports['http']}") as client:
+        await asyncio.to_thread(send, sink.port, *map(order, range(3)))
+        listed = (await client.get("/api/v2/messages", params={"start": 1, "limit": 1})).json()
+        assert (listed["total"], listed["count"], listed["start"]) == (3, 1, 1)
+        [item] = listed["items"]
+        assert (item["From"]["Mailbox"], item["From"]["Domain"]) == ("shop", "shop.test")
+        assert item["Content"]["Headers"]["Subject"] == ["Order 1"]
+        assert item["Raw"]["To"] == ["ada@x.test", "bob@x.test"]
+        text, bill = item["MIME"]["Parts"]
+        assert text["MIME"]["Parts"][0]["Body"] == "Order 1 is on its way.\r\n"
+        assert bill["Headers"]["Content-Disposition"] == ['attachment; filename="bill.pdf"']
+        for kind, query, found in (("to", "bob@x.test", 3), ("from", "bob", 0), ("containing", "order 2", 1)):
+            told = (await client.get("/api/v2/search", params={"kind": kind, "query": query})).json()
+            assert (kind, told["total"], len(told["items"])) == (kind, found, found)
+        assert (await client.get("/api/v2/search?kind=size&query=1")).status_code == 400
+        gone = await client.delete(f"/api/v1/messages/{item['ID']}")
+        assert (gone.status_code, gone.content) == (200, b"")
+        assert (await client.get(f"/api/v1/messages/{item['ID']}")).status_code == 404
+        del client.headers["Accept"]
+        assert (await client.delete("/api/v1/messages")).content == b""
+        assert (await client.get("/api/v2/messages")).json()["total"] == 0
+
+
 SENT = {
     "From": {"Email": "shop@shop.test", "Name": "Shöp"},
     "To": [{"Email": "ada@x.test"}],
