@@ -26,7 +26,7 @@ EXAMPLES = (
 @dataclass(frozen=True, kw_only=True)
 class Config(OneLab):
     action: Annotated[Literal["status", "dump", "flush", "flush-tree", "load"], positional] = "status"
-    """What to do."""
+    """What to do: show its status, dump what it knows, flush a name, flush-tree it and all below, or load a dump."""
     what: Annotated[str, positional] = ""
     """The name to forget, or the file to load."""
     json: bool = False
@@ -70,5 +70,7 @@ def _counted(told: Mapping[str, Any]) -> Iterator[str]:
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text in UTF-8: byte {error.start}") from None

@@ -41,10 +41,16 @@ def read_master(
     name: str = "the zone",
     klass: int = 1,
     load: Load | None = None,
+    places: list[str] | None = None,
 ) -> list[Record]:
-    """The records of a master file in their order; UsageError as `NAME:LINE: what is wrong`."""
+    """The records of a master file in their order; UsageError as `NAME:LINE: what is wrong`.
+
+    `places` is filled with `NAME:LINE` of each record.
+    """
     reader = _Reader(origin, klass, load)
     reader.read(text, name)
+    if places is not None:
+        places += reader.places
     return reader.finished()
 
 
@@ -57,6 +63,7 @@ class _Reader:
         self.default_ttl: int | None = None  # of $TTL (RFC 2308 4)
         self.last_ttl: int | None = None  # RFC 1035 5.1: else the one before
         self.records: list[Record] = []
+        self.places: list[str] = []  # of each record
         self.undated: list[int] = []  # indexes of records that came before any TTL
         self.depth = self.included = 0
 
@@ -68,6 +75,8 @@ class _Reader:
                 if getattr(error, "placed", False):
                     raise
                 raise Misplaced(f"{name}:{entry.line}: {error}") from None
+            if len(self.places) < len(self.records):
+                self.places.append(f"{name}:{entry.line}")
 
     def finished(self) -> list[Record]:
         """Records without any TTL take the SOA's minimum, as servers have always done."""

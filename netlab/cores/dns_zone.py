@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -23,6 +23,7 @@ from netlab.cores.dns_codes import (
     A,
     type_name,
 )
+from netlab.cores.dns_master import Misplaced
 from netlab.cores.dns_message import Record
 from netlab.cores.dns_names import LONGEST_NAME, ROOT, ancestors, count, is_below, order, parent, to_text, upper
 from netlab.cores.dns_rdata import target
@@ -65,19 +66,23 @@ Rrsets = dict[int, list[Record]]
 class Zone:
     """The records of a zone by folded name; names that only lead to others (empty non-terminals) have none."""
 
-    def __init__(self, origin: bytes, records: Iterable[Record]) -> None:
-        """UsageError says which records cannot stand in this zone together."""
+    def __init__(self, origin: bytes, records: Iterable[Record], places: Sequence[str] = ()) -> None:
+        """UsageError says which records cannot stand in this zone together; `places` says where each was read."""
         self.origin = origin.lower()
         self.names: dict[bytes, Rrsets] = {}
-        for record in records:
-            self._add(record)
+        for number, record in enumerate(records):
+            try:
+                self._add(record)
+            except UsageError as error:
+                if not places:
+                    raise
+                raise Misplaced(f"{places[number]}: {error}") from None
         apex = self.names.get(self.origin, {})
         if len(apex.get(SOA, ())) != 1:
             raise UsageError(f"{to_text(self.origin)} has {len(apex.get(SOA, ()))} SOA records at its top; one is due")
         if NS not in apex:
             raise UsageError(f"{to_text(self.origin)} has no NS record at its top")
         self.soa = apex[SOA][0]
-        self._check_aliases()
 
     def _add(self, record: Record) -> None:
         owner = record.name.lower()
@@ -95,14 +100,7 @@ class Zone:
         if all(known.rdata != record.rdata for known in rrset):  # RFC 2181 5: no two alike
             ttl = min(record.ttl, rrset[0].ttl) if rrset else record.ttl  # 5.2: one TTL for all
             rrset[:] = [known._replace(ttl=ttl) for known in rrset] + [record._replace(ttl=ttl)]
-
-    def _check_aliases(self) -> None:
-        for name, rrsets in self.names.items():
-            if CNAME in rrsets and (len(rrsets[CNAME]) > 1 or set(rrsets) - BESIDE_CNAME):
-                others = ", ".join(type_name(kind) for kind in rrsets if kind != CNAME) or "another CNAME"
-                raise UsageError(f"{to_text(name)} has CNAME and {others}: an alias has nothing else (RFC 2181 10.1)")
-            if DNAME in rrsets and len(rrsets[DNAME]) > 1:
-                raise UsageError(f"{to_text(name)} has more than one DNAME (RFC 6672 2.4)")
+            _check_aliases(owner, self.names[owner])
 
     @property
     def serial(self) -> int:
@@ -216,6 +214,14 @@ class Zone:
                 if (host, kind, record.klass) not in seen:
                     seen.add((host, kind, record.klass))
                     answer.additional += self.names.get(host, {}).get(kind, ())
+
+
+def _check_aliases(name: bytes, rrsets: Rrsets) -> None:
+    if CNAME in rrsets and (len(rrsets[CNAME]) > 1 or set(rrsets) - BESIDE_CNAME):
+        others = ", ".join(type_name(kind) for kind in rrsets if kind != CNAME) or "another CNAME"
+        raise UsageError(f"{to_text(name)} has CNAME and {others}: an alias has nothing else (RFC 2181 10.1)")
+    if len(rrsets.get(DNAME, ())) > 1:
+        raise UsageError(f"{to_text(name)} has more than one DNAME (RFC 6672 2.4)")
 
 
 def _owned(rrset: list[Record], name: bytes) -> list[Record]:

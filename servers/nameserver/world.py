@@ -13,6 +13,7 @@ from netlab.cores.dns_master import read_master
 from netlab.cores.dns_names import from_text
 from netlab.cores.dns_zone import Zone
 from netlab.errors import UsageError
+from servers.nameserver.zones import zone_of
 
 BEHAVIOURS = ("", "truncating", "slow", "silent", "lying")
 
@@ -83,8 +84,8 @@ def _tables(tree: dict[str, Any], key: str, name: str) -> dict[str, Any]:
 def _zone(name: str, zone: str, table: Any) -> Zone:
     if not isinstance(table, dict) or not isinstance(table.get("text"), str):
         raise UsageError(f"{name}: zone {zone} has no text")
-    origin = from_text(zone)
-    return Zone(origin, read_master(table["text"].lstrip("\n"), origin, name=f"{name}, zone {zone}"))
+    origin, place, places = from_text(zone), f"{name}, zone {zone}", list[str]()
+    return zone_of(origin, read_master(table["text"].lstrip("\n"), origin, name=place, places=places), places, place)
 
 
 def _place(name: str, table: dict[str, Any], zones: dict[str, Zone]) -> Place:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from netlab.cores.dns_codes import SOA
-from netlab.cores.dns_master import read_master
+from netlab.cores.dns_master import Misplaced, read_master
+from netlab.cores.dns_message import Record
 from netlab.cores.dns_zone import Zone
 from netlab.errors import UsageError
 
@@ -56,14 +57,22 @@ def read_zone(path: Path, included: Callable[[Path], None] = lambda path: None) 
         included(path.parent / name)
         return text_of(path.parent / name)
 
-    records = read_master(text_of(path), name=str(path), load=load)
+    places: list[str] = []
+    records = read_master(text_of(path), name=str(path), load=load, places=places)
     soa = next((record for record in records if record.type == SOA), None)
     if soa is None:
         raise UsageError(f"{path} has no SOA record: which zone is it of?")
+    return zone_of(soa.name, records, places, str(path))
+
+
+def zone_of(origin: bytes, records: Sequence[Record], places: Sequence[str], name: str) -> Zone:
+    """The zone of these records; what is wrong with it is told with the line, or with `name` where it is the whole."""
     try:
-        return Zone(soa.name, records)
+        return Zone(origin, records, places)
+    except Misplaced:
+        raise
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{name}: {error}") from None
 
 
 def text_of(path: Path) -> str:

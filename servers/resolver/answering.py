@@ -51,7 +51,7 @@ from netlab.cores.resolution import Resolved
 from netlab.errors import RemoteProtocolError, UsageError
 from netlab.flow import Flow, Level, Outcome
 from netlab.net.tasks import Tasks
-from netlab.policy.dns_local import FILTERED, LocalNames, negative_soa
+from netlab.policy.dns_local import FILTERED, LOCAL_TTL, LocalNames, negative_soa
 from netlab.service import Context
 from servers.resolver.config import Config
 from servers.resolver.ready import EDNS_SIZE, Ready, ReadyAnswers
@@ -289,13 +289,22 @@ def local_names(config: Config) -> LocalNames:
     for path in config.block:
         local.block(_text(path, "--block"), str(path))
     for line in config.local:
-        for record in read_master(f"$TTL 60\n{line}", name="--local"):
+        for record in _own(line):
             local.add(record.name, record.type, record.rdata, record.ttl)
     return local
+
+
+def _own(line: str) -> list[Record]:
+    try:
+        return read_master(f"$TTL {LOCAL_TTL}\n{line}", name="")
+    except UsageError as error:
+        raise UsageError(f"--local {line!r}: {str(error).partition(': ')[2]}") from None
 
 
 def _text(path: Path, flag: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{flag} {path} cannot be read: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{flag} {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{flag} {path} is no text in UTF-8: byte {error.start}") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from netlab.config import Address, Count, Duration, Kind, Port, Size
-from netlab.cores.dns_names import from_text
+from netlab.cores.dns_names import from_text, to_text
 from netlab.errors import UsageError
 from netlab.http.reverse_settings import TrustedNetwork
 from netlab.policy.access import LOOPBACK
@@ -33,7 +33,7 @@ class Forward:
     def parse(cls, text: str) -> Forward:
         zone, equals, where = text.partition("=")
         if not equals:
-            raise UsageError(f"{text!r} has no '=': ZONE=HOST:PORT, or .=HOST:PORT for all")
+            raise ValueError("has no '=': ZONE=HOST:PORT, or .=HOST:PORT for all")
         tcp, where = where.startswith("tcp://"), where.removeprefix("tcp://").removeprefix("udp://")
         try:
             address = Address(str(ip_address(where.strip("[]"))), 53)
@@ -41,17 +41,24 @@ class Forward:
             address = Address.parse(where if ":" in where else f"{where}:53")
         host = "127.0.0.1" if address.host == "localhost" else address.host
         try:
-            return cls(from_text(zone or ".").lower(), str(ip_address(host)), address.port, tcp)
+            host = str(ip_address(host))
         except ValueError:
-            raise UsageError(
-                f"{text!r}: {host!r} is no IP address; a resolver cannot look up the one it asks"
-            ) from None
+            reason = f"has {host!r} where an IP address is due; a resolver cannot look up the one it asks"
+            raise ValueError(reason) from None
+        return cls(parse_zone(zone or "."), host, address.port, tcp)
+
+
+def parse_zone(text: str) -> bytes:
+    try:
+        return from_text(text).lower()
+    except UsageError as error:
+        raise ValueError(f"has no name of a zone: {error}") from None
 
 
 ForwardRule = Annotated[
     Forward, Kind(parse=Forward.parse, allowed="ZONE=[tcp://]HOST:PORT", metavar="ZONE=[tcp://]HOST:PORT")
 ]
-Zone = Annotated[bytes, Kind(parse=lambda text: from_text(text).lower(), allowed="a domain name", metavar="ZONE")]
+Zone = Annotated[bytes, Kind(parse=parse_zone, allowed="a domain name", metavar="ZONE", write=to_text)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +104,7 @@ class Config:
     """Do not pass on private addresses for public names."""
     exempt: tuple[Zone, ...] = (from_text("test."), from_text("127.in-addr.arpa."))
     """Zones whose names may be of special use, and have private addresses: the lab's."""
-    limit: Count = 0
+    limit: int = 0
     """Questions a second that each client may ask; more are dropped. 0 is no limit."""
     cache: Size = 128 << 20
     """Bytes that the cache may have."""
@@ -111,7 +118,7 @@ class Config:
     """Queries to servers for one question."""
     max_recursions: Count = 500
     """Questions looked for at once; more are dropped until there is room."""
-    max_connections: Count = 1000
+    max_connections: int = 1000
     """TCP and TLS connections open at once; 0 is no limit."""
     idle_timeout: Duration = 10.0
     """How long a connection may stay without a question."""

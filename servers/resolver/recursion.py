@@ -192,8 +192,10 @@ def read_hints(path: Path) -> dict[bytes, tuple[str, ...]]:
     """Names and addresses of the root's servers from a file as InterNIC publishes it (RFC 9609 2)."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--root-hints {path} cannot be read: {error}") from None
+    except OSError as error:
+        raise UsageError(f"--root-hints {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--root-hints {path} is no text in UTF-8: byte {error.start}") from None
     records = read_master(text, name=str(path))
     names = [target(NS, record.rdata).lower() for record in records if record.type == NS and record.name == ROOT]
     hints = {

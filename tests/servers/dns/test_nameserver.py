@@ -130,6 +130,8 @@ async def test_a_file_is_served_and_read_again_and_a_bad_one_is_told(tmp_path: P
         path.write_text("$TTL 60\nshop.test. SOA ns\n")
         assert "shop.zone:2: SOA has 1 of its 7 parts" in server.reload()
         assert answers(await ask(where, query)) == ["www.shop.test. A 192.0.2.1"]
+        path.write_text(text.format(2, 2) + "www.shop.test. CNAME shop.test.\n")
+        assert "shop.zone:5: www.shop.test. has CNAME and A" in server.reload()
         path.write_text(text.format(2, 2))
         assert server.reload() == "shop.test. 2"
         assert answers(await ask(where, query)) == ["www.shop.test. A 192.0.2.2"]
