@@ -129,19 +129,26 @@ class WebSocketCore(Reader):
         for number, piece in enumerate(pieces):
             self._write((FINAL if number == last else 0) | (CONTINUATION if number else opcode), piece)
 
-    def outgoing_with(self, frames: bytes, count: int, *, compressed: bool) -> bytes:
-        """What must be written now, and behind it so many messages that were encoded for many at once.
-
-        Where they were compressed, they refer to none before them; then neither does what follows.
-        """
-        if compressed and self._deflater is not None:
-            self._deflater.forget()
+    def outgoing_with(self, frames: bytes, count: int) -> bytes:
+        """What must be written now, and behind it so many messages that were encoded for many at once."""
         self.messages += count
         if self._out:
             self._out.append(frames)
             return self.outgoing()
         self.sent += len(frames)
         return frames
+
+    def passed(self, count: int, size: int) -> None:
+        """So many messages, in so many bytes, were written past it."""
+        self.messages += count
+        self.sent += size
+
+    def forget(self) -> None:
+        """Let what is compressed here from now on refer to nothing before: something compressed elsewhere, which does
+        not either, comes between.
+        """
+        if self._deflater is not None:
+            self._deflater.forget()
 
     def ping(self, data: bytes = b"") -> None:
         self._write_control(PING, data)

@@ -17,6 +17,7 @@ from netlab.tape import Side
 
 if TYPE_CHECKING:
     from netlab.http.connection import HttpConnection
+    from netlab.http.websocket.audience import Line
 
 POLITE = frozenset((1000, 1001, 1005))
 """Codes with which a conversation ended as it should; the application's own (3000 and up) are no failure either."""
@@ -45,6 +46,7 @@ class Session:
         "connection",
         "core",
         "flow",
+        "line",
         "messages",
         "path",
         "query",
@@ -63,6 +65,7 @@ class Session:
         self.flow, self.accepted, self.settings, self.speaker = flow, accepted, settings, speaker
         self.path, self.query = path, query
         self.messages = 0  # received
+        self.line: Line | None = None  # where it stands in an audience
         self._recorder = Recorder(flow, settings.kept) if flow.events is not None else None
         self._turning = self._flushing = self._reading_on = False
         self._pings = 0
@@ -137,6 +140,8 @@ class Session:
         if not self._flushing:
             self._flushing = True
             self.connection.loop.call_soon(self.flush)
+        if self.line is not None:
+            self.line.leave(self)
 
     def go_on(self) -> None:
         """Read again, where a speaker has held the connection up."""
@@ -191,6 +196,8 @@ class Session:
             self._turning = False
         if out := core.outgoing():
             connection = self.connection
+            if self.line is not None:
+                self.line.leave(self)
             self.write(out)
             if connection.writing_paused:
                 connection.hold()

@@ -11,6 +11,8 @@ import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed
 
+from netlab.cores.websocket import TEXT
+from netlab.flow import Level
 from tests.servers.websocket.serving import SECONDS, raw, serving
 
 
@@ -120,10 +122,41 @@ async def test_what_clients_have_to_notice(path: str, code: int) -> None:
         assert "rule.broken" in [event.name for event in flow.events]
 
 
+async def test_what_all_are_told_and_what_one_is_told_stay_in_order() -> None:
+    """Compressed with and without what was said before, answered pings between them; and all of it is counted."""
+    async with (
+        serving(Level.SUMMARY) as served,
+        websockets.connect(f"{served.url}/chat/tea?name=first") as first,
+        websockets.connect(f"{served.url}/chat/tea?name=second", compression=None) as second,
+    ):
+        room = served.server.paths.rooms["tea"]
+        for client, count in ((first, 2), (second, 1)):
+            for _ in range(count):
+                await told(client)
+        said = []
+        for number in range(3):
+            for text in ("to one " * 20, "not compressed", "to everyone " * 20, "to one " * 20, "to all " * 20):
+                said.append(f"{number} {text}")
+                if text.startswith("to one"):
+                    for session in room.present:
+                        session.say(said[-1])
+                else:
+                    room.audience.send(TEXT, said[-1].encode())
+                    room.audience.flush()
+            await soon(await first.ping())
+        for client in (first, second):
+            assert [await soon(client.recv()) for _ in said] == said
+        await first.close()
+        assert (await told(second))["type"] == "left"
+        await second.close()
+        await served.ended()
+        assert [flow.details["messages_sent"] for flow in served.flows if flow.details] == [17, 17]
+
+
 @pytest.mark.one_loop
 async def test_a_slow_reader_of_a_room_misses_messages() -> None:
     async with (
-        serving(queue=10_000) as served,
+        serving(Level.SUMMARY, queue=10_000) as served,
         websockets.connect(f"{served.url}/chat/tea", max_size=None) as quick,
         raw(served, "/chat/tea"),  # reads nothing
     ):
@@ -140,10 +173,12 @@ async def test_a_slow_reader_of_a_room_misses_messages() -> None:
 
 
 @pytest.mark.one_loop
-@pytest.mark.parametrize("policy", ["close", "pause"])
-async def test_a_slow_reader_of_a_room_goes_or_holds_the_others(policy: str) -> None:
+@pytest.mark.parametrize(
+    ("policy", "level"), [("close", Level.SUMMARY), ("pause", Level.SUMMARY), ("pause", Level.FULL)]
+)
+async def test_a_slow_reader_of_a_room_goes_or_holds_the_others(policy: str, level: Level) -> None:
     async with (
-        serving(queue=10_000, slow=policy) as served,
+        serving(level, queue=10_000, slow=policy) as served,
         websockets.connect(f"{served.url}/chat/tea", max_size=None) as quick,
         raw(served, "/chat/tea") as slow,
     ):
