@@ -14,8 +14,8 @@ __all__ = ["EXAMPLES", "Config", "run"]
 Addresses = Callable[[], Awaitable[Mapping[str, Mapping[str, Mapping[str, str]]]]]
 """Gives the address map of the labs that run on this machine."""
 
-RecordedFlow = Callable[[str], Awaitable[Mapping[str, Any]]]
-"""Gives a flow that the running lab has recorded, by its id."""
+RecordedFlow = Callable[[str, str | None, str], Awaitable[Mapping[str, Any]]]
+"""Gives a flow that a running lab has recorded, by its id, the lab's name, if any, and the part that the lab has."""
 
 EXAMPLES = (
     ("netlab dig www.shop.test", "ask the lab's resolver, 127.0.0.1:5300"),
@@ -58,6 +58,8 @@ class Config:
     """The same as --trace, with what each step means."""
     recorded: str = ""
     """The id of a question that the running lab's resolver has recorded in full: show how that was answered."""
+    lab: str | None = None
+    """The lab that has it, by process id or name, when several are running."""
     root: Address = Address("127.0.53.1", 5300)
     """A server of the root, for --trace and --explain."""
     json: bool = False
@@ -74,5 +76,6 @@ async def run(config: Config, *, addresses: Addresses | None = None, flow: Recor
     from clients.dig.steps import Story
 
     if config.recorded and flow is not None:
-        return show_story(config, Story.of_flow(await flow(config.recorded), config.recorded))
+        found = await flow(config.recorded, config.lab, "answering")
+        return show_story(config, Story.of_flow(found, config.recorded))
     return await Command(config).run(addresses)

@@ -141,9 +141,9 @@ async def lab_addresses() -> dict[str, Any]:
     return found
 
 
-async def lab_flow(flow_id: str) -> dict[str, Any]:
-    """A flow from the record of the only lab that runs."""
-    async with connect((await choose(None)).path) as control:
+async def lab_flow(flow_id: str, lab: str | None = None, part: str = "") -> dict[str, Any]:
+    """A flow from the record of the lab that is named, or of the only one that runs, or that has this part."""
+    async with connect((await choose(lab, part)).path) as control:
         found: dict[str, Any] = (await control.call("flow", id=flow_id))["flow"]
     return found
 

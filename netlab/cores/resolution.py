@@ -131,6 +131,7 @@ class Work(Asking):
         super().__init__(resolver.settings, resolver.cache, resolver.book, resolver.chance, now, flags)
         self.under_way: list[tuple[bytes, int]] = []
         self.use = use
+        self.no_names: set[bytes] = set()  # on the way to others, as their servers say: told once, asked once
         self.doubted: set[tuple[bytes, int]] = set()  # zones whose servers did not answer, by depth
 
     # -- a question, alias by alias ------------------------------------------------------------------------------
@@ -221,6 +222,8 @@ class Work(Asking):
         steps, look_up = 0, partial(self._look_up, depth=depth)
         while True:
             told, steps = self._how_much(total, told, steps, whole)
+            if told < total and upper(key, told) in self.no_names:
+                told = total
             question = Question(key, kind) if told == total else Question(upper(key, told), A)
             if told < total and self.cache.lookup(question.name, A, self.now) is not None:
                 continue  # that there is no zone cut here is known from before
@@ -249,6 +252,7 @@ class Work(Asking):
                 return kept or self._passing(reading, key, kind)
             if reading.meaning is Meaning.NXDOMAIN and not reading.answer:
                 whole = True  # RFC 9156 3: some say so of names that only lead to others; the whole name settles it
+                self.no_names.add(question.name)
             elif reading.meaning not in (Meaning.NODATA, Meaning.ANSWER, Meaning.ALIAS):
                 whole = True
 

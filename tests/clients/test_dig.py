@@ -111,7 +111,7 @@ async def test_how_the_resolver_came_to_an_answer(tmp_path: Path, capsys: pytest
         asked = next(flow for flow in here.resolver.context.flows if flow.label == "www.lame.broken.test. A")
         told = to_record(asked, whole=True)
 
-        async def recorded(flow_id: str) -> dict[str, Any]:
+        async def recorded(flow_id: str, lab: str | None, part: str) -> dict[str, Any]:
             return json.loads(json.dumps(told)) if flow_id == "17" else {"kind": "tcp", "level": "summary"}
 
         assert await run(Config(recorded="17"), flow=recorded) == 1
