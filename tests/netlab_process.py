@@ -1,7 +1,8 @@
-"""netlab as processes of their own, for tests: each test's labs have a socket folder to themselves and end for sure."""
+"""netlab's commands for tests, in processes of their own or in this one: each test has a socket folder to itself."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -9,12 +10,32 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
+
+from netlab.cli import main
 
 PATIENCE = 30.0
 """Seconds after which a process that hangs is killed, so that its test fails instead of hanging too."""
+
+
+def call(*arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """One netlab command in this process, to its end, with this on its standard input and these variables besides.
+
+    It is for what the start of a process has nothing to do with, and which would be most of what the test costs.
+    """
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with (
+        patch.dict(os.environ, variables),
+        patch("sys.stdin", io.TextIOWrapper(io.BytesIO(given.encode()))),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = main(arguments)
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]  # a BytesIO
+    return subprocess.CompletedProcess(arguments, code, *texts)
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,11 @@ class Place:
             timeout=PATIENCE,
             check=False,
         )
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same in this process, for what starts no server."""
+        with patch.dict(os.environ, self.environment, clear=True):
+            return call(*arguments)
 
     @contextmanager
     def start(self, *arguments: str, **variables: str) -> Iterator[Process]:

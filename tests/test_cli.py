@@ -22,7 +22,7 @@ def here() -> Iterator[Place]:
 
 def test_without_arguments_it_says_what_there_is(here: Place) -> None:
     for arguments in ([], ["--help"], ["help"]):
-        result = here.run(*arguments)
+        result = here.call(*arguments)
         assert (result.returncode, result.stderr) == (0, "")
         assert "\n  serve" in result.stdout
         assert "\n  up " in result.stdout
@@ -56,7 +56,7 @@ def test_version(here: Place) -> None:
     ],
 )
 def test_wrong_usage_is_one_sentence_and_code_2(here: Place, arguments: list[str], sentence: str) -> None:
-    result = here.run(*arguments)
+    result = here.call(*arguments)
     assert (result.returncode, result.stdout, result.stderr) == (2, "", f"netlab: {sentence}\n")
     assert here.sockets == []
 
@@ -127,35 +127,35 @@ def test_the_file_may_be_named_by_a_variable(here: Place) -> None:
 
 @pytest.mark.parametrize("command", ["list", "watch", "show", "export", "status", "stop", "up"])
 def test_every_command_has_help_with_examples(here: Place, command: str) -> None:
-    result = here.run(command, "--help")
+    result = here.call(command, "--help")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(f"Usage: netlab {command} [flags]")
     assert "\nExamples:\n" in result.stdout
 
 
 def test_a_service_has_help_with_both_groups(here: Place) -> None:
-    text = here.run("serve", "http", "--help").stdout
+    text = here.call("serve", "http", "--help").stdout
     assert "http (also: table [http] of the file, variables like NETLAB_HTTP_LISTEN)" in text
     assert "lab (also: table [lab] of the file, variables like NETLAB_LAB_CONFIG)" in text
     assert "--workers N" in text
-    assert here.run("serve", "--help").stdout.startswith("Usage: netlab serve NAME [flags]\n\nServices:\n")
+    assert here.call("serve", "--help").stdout.startswith("Usage: netlab serve NAME [flags]\n\nServices:\n")
 
 
 def test_serve_without_a_name_is_wrong_usage_and_says_which_there_are(here: Place) -> None:
-    result = here.run("serve")
+    result = here.call("serve")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("netlab: netlab serve needs the NAME of a service\n\nUsage: netlab serve NAME")
     assert "\n  http " in result.stderr
 
 
 def test_list_for_people_and_programs(here: Place) -> None:
-    assert "\n  http " in here.run("list").stdout
-    assert "http" in json.loads(here.run("list", "--json").stdout)["services"]
+    assert "\n  http " in here.call("list").stdout
+    assert "http" in json.loads(here.call("list", "--json").stdout)["services"]
 
 
 @pytest.mark.parametrize("command", ["watch", "status", "stop", "export --har", "show 1"])
 def test_without_a_lab_the_commands_say_so(here: Place, command: str) -> None:
-    result = here.run(*command.split())
+    result = here.call(*command.split())
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "netlab: no lab is running; start one with `netlab up` or `netlab serve NAME`\n"
 

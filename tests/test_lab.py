@@ -150,7 +150,7 @@ def test_settings_from_flag_variable_and_file(here: Place) -> None:
     file.write_text('[lab]\nrecord = "full"\n[http]\necho = true\nlisten = "127.0.0.1:1"\n')
     with here.serve("-q", "--config", str(file), "--no-echo", NETLAB_LAB_RECORD="off") as process:
         assert get(process.url + "/nothing-here").startswith("404")
-        assert json.loads(here.run("status", "--json").stdout)["level"] == "off"
+        assert json.loads(here.call("status", "--json").stdout)["level"] == "off"
 
 
 def test_up_serves_http_at_its_place(here: Place) -> None:
@@ -159,7 +159,7 @@ def test_up_serves_http_at_its_place(here: Place) -> None:
     with here.start("up", "http", "--config", str(file)) as process:
         process.wait_until_ready()
         get(process.url + "/hello")
-        status = json.loads(here.run("status", "--json").stdout)
+        status = json.loads(here.call("status", "--json").stdout)
         assert (status["name"], status["level"]) == ("up", "full")
         assert process.end()[0] == 0
 
@@ -191,25 +191,25 @@ def test_watch_show_export_status_stop(here: Place) -> None:
         seen = json.loads(watch.line())
         assert (seen["label"], seen["result"], seen["outcome"]) == ("GET /hello", "200", "ok")
         assert seen["events"][0]["name"] == "request.received"
-        assert here.run("show", "999").returncode == 1
-        assert here.run("show", "1", "--lab", "nope").returncode == 1
-        page = here.run("show", seen["id"]).stdout
+        assert here.call("show", "999").returncode == 1
+        assert here.call("show", "1", "--lab", "nope").returncode == 1
+        page = here.call("show", seen["id"]).stdout
         assert page.startswith(f"flow {seen['id']}  http  GET /hello  200 ok\n")
         assert "47 45 54 20 2f 68 65 6c  6c 6f" in page
-        assert json.loads(here.run("show", seen["id"], "--json").stdout)["parent"]["kind"] == "tcp"
-        assert '"version": "1.2"' in here.run("export", "--har").stdout
-        lines = here.run("export", "--jsonl", "--filter", "kind == http", "--last", "1").stdout.splitlines()
+        assert json.loads(here.call("show", seen["id"], "--json").stdout)["parent"]["kind"] == "tcp"
+        assert '"version": "1.2"' in here.call("export", "--har").stdout
+        lines = here.call("export", "--jsonl", "--filter", "kind == http", "--last", "1").stdout.splitlines()
         assert [json.loads(line)["label"] for line in lines] == ["GET /hello"]
         capture = here.folder / "lab.pcapng"
-        exported = here.run("export", str(capture))
+        exported = here.call("export", str(capture))
         assert exported.returncode == 0
         assert re.fullmatch(rf"{capture}: \d+ conversations? in \d+ packets\n", exported.stderr)
         assert capture.read_bytes()[:4] == bytes.fromhex("0a0d0d0a")  # a section header block
         assert [path.name for path in here.folder.glob("*.part")] == []
-        text = here.run("status").stdout
+        text = here.call("status").stdout
         assert f"http  pid {process.pid}, up " in text
         assert process.url in text
-        stopped = here.run("stop")
+        stopped = here.call("stop")
         assert (stopped.returncode, stopped.stdout) == (0, f"stopped {process.pid} (http: {process.url})\n")
         assert process.wait()[0] == 0
         code, _, said = watch.wait()
@@ -228,7 +228,7 @@ def test_credentials_are_shown_only_on_demand(here: Place) -> None:
     with here.serve("-q", "--record", "full") as process:
         get(process.url + "/hello", "-u", "ada:lovelace", "-H", "Cookie: session=sesame")
         for command in (["show", "2", "--raw"], ["show", "2", "--json"], ["export", "--jsonl"], ["export", "--har"]):
-            hidden, shown = here.run(*command).stdout, here.run(*command, "--reveal").stdout
+            hidden, shown = here.call(*command).stdout, here.call(*command, "--reveal").stdout
             assert "sesame" not in hidden
             assert "YWRhOmxvdmVsYWNl" not in hidden
             assert "Basic ****************" in hidden
@@ -244,13 +244,13 @@ def test_watching_a_lab_that_records_nothing(here: Place) -> None:
 
 def test_which_lab_is_meant(here: Place) -> None:
     with here.serve("-q") as first, here.serve("-q") as second:
-        result = here.run("status")
+        result = here.call("status")
         assert result.returncode == 2
         assert result.stderr.startswith("netlab: several labs are running, say which with --lab PID|NAME:\n")
         assert result.stderr.count("\n") == 3
         for process in (first, second):
             assert process.url in result.stderr
-            assert process.url in here.run("status", "--lab", str(process.pid)).stdout
+            assert process.url in here.call("status", "--lab", str(process.pid)).stdout
 
 
 def test_of_several_labs_the_one_that_balances_is_meant(here: Place) -> None:
@@ -268,7 +268,7 @@ def test_a_lab_that_was_killed_leaves_no_lab_behind(here: Place) -> None:
         process.popen.kill()
         process.wait()
         assert here.sockets == [f"{process.pid}.sock"]
-        assert here.run("status").returncode == 1
+        assert here.call("status").returncode == 1
         assert here.sockets == []
 
 
@@ -281,15 +281,15 @@ def test_workers_look_like_one_lab(here: Place) -> None:
             get(process.url + "/hello")
         status = wait_for_flows(here, 24)
         assert (status["workers"], status["pid"], status["flows"]["outcomes"]) == (2, process.pid, {"ok": 24})
-        records = [json.loads(line) for line in here.run("export", "--jsonl").stdout.splitlines()]
+        records = [json.loads(line) for line in here.call("export", "--jsonl").stdout.splitlines()]
         assert len(records) == 24
         assert {record["id"].partition(".")[0] for record in records} <= {"w1", "w2"}
         assert [record["started"] for record in records] == sorted(record["started"] for record in records)
-        newest = [json.loads(line) for line in here.run("export", "--jsonl", "--last", "3").stdout.splitlines()]
+        newest = [json.loads(line) for line in here.call("export", "--jsonl", "--last", "3").stdout.splitlines()]
         assert newest == records[-3:]
         name = records[1]["id"]
-        assert here.run("show", name).stdout.startswith(f"flow {name}  ")
-        assert here.run("show", "2").stderr.startswith("netlab: flow ids are w1.17 to w2.17 here")
+        assert here.call("show", name).stdout.startswith(f"flow {name}  ")
+        assert here.call("show", "2").stderr.startswith("netlab: flow ids are w1.17 to w2.17 here")
         lines = [process.line() for _ in range(12)]
         assert all(line.endswith("  GET /hello") for line in lines)
         assert process.end()[0] == 0
@@ -306,7 +306,7 @@ def test_a_worker_that_dies_is_started_again(here: Place) -> None:
             process.popen.stderr.readline(),
         )
         deadline = time.monotonic() + 20
-        while json.loads(here.run("status", "--json").stdout)["workers"] < 2:
+        while json.loads(here.call("status", "--json").stdout)["workers"] < 2:
             assert time.monotonic() < deadline
         assert get(process.url + "/hello") == "Hello, World!"
         assert process.end()[0] == 0
@@ -377,7 +377,7 @@ def wait_for_flows(here: Place, count: int) -> dict[str, object]:
     """The status once so many flows have been opened."""
     deadline = time.monotonic() + 20
     while True:
-        status: dict[str, object] = json.loads(here.run("status", "--json").stdout)
+        status: dict[str, object] = json.loads(here.call("status", "--json").stdout)
         flows = status["flows"]
         assert isinstance(flows, dict)
         if flows["opened"] >= count:

@@ -35,7 +35,7 @@ def secure_url(process: Process) -> str:
 
 def exported(here: Place, form: str, name: str) -> Path:
     path = here.folder / name
-    done = here.run("export", form, str(path))
+    done = here.call("export", form, str(path))
     assert done.returncode == 0, done.stderr
     return path
 
@@ -44,7 +44,7 @@ def test_an_https_flow_from_curl_to_a_capture_that_opens_decrypted(here: Place) 
     """curl trusts the CA that `netlab ca` names; tshark, with no settings at all, shows the request and its answer."""
     with here.serve("--tls", "--record", "full", "-q") as process:
         url = secure_url(process)
-        authority = here.run("ca", "--path").stdout.strip()
+        authority = here.call("ca", "--path").stdout.strip()
         answer = curl("-i", "--cacert", authority, f"{url}/hello")
         assert answer.startswith("HTTP/1.1 200 OK")
         assert answer.endswith("Hello, World!")
@@ -60,7 +60,7 @@ def test_an_https_flow_from_curl_to_a_capture_that_opens_decrypted(here: Place) 
 def test_both_versions_of_tls_are_decrypted(here: Place) -> None:
     with here.serve("--tls", "--record", "full", "-q") as process:
         url = secure_url(process)
-        authority = here.run("ca", "--path").stdout.strip()
+        authority = here.call("ca", "--path").stdout.strip()
         curl("--cacert", authority, "--tls-max", "1.2", f"{url}/hello")
         curl("--cacert", authority, "--tlsv1.3", f"{url}/hello")
         capture = exported(here, "--pcapng", "both.pcapng")

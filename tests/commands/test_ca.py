@@ -20,6 +20,7 @@ import pytest
 from netlab.commands import ca
 from netlab.net.certs import Authority
 from netlab.net.tls_context import ServerContexts
+from tests.netlab_process import call
 from tests.tls_apps import Recorder, run, serving
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 12\r\nConnection: close\r\n\r\n<p>trusted\r\n"
@@ -32,7 +33,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "netlab", "ca", *arguments], capture_output=True, text=True)
+    return call("ca", *arguments)
 
 
 def facts(state: Path) -> dict[str, str]:

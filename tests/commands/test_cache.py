@@ -43,19 +43,19 @@ def test_seen_and_thrown_out(here: Place, tmp_path: Path) -> None:
             "hit",
             "fwd=uri-miss",
         ]
-        (status,) = json.loads(here.run("cache", "--json", *lab).stdout)
+        (status,) = json.loads(here.call("cache", "--json", *lab).stdout)
         assert (status["responses"], status["hits"], status["misses"]) == (2, 1, 2)
-        listed = here.run("cache", "list", *lab).stdout
+        listed = here.call("cache", "list", *lab).stdout
         assert f"200 {proxy.url}/a" in listed
         assert "lifetime 3600 s by max-age=3600 (RFC 9111 5.2.2.1)" in listed
-        (only,) = json.loads(here.run("cache", "list", f"{proxy.url}/b", "--json", *lab).stdout)[0]["entries"]
+        (only,) = json.loads(here.call("cache", "list", f"{proxy.url}/b", "--json", *lab).stdout)[0]["entries"]
         assert (only["uri"], only["size"], only["fresh"]) == (f"{proxy.url}/b", 10, True)
-        purged = here.run("cache", "purge", f"{proxy.url}/a", *lab)
+        purged = here.call("cache", "purge", f"{proxy.url}/a", *lab)
         assert (purged.returncode, "1 response thrown out" in purged.stdout) == (0, True)
-        assert here.run("cache", "purge", f"{proxy.url}/a", *lab).returncode == 1
+        assert here.call("cache", "purge", f"{proxy.url}/a", *lab).returncode == 1
         assert asked(proxy, "/a").startswith("fwd=uri-miss")
-        assert "2 responses thrown out" in here.run("cache", "purge", f"{proxy.url}/*", *lab).stdout
-        none = here.run("cache", "--lab", "http")
+        assert "2 responses thrown out" in here.call("cache", "purge", f"{proxy.url}/*", *lab).stdout
+        none = here.call("cache", "--lab", "http")
         assert (none.returncode, "no cache runs in this lab" in none.stderr) == (2, True)
 
 

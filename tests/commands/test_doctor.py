@@ -16,7 +16,7 @@ from tests.netlab_process import place
 
 def test_findings_for_programs() -> None:
     with place() as here:
-        done = here.run("doctor", "--json")
+        done = here.call("doctor", "--json")
         findings = json.loads(done.stdout)
         assert done.returncode == int(any(finding["state"] == "wrong" for finding in findings))
     assert {"Python", "open files", "CA", "http --listen", "origin-1 --listen"} <= {each["what"] for each in findings}

@@ -45,7 +45,7 @@ def test_switched_while_it_runs(here: Place) -> None:
     with here.serve("--seed", "7", "--fault", "name=half status=503 probability=50% when path == /hello") as process:
         first = statuses(process, 20)
         assert set(first) == {200, 503}
-        found = json.loads(here.run("faults", "--json").stdout)
+        found = json.loads(here.call("faults", "--json").stdout)
         assert found == {
             "seed": 7,
             "faults": [
@@ -57,17 +57,17 @@ def test_switched_while_it_runs(here: Place) -> None:
                 }
             ],
         }
-        assert here.run("faults", "seed", "7").returncode == 0
+        assert here.call("faults", "seed", "7").returncode == 0
         assert statuses(process, 20) == first
-        done = here.run("faults", "add", "status=418", "when", "user_agent", "contains", "urllib")
+        done = here.call("faults", "add", "status=418", "when", "user_agent", "contains", "urllib")
         assert done.stdout.splitlines()[2].split(maxsplit=4) == [
             *("f1", "0", "of", "0", "status=418 when user_agent contains urllib")
         ]
-        assert here.run("faults", "remove", "half").returncode == 0
+        assert here.call("faults", "remove", "half").returncode == 0
         assert statuses(process, 2) == [418, 418]
-        assert here.run("faults", "clear").stdout == "no faults are set (seed 7)\n"
+        assert here.call("faults", "clear").stdout == "no faults are set (seed 7)\n"
         assert statuses(process, 2) == [200, 200]
-        wrong = here.run("faults", "add", "latancy=1s")
+        wrong = here.call("faults", "add", "latancy=1s")
         assert wrong.returncode == 2
         assert wrong.stderr.startswith("netlab: the fault 'latancy=1s' has 'latancy=1s', where one of latency,")
         assert "[fault half: name=half status=503" in process.end()[1]

@@ -180,5 +180,5 @@ async def test_what_a_lab_can_ask_of_its_broker() -> None:
 def test_from_another_process() -> None:
     with place() as here, here.start("serve", "mqtt", "--listen", "127.0.0.1:0", "--record", "full") as process:
         process.wait_until_ready()
-        assert here.run("mqtt", "clients", "nobody").returncode == 1
-        assert "no session" in here.run("mqtt", "why", "one", "a/b").stdout
+        assert here.call("mqtt", "clients", "nobody").returncode == 1
+        assert "no session" in here.call("mqtt", "why", "one", "a/b").stdout

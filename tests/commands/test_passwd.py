@@ -14,20 +14,13 @@ import pytest
 
 from netlab.policy.auth.users import check_scrypt, digest_hash
 from netlab.stores.users import read_users
+from tests.netlab_process import call
 
 SECONDS = 30
 
 
 def passwd(*arguments: str | Path, password: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "netlab", "passwd", *map(str, arguments)],
-        input=password,
-        stdin=subprocess.DEVNULL if password is None else None,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    return call("passwd", *map(str, arguments), given=password or "")
 
 
 def test_add_change_and_remove(tmp_path: Path) -> None:

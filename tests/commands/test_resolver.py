@@ -38,21 +38,21 @@ def test_what_a_resolver_knows(here: Place, tmp_path: Path) -> None:
             where = int(resolver.url.rpartition(":")[2])
             for name in ("www.own.test", "nope.own.test"):
                 dns.query.udp(dns.message.make_query(name, "A"), "127.0.0.1", port=where, timeout=10)
-            status = here.run("resolver", *lab).stdout
+            status = here.call("resolver", *lab).stdout
             assert re.search(r"^questions   2 udp, 0 stream, 0 https$", status, re.MULTILINE)
             assert re.search(r"^rcodes      1 NOERROR, 1 NXDOMAIN$", status, re.MULTILINE)
             assert re.search(r"^servers     \d+ queries, \d+ timeouts, [\d.]+ ms on average$", status, re.MULTILINE)
-            dump = here.run("resolver", "dump", *lab).stdout
+            dump = here.call("resolver", "dump", *lab).stdout
             assert re.search(r"^answer www\.own\.test\. \d+ IN A 192\.0\.2\.1$", dump, re.MULTILINE)
             assert re.search(r"^answer nxdomain nope\.own\.test\. ANY own\.test\. \d+ IN SOA", dump, re.MULTILINE)
-            assert here.run("resolver", "flush", "www.own.test", *lab).stdout.startswith("1 forgotten")
-            assert here.run("resolver", "flush", "www.own.test", *lab).returncode == 1
+            assert here.call("resolver", "flush", "www.own.test", *lab).stdout.startswith("1 forgotten")
+            assert here.call("resolver", "flush", "www.own.test", *lab).returncode == 1
             kept = tmp_path / "kept"
             kept.write_text(dump)
-            assert json.loads(here.run("resolver", "load", str(kept), "--json", *lab).stdout)["learnt"] == 1
-            assert here.run("resolver", "flush-tree", "test", *lab).stdout.endswith("0 entries known, 0 B\n")
+            assert json.loads(here.call("resolver", "load", str(kept), "--json", *lab).stdout)["learnt"] == 1
+            assert here.call("resolver", "flush-tree", "test", *lab).stdout.endswith("0 entries known, 0 B\n")
             kept.write_text("gossip www.own.test. 900 IN A 192.0.2.1\n")
-            assert "line 1 does not begin with a rank" in here.run("resolver", "load", str(kept), *lab).stderr
+            assert "line 1 does not begin with a rank" in here.call("resolver", "load", str(kept), *lab).stderr
 
 
 def test_what_workers_tell_is_added_up() -> None:

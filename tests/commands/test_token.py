@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from netlab.errors import UsageError
 from netlab.policy.jwt import Token, secret_key, sign, verify
 from netlab.stores.token_key import own_key, read_keys
+from tests.netlab_process import call
 
 
 def token(state: Path, *arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "netlab", "token", *map(str, arguments)],
-        env={**os.environ, "NETLAB_STATE": str(state)},
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return call("token", *map(str, arguments), given=given or "", NETLAB_STATE=str(state))
 
 
 def pem(folder: Path, key: Any) -> tuple[Path, Path]:

@@ -237,14 +237,14 @@ def test_another_engine_serves_the_same(here: Place) -> None:
         assert json.loads(curl("-d", "x=1", f"{process.url}/anything"))["form"] == {"x": "1"}
         bad = raw(process.port, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
         assert bad.startswith(b"HTTP/1.1 400 ")
-        labels = [json.loads(line)["label"] for line in here.run("export", "--jsonl").stdout.splitlines()]
+        labels = [json.loads(line)["label"] for line in here.call("export", "--jsonl").stdout.splitlines()]
         assert "GET /hello" in labels
 
 
 def test_tls_with_the_local_authority(here: Place) -> None:
     with here.serve("-q", "--tls") as process:
         _, url = process.line().split()
-        authority = here.run("ca", "--path").stdout.strip()
+        authority = here.call("ca", "--path").stdout.strip()
         port = url.rpartition(":")[2]
         for host in ("localhost", "127.0.0.1"):
             assert curl("--cacert", authority, f"https://{host}:{port}/hello") == "Hello, World!"

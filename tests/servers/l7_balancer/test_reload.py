@@ -263,7 +263,7 @@ def test_a_changed_file_is_taken_and_a_bad_one_refused_with_its_line(here: Place
         assert f"{file}:4: balance 'best' is not one of round_robin" in line
         file.write_text(FILE.format(to='"127.0.0.1:1", "127.0.0.1:2"', more=""))
         assert "settings read again: l7-balancer changed" in told.wait_for("read again")
-        (pool,) = json.loads(here.run("balancer", "--json").stdout)
+        (pool,) = json.loads(here.call("balancer", "--json").stdout)
         assert [member["upstream"] for member in pool["upstreams"]] == ["127.0.0.1:1", "127.0.0.1:2"]
         process.popen.send_signal(signal.SIGHUP)
         told.wait_for("nothing changed")
@@ -296,7 +296,7 @@ def test_reloads_under_load_lose_nothing(here: Place, tmp_path: Path) -> None:
             out = load.communicate()[0]
             assert not any(word in out for word in lost.split("|")), out
             assert count > 5
-            (pool,) = json.loads(here.run("balancer", "--json", "--lab", "l7-balancer").stdout)
+            (pool,) = json.loads(here.call("balancer", "--json", "--lab", "l7-balancer").stdout)
             assert (pool["live"], pool["leaving"]) == (0, [])
             process.interrupt()
             assert process.popen.wait(PATIENCE) == 0

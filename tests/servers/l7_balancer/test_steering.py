@@ -193,14 +193,14 @@ def test_the_command_steers_all_workers(here: Place, workers: str) -> None:
     flags = ("--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", "--to", "127.0.0.1:2*2", "-q", "--workers", workers)
     with here.start("serve", "l7-balancer", *flags) as process:
         process.wait_until_ready()
-        shown = here.run("balancer")
+        shown = here.call("balancer")
         assert shown.returncode == 0, shown.stderr
         assert "2 of 2 take work" in shown.stdout
-        assert here.run("balancer", "drain", "127.0.0.1:1", "5s").returncode == 0
-        (pool,) = json.loads(here.run("balancer", "--json").stdout)
+        assert here.call("balancer", "drain", "127.0.0.1:1", "5s").returncode == 0
+        (pool,) = json.loads(here.call("balancer", "--json").stdout)
         assert [member["state"] for member in pool["upstreams"]] == ["draining", "up"]
-        refused = here.run("balancer", "weight", "127.0.0.1:9", "1")
+        refused = here.call("balancer", "weight", "127.0.0.1:9", "1")
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "there is no upstream '127.0.0.1:9'" in refused.stderr
         assert process.end()[0] == 0
-    assert here.run("balancer", "drain").returncode == 2
+    assert here.call("balancer", "drain").returncode == 2

@@ -189,8 +189,8 @@ def test_tokens_and_limits_from_the_command_line(here: Place) -> None:
     routes = ("--route", "path=/admin auth=jwt roles=admin", "--route", "path=/slow limit=2/m")
     with here.serve("-q") as origin, reverse(here, "--to", origin.url, *routes) as proxy:
         code = ("-o", "/dev/null", "-w", "%{http_code}")
-        token = here.run("token", "ada", "--roles", "admin").stdout.strip()
-        other = here.run("token", "bob", "--roles", "staff").stdout.strip()
+        token = here.call("token", "ada", "--roles", "admin").stdout.strip()
+        other = here.call("token", "bob", "--roles", "staff").stdout.strip()
         assert curl(*code, f"{proxy.url}/admin") == "401"
         assert curl(*code, "-H", f"Authorization: Bearer {token}", f"{proxy.url}/admin") == "404"
         refused = curl("-i", "-H", f"Authorization: Bearer {other}", f"{proxy.url}/admin")
