@@ -8,6 +8,7 @@ up: $(VENV)/.ready  ## set up what is needed and start the lab
 	@exec $(BIN)/netlab up
 
 test: $(VENV)/.ready  ## the tests
+	@$(BIN)/python -m compileall -q netlab servers clients captures # once, for the many processes that tests start
 	@$(BIN)/python -m pytest -q -n 2 $(TESTS)
 
 check: $(VENV)/.ready  ## formatting, lint and types
