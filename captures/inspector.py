@@ -199,6 +199,8 @@ def buffers(seen: Seen) -> list[Buffer]:
     data = seen.packet.data
     base = dissect(data, outermost(seen.packet.interface.link_type, data))
     layers, inside = _with_messages(seen, base, data) if seen.reassembled is None else (base, [])
+    if seen.skimmed.protocol in (ICMP, ICMPV6):
+        layers = _with_quoted(layers, data)
     found.append(Buffer("Packet", data, layers))
     if seen.reassembled is not None:
         found.append(Buffer("Reassembled IP", seen.reassembled, _reassembled(seen, base)))
@@ -253,6 +255,21 @@ def _with_messages(seen: Seen, base: tuple[Layer, ...], data: bytes) -> tuple[tu
     if at < end:
         layers.append(_part(data, at, end, seen))
     return (*base[:place], *layers, *base[place + 1 :]), inside
+
+
+def _with_quoted(layers: tuple[Layer, ...], data: bytes) -> tuple[Layer, ...]:
+    """An error's layers, and the datagram's message in the packet that it quotes, as far as it goes."""
+    place = next((at for at, layer in enumerate(layers) if at and layer.name == "data"), 0)
+    carrier = layers[place - 1] if place else None
+    if carrier is None or carrier.name != "udp":
+        return layers
+    begin, end = carrier.payload
+    ports = int(carrier.value("udp.srcport")), int(carrier.value("udp.dstport"))
+    protocol = applications.datagram_protocol(data[begin:end], ports)
+    if protocol not in applications.MODULES or end <= begin:
+        return layers
+    tree = applications.layer(Message(protocol, 0, data[begin:end]), data, begin, end)
+    return (*layers[:place], tree, *layers[place + 1 :])
 
 
 def _part(data: bytes, start: int, end: int, seen: Seen) -> Layer:

@@ -60,7 +60,7 @@ class Facts:
         if name in ALIASES:
             return [value for alias in ALIASES[name] for value in self.values(alias)]
         quick = QUICK.get(name)
-        if quick is not None:
+        if quick is not None and not (name in QUOTED and self.seen.skimmed.protocol in (ICMP, ICMPV6)):
             return quick(self)
         assert self.buffers is not None
         return self._index.get(name, [])
@@ -85,7 +85,7 @@ class Facts:
             return True
         if name in BY_NUMBER and seen.skimmed.protocol == BY_NUMBER[name]:
             return seen.skimmed.fragment is None or seen.reassembled is not None or seen.part is not None
-        if name in LABELS:
+        if name in LABELS and seen.skimmed.protocol not in (ICMP, ICMPV6):
             return any(message.protocol.partition(".")[0] == name for message in seen.messages) or (
                 any(each.protocol == name for message in seen.messages for each in applications.decoded(message))
             )
@@ -186,3 +186,7 @@ QUICK: dict[str, Callable[[Facts], list[Any]]] = {
     },
 }  # fmt: skip
 """Fields that are known without a tree."""
+QUOTED = {f"{network}.{end}" for network in ("ip", "ipv6") for end in ("src", "dst")} | {
+    f"{transport}.{end}port" for transport in ("tcp", "udp") for end in ("src", "dst")
+}
+"""Those of them that an ICMP error has once more, of the packet that it quotes."""

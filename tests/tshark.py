@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -34,6 +37,40 @@ def fields(capture: Path, shown: str, *names: str, options: tuple[str, ...] = ()
     layout = ("-T", "fields", "-E", "separator=/t", "-E", "aggregator=|")
     text = tshark(capture, *options, "-Y", shown, *layout, *wanted)
     return [tuple(line.split("\t")) for line in text.splitlines()]
+
+
+@cache
+def registered() -> dict[str, str]:
+    """Every field that tshark knows, and its type: `FT_UINT16`, or `FT_NONE` where it has no value."""
+    rows = (line.split("\t") for line in run("tshark", "-G", "fields").splitlines())
+    return {row[2]: row[3] for row in rows if row[0] == "F"}
+
+
+def trees(capture: Path, options: tuple[str, ...] = ()) -> list[dict[str, list[str]]]:
+    """Of each packet every field that tshark shows, with its values as filters compare them."""
+    found = []
+    for packet in ElementTree.fromstring(tshark(capture, *options, "-T", "pdml")):
+        values: defaultdict[str, list[str]] = defaultdict(list)
+        for field in packet.iter("field"):
+            name, shown = field.get("name", ""), field.get("show", "")
+            kind = registered().get(name, "")
+            values[name].append(plain(shown, kind))
+        found.append(dict(values))
+    return found
+
+
+def plain(value: object, kind: str) -> str:
+    """A value as it is compared: numbers decimal, bytes without marks between them, nothing where there is none."""
+    if kind == "FT_NONE":
+        return ""
+    if isinstance(value, bytes):
+        return value.hex()
+    text = str(int(value)) if isinstance(value, bool) else str(value)
+    if kind == "FT_BYTES":
+        return text.replace(":", "")
+    if kind == "FT_BOOLEAN":
+        return {"True": "1", "False": "0"}.get(text, text)
+    return str(int(text, 16)) if text.lower().startswith("0x") and kind.startswith("FT_UINT") else text
 
 
 def complaints(capture: Path) -> list[tuple[str, ...]]:

@@ -37,14 +37,23 @@ FLAGS = (
     ),
     Row("dns.flags.rcode", "Reply Code", 4, rcode_name, HEADER),
 )
+AUTHENTIC = 0x20
 ANSWERS_ONLY = ("authoritative", "recavail", "rcode")
-QUERY_FLAGS = tuple(
-    row._replace(name=f"dns.flags.query_{flag}", meaning="nothing in a question")
-    if (flag := row.name.rpartition(".")[2]) in ANSWERS_ONLY
-    else row
-    for row in FLAGS
-)
-"""In a question some bits mean nothing; Wireshark does not name them there."""
+
+
+def _of_a_question(*but: str) -> tuple[Row, ...]:
+    """The flags, of which these say nothing in a question."""
+    return tuple(
+        row._replace(name=f"dns.flags.query_{flag}", meaning="nothing in a question")
+        if (flag := row.name.rpartition(".")[2]) in but
+        else row
+        for row in FLAGS
+    )
+
+
+QUERY_FLAGS = _of_a_question(*ANSWERS_ONLY)
+PLAIN_QUERY_FLAGS = _of_a_question(*ANSWERS_ONLY, "authenticated")
+"""In a question some bits mean nothing, one of them unless it is set; Wireshark does not name them there."""
 COUNTS = (
     Row("dns.count.queries", "Questions", 16, "", HEADER),
     Row("dns.count.answers", "Answer Records", 16, "", HEADER),
@@ -131,7 +140,8 @@ def _message(reader: Reader) -> None:
     message = reader.data[base : reader.end // 8]
     reader.number(Row("dns.id", "Identification", 16, "the same in question and answer", HEADER))
     mark, flags = len(reader.fields), reader.peek(2)
-    reader.numbers(FLAGS if flags & 0x8000 else QUERY_FLAGS)
+    asked = QUERY_FLAGS if flags & AUTHENTIC else PLAIN_QUERY_FLAGS
+    reader.numbers(FLAGS if flags & 0x8000 else asked)
     reader.fold(mark, "dns.flags", "Flags", flags, "", HEADER)
     questions, *records = reader.numbers(COUNTS)
     for _ in range(questions):

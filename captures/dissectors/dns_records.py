@@ -89,6 +89,9 @@ def _data(reader: Reader, message: bytes, base: int, kind: int) -> None:
     """Pass the data, part by part."""
     if not reader.left:
         return
+    if type_name(kind) == "TXT":
+        _strings(reader)
+        return
     layout = LAYOUTS.get(kind)
     if layout is None:
         reader.take(reader.left, "dns.data", "Data", "", "RFC 3597 5")
@@ -103,6 +106,17 @@ def _data(reader: Reader, message: bytes, base: int, kind: int) -> None:
             reader.number(Row(field, label, NUMBERS[part], "", RECORD))
         else:
             _part(reader, part, field, label)
+
+
+def _strings(reader: Reader) -> None:
+    """Pass strings, each behind its length."""
+    while reader.left:
+        size = reader.number(Row("dns.txt.length", "Text Length", 8, "bytes of the next text", "RFC 1035 3.3"))
+        at = reader.at // 8
+        text = reader.data[at : min(at + size, reader.end // 8)].decode("utf-8", "backslashreplace")
+        reader.take(
+            size, "dns.txt", "Text", "whatever somebody wants to say under this name", "RFC 1035 3.3.14", value=text
+        )
 
 
 def _part(reader: Reader, part: str, field: str, label: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv6Address
 
 from captures.checksum import judge
-from captures.dissectors.ethertypes import mac
+from captures.dissectors import icmpv6_listeners, icmpv6_neighbours
+from captures.dissectors.icmpv6_neighbours import address, flag
 from captures.tree import Layer, Reader, Row, Short
 
-MESSAGE, NEIGHBOURS = "RFC 4443 2.1", "RFC 4861 4"
+MESSAGE = "RFC 4443 2.1"
 PROTOCOL = 58
 TYPES = {
     1: "destination unreachable", 2: "packet too big", 3: "time exceeded", 4: "parameter problem", 128: "echo request",
@@ -23,16 +23,7 @@ UNREACHABLE = (
     "port unreachable: nobody listens", "source address failed policy", "route rejected",
 )  # fmt: skip
 EXCEEDED = ("the hop limit ran out on the way", "a fragment was missing for too long")
-OPTIONS = {
-    1: "Source Link-Layer Address",
-    2: "Target Link-Layer Address",
-    3: "Prefix Information",
-    4: "Redirected Header",
-    5: "MTU",
-    24: "Route Information",
-    25: "Recursive DNS Server",
-    31: "DNS Search List",
-}
+PREFERENCES = ("medium", "high", "not allowed", "low")
 
 
 def _code(kind: int, number: int) -> str:
@@ -50,8 +41,8 @@ def dissect(data: bytes, start: int = 0, end: int | None = None, below: Layer | 
         reader.number(Row("icmpv6.code", "Code", 8, lambda n: _code(kind, n), MESSAGE))
         reader.number(Row("icmpv6.checksum", "Checksum", 16, judge(data[start:behind], 2, below, PROTOCOL), MESSAGE))
         BODIES.get(kind, _unused)(reader)
-        if kind in BODIES and kind > 132:
-            _options(reader)
+        if 132 < kind < 138:
+            icmpv6_neighbours.read(reader)
         carries, payload = "ipv6" if kind < 5 else "", (reader.at // 8, behind)
     except Short:
         pass
@@ -60,7 +51,7 @@ def dissect(data: bytes, start: int = 0, end: int | None = None, below: Layer | 
 
 
 def _unused(reader: Reader) -> None:
-    reader.number(Row("icmpv6.reserved", "Reserved", 32, "", MESSAGE))
+    reader.take(4, "icmpv6.reserved", "Reserved", "must be zero", MESSAGE)
 
 
 def _echo(reader: Reader) -> None:
@@ -77,28 +68,29 @@ def _pointer(reader: Reader) -> None:
     reader.number(Row("icmpv6.pointer", "Pointer", 32, "the byte where the problem is", "RFC 4443 3.4"))
 
 
-def _address(reader: Reader, name: str, label: str) -> None:
-    reader.take(16, name, label, "", NEIGHBOURS, value=str(IPv6Address(reader.peek(16))))
-
-
 def _solicitation(reader: Reader) -> None:
     _unused(reader)
-    _address(reader, "icmpv6.nd.ns.target_address", "Target Address")
+    address(reader, "icmpv6.nd.ns.target_address", "Target Address", "who has this?", "RFC 4861 4.3")
 
 
 def _advertisement(reader: Reader) -> None:
     flags = ("Router", "it is a router"), ("Solicited", "it was asked for"), ("Override", "it replaces what is known")
     for label, words in flags:
         name = f"icmpv6.nd.na.flag.{label[0].lower()}"
-        reader.number(Row(name, label, 1, lambda n, words=words: words if n else "not set", "RFC 4861 4.4"))  # type: ignore[misc]  # a default makes it that of this turn
-    reader.number(Row("icmpv6.nd.na.flag.rsv", "Reserved", 29, "", "RFC 4861 4.4"))
-    _address(reader, "icmpv6.nd.na.target_address", "Target Address")
+        reader.number(Row(name, label, 1, flag(words), "RFC 4861 4.4"))
+    reader.number(Row("icmpv6.nd.na.flag.rsv", "Reserved", 29, "must be zero", "RFC 4861 4.4"))
+    address(reader, "icmpv6.nd.na.target_address", "Target Address", "whose link address this tells", "RFC 4861 4.4")
 
 
 def _router(reader: Reader) -> None:
     rows = (
         Row("icmpv6.nd.ra.cur_hop_limit", "Hop Limit", 8, "what senders should begin with", "RFC 4861 4.2"),
-        Row("icmpv6.nd.ra.flag", "Flags", 8, "managed, other, home agent, preference", "RFC 4861 4.2"),
+        Row("icmpv6.nd.ra.flag.m", "Managed", 1, flag("addresses are given out by DHCPv6"), "RFC 4861 4.2"),
+        Row("icmpv6.nd.ra.flag.o", "Other", 1, flag("DHCPv6 knows more than addresses"), "RFC 4861 4.2"),
+        Row("icmpv6.nd.ra.flag.h", "Home Agent", 1, flag("it is a home agent of mobile hosts"), "RFC 6275 7.1"),
+        Row("icmpv6.nd.ra.flag.prf", "Preference", 2, lambda n: PREFERENCES[n], "RFC 4191 2.2"),
+        Row("icmpv6.nd.ra.flag.p", "Proxy", 1, flag("it speaks for other routers"), "RFC 4389 4.1.3.3"),
+        Row("icmpv6.nd.ra.flag.rsv", "Reserved", 2, "must be zero", "RFC 4861 4.2"),
         Row("icmpv6.nd.ra.router_lifetime", "Lifetime", 16, "seconds as a default router", "RFC 4861 4.2"),
         Row("icmpv6.nd.ra.reachable_time", "Reachable Time", 32, "milliseconds", "RFC 4861 4.2"),
         Row("icmpv6.nd.ra.retrans_timer", "Retransmission Timer", 32, "milliseconds", "RFC 4861 4.2"),
@@ -108,8 +100,8 @@ def _router(reader: Reader) -> None:
 
 def _redirect(reader: Reader) -> None:
     _unused(reader)
-    _address(reader, "icmpv6.rd.na.target_address", "Target Address")
-    _address(reader, "icmpv6.rd.rd.destination_address", "Destination Address")
+    address(reader, "icmpv6.nd.rd.target_address", "Target Address", "send it there instead", "RFC 4861 4.5")
+    address(reader, "icmpv6.rd.na.destination_address", "Destination Address", "what is for this", "RFC 4861 4.5")
 
 
 BODIES: dict[int, Callable[[Reader], None]] = {
@@ -117,27 +109,14 @@ BODIES: dict[int, Callable[[Reader], None]] = {
     4: _pointer,
     128: _echo,
     129: _echo,
+    130: icmpv6_listeners.message,
+    131: icmpv6_listeners.message,
+    132: icmpv6_listeners.message,
     133: _unused,
     134: _router,
     135: _solicitation,
     136: _advertisement,
     137: _redirect,
+    143: icmpv6_listeners.report,
 }
 """What stands behind the checksum, by type."""
-
-
-def _options(reader: Reader) -> None:
-    """Options of neighbour discovery: a type, a length in words of eight bytes, data (RFC 4861 4.6)."""
-    while reader.left:
-        mark = len(reader.fields)
-        kind = reader.number(Row("icmpv6.opt.type", "Type", 8, lambda n: OPTIONS.get(n, f"option {n}"), "RFC 4861 4.6"))
-        words = reader.number(Row("icmpv6.opt.length", "Length", 8, "words of eight bytes", "RFC 4861 4.6"))
-        if not words:
-            reader.amend("icmpv6.opt.length", meaning="zero: the packet must be discarded", malformed=True)
-            reader.spoil("icmpv6.opt.data", "Data", "behind an option without a length", "RFC 4861 4.6")
-        elif kind in (1, 2) and words == 1:
-            at = reader.at // 8
-            reader.take(6, "icmpv6.opt.linkaddr", "Address", "", "RFC 4861 4.6.1", value=mac(reader.data[at : at + 6]))
-        else:
-            reader.take(words * 8 - 2, "icmpv6.opt.data", "Data", "", "RFC 4861 4.6")
-        reader.fold(mark, "icmpv6.opt", OPTIONS.get(kind, "Option"), kind, "", "RFC 4861 4.6")

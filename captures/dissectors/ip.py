@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from captures.checksum import checksum
 from captures.dissectors.addresses import scope
 from captures.dissectors.numbers import protocol, protocol_name
-from captures.tree import Layer, Reader, Row, Short
+from captures.tree import Layer, Reader, Row, Short, walk
 
 HEADER, OPTIONS = "RFC 791 3.1", "RFC 791 3.1"
 
@@ -150,10 +150,10 @@ def _options(reader: Reader, end: int) -> None:
 
 
 def _payload(reader: Reader, start: int) -> tuple[str, tuple[int, int]]:
-    """What the packet carries, and where; a later fragment carries the middle of something."""
-    fields = {field.name: field.value for field in reader.fields}
+    """What the packet carries, and where; a fragment carries a part of something."""
+    fields = {field.name: field.value for field in walk(reader.fields)}
     begin, behind = reader.at // 8, reader.end // 8
     # no length is what a capture sees of a packet that the network card is to cut into segments
     end = min(start + fields["ip.len"], behind) if fields["ip.len"] else behind
-    carries = "" if fields["ip.frag_offset"] else protocol(fields["ip.proto"])
+    carries = "" if fields["ip.frag_offset"] or fields["ip.flags.mf"] else protocol(fields["ip.proto"])
     return carries, (begin, max(begin, end))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address
 
+from captures.dissectors import ipv6_options
 from captures.dissectors.addresses import scope
 from captures.dissectors.ip import CONGESTION, service, time_to_live
 from captures.dissectors.numbers import NAMES, protocol, protocol_name
@@ -59,11 +60,11 @@ def dissect(data: bytes, start: int = 0, end: int | None = None, below: Layer | 
     try:
         length, following = _fixed_part(reader)
         behind = min(reader.at // 8 + length, reader.end // 8)
-        following, later_fragment = _extensions(reader, following, behind)
+        following, fragment = _extensions(reader, following, behind)
     except Short:
         pass
     else:
-        carries, payload = "" if later_fragment else protocol(following), (reader.at // 8, max(reader.at // 8, behind))
+        carries, payload = "" if fragment else protocol(following), (reader.at // 8, max(reader.at // 8, behind))
     return Layer("ipv6", "Internet Protocol version 6", start * 8, reader.at, tuple(reader.fields), carries, payload)
 
 
@@ -87,21 +88,30 @@ def _address(reader: Reader, name: str, label: str) -> None:
 
 
 def _extensions(reader: Reader, following: int, behind: int) -> tuple[int, bool]:
-    """Pass the extension headers; returns what follows them, and whether this is a later fragment."""
-    later_fragment = False
-    while following in EXTENSIONS and not later_fragment and reader.at // 8 < behind:
+    """Pass the extension headers; returns what follows them, and whether this is a fragment."""
+    fragment = False
+    while following in EXTENSIONS and not fragment and reader.at // 8 < behind:
         mark, kind = len(reader.fields), following
         name, section = EXTENSIONS[kind]
         following = reader.number(Row(f"{name}.nxt", "Next Header", 8, protocol_name, section))
         if kind == FRAGMENT:
-            _, offset, _, _, _ = reader.numbers(FRAGMENT_PART)
-            later_fragment = offset > 0
+            _, offset, _, more, _ = reader.numbers(FRAGMENT_PART)
+            fragment = offset > 0 or more > 0
         else:
             words = reader.number(Row(f"{name}.len", "Header Length", 8, _length_words(kind), section))
             size = (words + 2) * 4 if kind == AUTHENTICATION else (words + 1) * 8
-            reader.take(size - 2, f"{name}.data", "Data", "", section)
+            if kind in (HOP_BY_HOP, DESTINATION):
+                inner = reader.within(size - 2)
+                try:
+                    ipv6_options.read(inner)
+                finally:
+                    reader.adopt(inner)
+                if reader.at // 8 < (reader.fields[mark].start // 8) + size:
+                    raise Short
+            else:
+                reader.take(size - 2, f"{name}.data", "Data", "not read further", section)
         reader.fold(mark, name, NAMES[kind], kind, "", section)
-    return following, later_fragment
+    return following, fragment
 
 
 def _length_words(kind: int) -> str:

@@ -72,7 +72,7 @@ def summarize(data: bytes, context: Mapping[str, Any]) -> str:
     if kind == CONNECT:
         return f"{name} {VERSIONS.get(layer.value('mqtt.ver'), '?')} as {layer.value('mqtt.clientid') or 'nobody yet'}"
     if kind == CONNACK:
-        field = layer.get("mqtt.conack.reason.code") or layer.get("mqtt.conack.val")
+        field = layer.get("mqtt.connack.reason_code") or layer.get("mqtt.conack.val")
         return f"{name} {field.meaning if field is not None else ''}"
     if kind in (SUBSCRIBE, UNSUBSCRIBE):
         topics = [str(field.value) for field in layer.all() if field.name == "mqtt.topic"]
@@ -188,7 +188,7 @@ def _connack(reader: Reader, flags: int, version: int) -> None:
     reader.number(Row("mqtt.conack.flags.sp", "Session Present", 1, _set("the old session goes on"), section))
     reader.fold(mark, "mqtt.conack.flags", "Flags", bits, "", section)
     if version == 5:
-        reader.number(Row("mqtt.conack.reason.code", "Reason", 8, reason, section))
+        reader.number(Row("mqtt.connack.reason_code", "Reason", 8, reason, section))
         mqtt_properties.read(reader, "mqtt.properties", "Properties")
     else:
         words = RETURN_CODES
@@ -207,17 +207,18 @@ def _publish(reader: Reader, flags: int, version: int) -> None:
         reader.take(reader.left, "mqtt.msg", "Message", "", "MQTT 5.0 3.3.3", value=message)
 
 
-def _acknowledged(reader: Reader, flags: int, version: int) -> None:
-    number(reader, "MQTT 5.0 3.4.2")
-    _reason(reader, version)
+def _ending(name: str, *, numbered: bool) -> Callable[[Reader, int, int], None]:
+    """Reads a reason and properties, which may be left out where all is well (MQTT 5.0 3.4.2.1)."""
 
+    def read(reader: Reader, flags: int, version: int) -> None:
+        if numbered:
+            number(reader, "MQTT 5.0 3.4.2")
+        if version == 5 and reader.left:
+            reader.number(Row(f"mqtt.{name}.reason_code", "Reason", 8, reason, "MQTT 5.0 2.4"))
+            if reader.left:
+                mqtt_properties.read(reader, "mqtt.properties", "Properties")
 
-def _reason(reader: Reader, version: int) -> None:
-    """A reason and properties, which may be left out where all is well (MQTT 5.0 3.4.2.1)."""
-    if version == 5 and reader.left:
-        reader.number(Row("mqtt.reason_code", "Reason", 8, reason, "MQTT 5.0 2.4"))
-        if reader.left:
-            mqtt_properties.read(reader, "mqtt.properties", "Properties")
+    return read
 
 
 def _subscribe(reader: Reader, flags: int, version: int) -> None:
@@ -230,10 +231,10 @@ def _subscribe(reader: Reader, flags: int, version: int) -> None:
         mark, bits = len(reader.fields), reader.peek()
         rows = (
             Row("mqtt.subscription_options_reserved", "Reserved", 2, "must be zero", section),
-            Row("mqtt.subscription_options_retain_handling", "Retain Handling", 2, "", section),
+            Row("mqtt.subscription_options_retain", "Retain Handling", 2, "", section),
             Row("mqtt.subscription_options_rap", "Retain As Published", 1, "", section),
             Row("mqtt.subscription_options_nl", "No Local", 1, _set("nothing of what I publish"), section),
-            Row("mqtt.sub.qos", "Maximum QoS", 2, _qos, section),
+            Row("mqtt.subscription_options_qos" if version == 5 else "mqtt.sub.qos", "Maximum QoS", 2, _qos, section),
         )
         reader.numbers(rows)
         reader.fold(mark, "mqtt.subscription_options", "Options", bits, "", section)
@@ -270,23 +271,19 @@ def _unsuback(reader: Reader, flags: int, version: int) -> None:
             reader.number(Row("mqtt.unsuback.reason_code", "Reason", 8, reason, "MQTT 5.0 3.11.3"))
 
 
-def _disconnect(reader: Reader, flags: int, version: int) -> None:
-    _reason(reader, version)
-
-
 BODIES: dict[int, Callable[[Reader, int, int], None]] = {
     CONNECT: _connect,
     CONNACK: _connack,
     PUBLISH: _publish,
-    PUBACK: _acknowledged,
-    PUBREC: _acknowledged,
-    PUBREL: _acknowledged,
-    PUBCOMP: _acknowledged,
+    PUBACK: _ending("puback", numbered=True),
+    PUBREC: _ending("pubrec", numbered=True),
+    PUBREL: _ending("pubrel", numbered=True),
+    PUBCOMP: _ending("pubcomp", numbered=True),
     SUBSCRIBE: _subscribe,
     SUBACK: _suback,
     UNSUBSCRIBE: _unsubscribe,
     UNSUBACK: _unsuback,
-    DISCONNECT: _disconnect,
-    AUTH: _disconnect,
+    DISCONNECT: _ending("disconnect", numbered=False),
+    AUTH: _ending("auth", numbered=False),
 }
 """(what follows the fixed header, its flags, the version)."""

@@ -42,7 +42,7 @@ def read(reader: Reader, name: str, label: str) -> None:
 
 def _property(reader: Reader) -> None:
     mark = len(reader.fields)
-    row = Row("mqtt.prop_id", "Identifier", 8, lambda n: PROPERTIES.get(n, ("not defined", 0))[0], SECTION)
+    row = Row("mqtt.property_id", "Identifier", 8, lambda n: PROPERTIES.get(n, ("not defined", 0))[0], SECTION)
     number = reader.number(row)
     label, kind = PROPERTIES.get(number, ("", -1))
     try:

@@ -188,5 +188,5 @@ def _dissect_mail(reader: Reader) -> None:
     size = reader.left - dot
     if size > 0:
         body = lines.text(reader.data[reader.at // 8 : reader.at // 8 + size])
-        reader.take(size, "smtp.data.fragment", "Body", "a dot at a line's beginning is doubled", DATA, value=body)
+        reader.take(size, "imf.message_text", "Body", "a dot at a line's beginning is doubled", DATA, value=body)
     lines.rest(reader, "smtp.eom", "End of the Mail", "a dot alone", DATA)

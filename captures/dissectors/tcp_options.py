@@ -91,12 +91,19 @@ def read(reader: Reader, end: int) -> None:
     while reader.at < end * 8:
         kind = reader.peek()
         if kind == 0:
-            reader.number(Row("tcp.options.eol", "End of Option List", 8, "the options end here", KINDS))
+            _single(reader, "tcp.options.eol", "End of Option List", "the options end here")
             reader.take(end - reader.at // 8, "tcp.options.padding", "Padding", "fills the header's last word", KINDS)
         elif kind == 1:
-            reader.number(Row("tcp.options.nop", "No-Operation", 8, "pads to the next word", KINDS))
+            _single(reader, "tcp.options.nop", "No-Operation", "pads to the next word")
         else:
             _read_option(reader, kind, end)
+
+
+def _single(reader: Reader, name: str, label: str, meaning: str) -> None:
+    """Pass an option that is its kind alone."""
+    mark = len(reader.fields)
+    kind = reader.number(Row("tcp.option_kind", "Kind", 8, label, KINDS))
+    reader.fold(mark, name, label, kind, meaning, KINDS)
 
 
 def _read_option(reader: Reader, kind: int, end: int) -> None:

@@ -161,7 +161,7 @@ def _content(inner: Reader, kind: int, context: Mapping[str, Any]) -> list[Field
             Row("tls.alert_message.desc", "Description", 8, lambda n: DESCRIPTIONS.get(n, "no such alert"), ALERT)
         )
     elif kind == HANDSHAKE and context.get("over"):
-        inner.take(inner.left, "tls.handshake.fragment", "Part of the Handshake", "joined with others", RECORD)
+        inner.take(inner.left, "tls.handshake.part", "Part of the Handshake", "joined with others", RECORD)
     elif kind == HANDSHAKE and not context.get("encrypted"):
         return tls_handshake.read(inner, context)
     elif inner.left:

@@ -61,6 +61,19 @@ def _bytes(reader: Reader, message: int, facts: dict[str, Any]) -> None:
         reader.take(reader.left, "tls.handshake.extension.data", "Data", "", SECTION)
 
 
+def _renegotiation(reader: Reader, message: int, facts: dict[str, Any]) -> None:
+    section = "RFC 5746 3.2"
+    size = reader.number(Row("tls.handshake.extensions_reneg_info_len", "Length", 8, "0 in a first handshake", section))
+    what = "the Finished of the handshake before"
+    reader.take(size, "tls.handshake.extensions_reneg_info", "Renegotiation Info", what, section)
+
+
+def _padding(reader: Reader, message: int, facts: dict[str, Any]) -> None:
+    if reader.left:
+        what = "makes the hello long enough for servers that fail at some lengths"
+        reader.take(reader.left, "tls.handshake.extensions_padding_data", "Padding", what, "RFC 7685 3")
+
+
 def _listed(outer: int, length: str, row: Row) -> Reading:
     """Reads a vector, its length in so many bytes, of numbers."""
 
@@ -190,6 +203,7 @@ CONTENTS: dict[int, Reading] = {
     ),
     13: _listed(2, "tls.handshake.sig_hash_alg_len", SIGNATURE),
     16: _alpn,
+    21: _padding,
     27: _listed(
         1,
         "tls.compress_certificate.algorithms_length",
@@ -204,4 +218,5 @@ CONTENTS: dict[int, Reading] = {
     ),
     50: _listed(2, "tls.handshake.sig_hash_alg_len", SIGNATURE),
     51: _key_share,
+    0xFF01: _renegotiation,
 }

@@ -144,7 +144,7 @@ def dissect(
 
 
 def _frame(reader: Reader) -> None:
-    *_, opcode, masked = reader.numbers(HEAD)
+    _, compressed, _, opcode, masked = reader.numbers(HEAD)
     length = reader.number(Row("websocket.payload_length", "Payload Length", 7, _length, FRAME))
     if length > 125:
         bits = 16 if length == 126 else 64
@@ -161,11 +161,12 @@ def _frame(reader: Reader) -> None:
         reader.take(2, "websocket.payload.close.status_code", "Status", CODES.get(code, ""), CLOSE, value=code)
         reason = payload[2:].decode("utf-8", "backslashreplace")
         reader.take(size - 2, "websocket.payload.close.reason", "Reason", "", CLOSE, value=reason)
-    elif opcode == 1 and size:
+    elif opcode == 1 and size and not compressed:
         words = payload.decode("utf-8", "backslashreplace")
         reader.take(size, "websocket.payload.text", "Text", "unmasked" if masked else "", "RFC 6455 5.6", value=words)
     elif size:
-        reader.take(size, "websocket.payload", "Payload", "unmasked" if masked else "", "RFC 6455 5.6", value=payload)
+        what = ", ".join(word for word, holds in (("unmasked", masked), ("compressed", compressed)) if holds)
+        reader.take(size, "websocket.payload", "Payload", what, "RFC 6455 5.6", value=payload)
     if size < length and not reader.left:
         reader.amend(reader.fields[-1].name, meaning=f"{size} of {length} bytes: the frame goes on")
 

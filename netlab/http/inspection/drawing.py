@@ -23,8 +23,6 @@ SHORT = {
     "ipv6.tclass.ecn": "ECN",
     "tcp.hdr_len": "Offset",
     "tcp.flags.res": "Res",
-    "tcp.options.nop": "NOP",
-    "tcp.options.eol": "End",
 }
 """Labels for boxes that have no room for the whole one."""
 
