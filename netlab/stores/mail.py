@@ -247,16 +247,11 @@ def rfc3339(seconds: float) -> str:
 
 
 def _list(connection: sqlite3.Connection, search: Search, start: int, limit: int) -> Listing:
-    def one(query: str, values: Sequence[object] = ()) -> int:
-        return int(connection.execute(query, values).fetchone()[0])
-
     total, unread = connection.execute("SELECT messages, unread FROM total").fetchone()
-    source, values = search.count_sql()
-    matching = total if search == EVERYTHING else one(f"SELECT count(*) FROM {source}", values)
-    matching_unread = min(matching, unread)
-    if matching_unread and search != EVERYTHING:
-        source, values = search.unread_sql()
-        matching_unread = matching if unread == total else one(f"SELECT count(*) FROM {source}", values)
+    matching, matching_unread = total, unread
+    if search != EVERYTHING:
+        known = {total: "count(*)", 0: "0"}.get(unread, "")
+        matching, matching_unread = connection.execute(*search.count_sql(known)).fetchone()
     source, values = search.sql()
     order = "search.rowid" if search.match else "number"
     columns = ", ".join(f"summary.{column}" for column in SUMMARY.split(", "))

@@ -58,16 +58,15 @@ class Search:
         joined = "search CROSS JOIN summary ON number = search.rowid WHERE search MATCH ?"
         return f"{joined} AND {self.where}" if self.where else joined, (self.match, *self.values)
 
-    def count_sql(self) -> tuple[str, tuple[object, ...]]:
-        """The same to count, where the index alone knows."""
-        return ("search WHERE search MATCH ?", (self.match,)) if self.match and not self.where else self.sql()
+    def count_sql(self, unread: str = "") -> tuple[str, tuple[object, ...]]:
+        """A query for how many there are, and how many of them are not read, by indices alone where they know.
 
-    def unread_sql(self) -> tuple[str, tuple[object, ...]]:
-        """Likewise, of what is not read."""
-        if self.match and not self.where:
-            unread = "SELECT number FROM summary WHERE read = 0"
-            return f"search WHERE search MATCH ? AND rowid IN ({unread})", (self.match,)
-        return replace(self, where=f"{self.where} AND read = 0" if self.where else "read = 0").sql()
+        `unread` is that second number, in SQL, where it need not be looked up.
+        """
+        alone = bool(self.match) and not self.where
+        source, values = ("search WHERE search MATCH ?", (self.match,)) if alone else self.sql()
+        looked_up = f"{'rowid' if alone else 'number'} IN (SELECT number FROM summary WHERE read = 0)"
+        return f"SELECT count(*), {unread or f'count(*) FILTER (WHERE {looked_up})'} FROM {source}", values
 
 
 def parse_search(query: str, timezone: str = "") -> Search:
@@ -115,9 +114,10 @@ def _condition(field: str, text: str, timezone: str) -> tuple[str, list[object]]
             raise UsageError(f"{field}:{text[:40]} is no state; there are {', '.join(STATES)}")
         return state, []
     if field == "message-id":
-        return "instr(lower(message_id), ?) > 0", [text.strip("<>").lower()]
+        found = "SELECT number FROM summary WHERE instr(lower(message_id), ?) > 0"  # of which the index knows all
+        return f"number IN ({found})", [text.strip("<>").lower()]
     if field == "tag":
-        return "EXISTS (SELECT 1 FROM json_each(tags) WHERE lower(value) = ?)", [text.lower()]
+        return "(tags <> '[]' AND EXISTS (SELECT 1 FROM json_each(tags) WHERE lower(value) = ?))", [text.lower()]
     if field in ("larger", "smaller"):
         try:
             return f"size {'>' if field == 'larger' else '<'} ?", [parse_size(text)]
