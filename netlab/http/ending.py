@@ -9,7 +9,7 @@ from netlab.errors import ConnectionLost
 from netlab.flow import Outcome
 from netlab.http.pacing import PacedConnection
 from netlab.net.connection import NEVER
-from netlab.net.presence import Presence, presence
+from netlab.net.presence import DEPARTED, Presence, presence
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpService
@@ -49,7 +49,7 @@ class EndingConnection(PacedConnection):
             super().expire(now)
 
     def _look_for_client(self) -> None:
-        exchange, found, again = self.exchange, presence(self.transport), self.stage == HALF_CLOSED
+        exchange, found, again = self.exchange, self._presence(), self.stage == HALF_CLOSED
         if exchange is None:
             return
         if found is Presence.GONE or (found is Presence.UNKNOWN and exchange.endless):
@@ -59,6 +59,10 @@ class EndingConnection(PacedConnection):
         if found is Presence.UNKNOWN and again and not exchange.started:
             self.tell_to_continue(exchange)  # RFC 9110 15.2.1: ignored by who did not ask; who is gone answers with RST
         self.set_deadline(HALF_CLOSED, NEXT_LOOK)
+
+    def _presence(self) -> Presence:
+        told = self.transport.get_extra_info
+        return presence(told("sockname"), told("peername"))
 
     def tell_to_continue(self, exchange: Exchange) -> None:
         """A client that expects 100 may go on with the content."""
@@ -116,6 +120,6 @@ class EndingConnection(PacedConnection):
 
 LOST = "the client is gone"
 WHY = {
-    Presence.GONE: "it has closed its socket, as the kernel knows: there is nobody who could read an answer",
+    Presence.GONE: DEPARTED,
     Presence.UNKNOWN: "it has ended its side of a stream of events, which has no end that it could wait for",
 }

@@ -213,6 +213,11 @@ class Tunnel:
         if self._joining:
             self._join_soon()
 
+    @property
+    def half_closed(self) -> bool:
+        """Whether the client has said its last word, and the upstream has not."""
+        return self._ended == "client"
+
     # -- past us -------------------------------------------------------------------------------------------------
 
     def _bulk(self) -> None:

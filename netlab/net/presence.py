@@ -23,9 +23,11 @@ class Presence(Enum):
     UNKNOWN = auto()  # it is not of this machine, or of this container; or this is no Linux
 
 
-def presence(transport: Any) -> Presence:
-    """What is known of the peer of a TCP connection. One question to the kernel, some 0.2 ms."""
-    ours, peer = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+DEPARTED = "it has closed its socket, as the kernel knows: there is nobody who could read an answer"
+
+
+def presence(ours: Any, peer: Any) -> Presence:
+    """What is known of the peer of a TCP connection between these addresses. One question to the kernel, 0.2 ms."""
     try:
         inode = _inode(peer, ours)
     except FileNotFoundError:  # where it cannot be elsewhere, there is nothing left of it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from netlab.balancing.admin import Admin
 from netlab.balancing.checks import Checks
@@ -45,8 +45,8 @@ FIXED = (
     "client_ca",
 )
 """Settings that are made use of only at the start."""
-TICK = 0.25
-"""Seconds between looks at drains."""
+TICK, LOOK = 0.25, 2.0
+"""Seconds between looks at drains, and at whether clients that have said their last word are still there."""
 
 
 class Server:
@@ -137,10 +137,20 @@ class Server:
     async def background(self) -> None:
         """Check, look up, end drains, and keep what latencies were, until cancelled."""
         self.pools.start()
+        look = self.now() + LOOK
         while True:
             await asyncio.sleep(TICK)
+            if self.now() >= look:
+                look = self.now() + LOOK
+                self.look_for_clients()
             self.pools.tidy()
             self.steering.lately.look(self.pools.members(), self.now())
+
+    def look_for_clients(self) -> None:
+        """End what was begun for clients that have left."""
+        for session in list(self.gate.connections):
+            if isinstance(session, Leavable):
+                session.look_for_client()
 
     def reload(self, config: Config) -> bool:
         """Take other settings while connections are open; whether they are other ones.
@@ -191,6 +201,13 @@ class Server:
         self.pipes.close()
         if self._poller is not None:
             self._poller.close()
+
+
+@runtime_checkable
+class Leavable(Protocol):
+    """A session, whether TLS ends here or not."""
+
+    def look_for_client(self) -> None: ...
 
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  not bound here: there each connection has an address of its own

@@ -9,9 +9,10 @@ from netlab.cores.tls_hello import ClientHello, HelloReader
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
 from netlab.net.poller import Socket
+from netlab.net.presence import DEPARTED, Presence, presence
 from netlab.net.proxied import believe
 from netlab.net.race import explain
-from netlab.net.relay import Relay
+from netlab.net.relay import JOINED, Relay
 from servers.l4_balancer.choice import Choice
 from servers.l4_balancer.pool import Member
 from servers.l4_balancer.telling import Known
@@ -211,6 +212,15 @@ class Session(Relay):
     def _refuse(self, outcome: str, reason: str) -> None:
         self._flow.outcome, self._flow.result = outcome, reason
         self.reset()
+
+    def look_for_client(self) -> None:
+        """One that has ended its side, and had all of it passed on, may have left: then nobody needs the upstream."""
+        if self.phase is not JOINED or not self.up.ended or self.up.pending:
+            return
+        if presence(self.near.getsockname(), self._address) is Presence.GONE:
+            self._flow.note("client.departed", "client", reason=DEPARTED)
+            self._flow.outcome, self._flow.result = Outcome.CUT, "the client is gone"
+            self.close()
 
     def cut(self, reason: str) -> None:
         """Its upstream has no more time."""

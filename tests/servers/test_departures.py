@@ -124,7 +124,7 @@ async def test_a_client_that_ends_its_side_and_is_killed_later() -> None:
 
 async def test_who_cannot_be_seen_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client of another machine: an interim response says nothing to it, and brings a reset if it is gone."""
-    monkeypatch.setattr(ending, "presence", lambda transport: Presence.UNKNOWN)
+    monkeypatch.setattr(ending, "presence", lambda ours, peer: Presence.UNKNOWN)
     now = asyncio.Event()
     async with before("reverse", telling(now)) as (upstream, proxy), connected(proxy.port) as client:
         await client.send(request(upstream))
@@ -144,11 +144,12 @@ async def test_what_the_kernel_knows(host: str) -> None:
     there: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
     server = await asyncio.start_server(lambda _, writer: there.put_nowait(writer), host, 0)
     _, client = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
-    ours = await there.get()
-    assert presence(ours.transport) is Presence.THERE
+    writer = await there.get()
+    ends = writer.get_extra_info("sockname"), writer.get_extra_info("peername")
+    assert presence(*ends) is Presence.THERE
     client.write_eof()
-    assert presence(ours.transport) is Presence.THERE
+    assert presence(*ends) is Presence.THERE
     client.close()
-    await when(lambda: presence(ours.transport) is Presence.GONE)
-    ours.close()
+    await when(lambda: presence(*ends) is Presence.GONE)
+    writer.close()
     server.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ from netlab.net import relay, splice
 from servers.l4_balancer import Config
 from servers.l4_balancer.route import RouteRule
 from servers.l4_balancer.target import Target
-from tests.http.serving import Client, connected
+from tests.http.serving import SECONDS, Client, connected
 from tests.servers.l4_balancer.balanced import LINUX, balancing, is_reset, named, said, upstream, upstreams
-from tests.servers.proxies import when
+from tests.servers.proxies import program, when
 
 pytestmark = LINUX
 
@@ -191,6 +192,43 @@ async def test_an_upstream_that_takes_and_says_nothing_counts_as_failed() -> Non
         flow = await balanced.ended()
         assert (flow.outcome, flow.result) == (Outcome.TIMEOUT, "no byte in time")
         assert balanced.members[f"127.0.0.1:{port}"].errors == 1
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_client_that_is_killed_frees_its_upstream(tls: bool, tmp_path: Path) -> None:
+    """Its end is passed on, as that of one that may still listen; an upstream may not heed it."""
+    freed_first, unheard = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        await freed_first.wait()
+        try:
+            while True:
+                writer.write(b"?")
+                await writer.drain()
+        except ConnectionError:
+            unheard.set()
+
+    async with upstream(silent) as port, balancing(port, tls=tls, state=tmp_path) as balanced:
+        (member,) = balanced.members.values()
+        url = f"https://127.0.0.1:{balanced.port}" if tls else f"http://127.0.0.1:{balanced.port}"
+        curl = await asyncio.create_subprocess_exec(program("curl"), "-sk", url)
+        await balanced.until(lambda: any(leg.client for leg in balanced.legs))
+        await when(lambda: member.active == 1)
+        curl.kill()
+        await curl.wait()
+
+        def freed() -> bool:
+            balanced.server.look_for_clients()
+            return member.active == 0
+
+        await when(freed)
+        flow = await balanced.ended()
+        assert flow.outcome == Outcome.CUT
+        assert flow.result == "the client is gone" or tls  # killed with a ticket unread, it sends a reset
+        assert member.errors == 0
+        freed_first.set()
+        await asyncio.wait_for(unheard.wait(), SECONDS)
 
 
 async def test_who_finds_all_full_waits_for_one_with_less_to_do() -> None:
