@@ -200,9 +200,9 @@ async def test_a_client_that_is_killed_frees_its_upstream(tls: bool, tmp_path: P
     freed_first, unheard = asyncio.Event(), asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        await freed_first.wait()
         try:
+            await reader.read()
+            await freed_first.wait()
             while True:
                 writer.write(b"?")
                 await writer.drain()
