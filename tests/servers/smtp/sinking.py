@@ -39,9 +39,9 @@ class Sink:
 
 
 @asynccontextmanager
-async def sinking(state: Path | None = None, **settings: Any) -> AsyncIterator[Sink]:
+async def sinking(state: Path | None = None, *, level: Level = Level.FULL, **settings: Any) -> AsyncIterator[Sink]:
     """A sink at level full; `state` where TLS wants an authority."""
-    context = Context(flows=FlowLog(Level.FULL), state=state)
+    context = Context(flows=FlowLog(level), state=state)
     server = Server(Config(listen=ANYWHERE, **settings), context)
     async with running(server, grace=1.0) as endpoints:
         yield Sink(server, {endpoint.scheme: endpoint.port for endpoint in endpoints})

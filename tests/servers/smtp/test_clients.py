@@ -43,6 +43,67 @@ async def test_smtplib_leaves_a_message_with_its_envelope() -> None:
     assert said == ["ehlo", "mail", "rcpt", "rcpt", "data", f"({len(kept.content) + 2 + 3}"]
 
 
+TWO_MESSAGES = (
+    *("EHLO me.test", "MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>", "NOOP", "DATA", ".first\r\n."),
+    *(
+        "mail from:<c@x.test>",
+        "RSET",
+        "MAIL FROM:<d@x.test> SIZE=8",
+        "RCPT TO:<e@y.test>",
+        "RCPT TO:<f@y.test>",
+        "DATA",
+    ),
+    *("second\r\n.", "QUIT"),
+)
+
+
+@pytest.mark.parametrize("level", [Level.SUMMARY, Level.FULL])
+async def test_the_short_way_keeps_the_same(level: Level) -> None:
+    """Usual commands, one to a read, are answered without events where nobody follows: nobody can tell."""
+    async with sinking(level=level) as sink:
+        reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
+        heard = [await reader.readline()]
+        for line in TWO_MESSAGES:
+            writer.write(f"{line}\r\n".encode())
+            while True:
+                heard.append(await reader.readline())
+                if heard[-1][3:4] == b" ":
+                    break
+        assert await reader.read() == b""
+        writer.close()
+        first, second = sink.messages
+        flows = [(flow.label, flow.result, flow.outcome, flow.received) for flow in sink.flows()]
+        [carrier] = sink.flows("tcp")
+    assert (first.content, second.content) == (b"first\r\n", b"second\r\n")
+    assert first.id < second.id
+    assert [heard[n].decode().split()[-1] for n, line in enumerate(heard) if b"kept as" in line] == [
+        first.id,
+        second.id,
+    ]
+    begin = [("server", ""), ("client", "RFC 5321 4.1.1.1"), ("server", "")]
+    sections = [f"RFC 5321 4.1.1.{clause}" for clause in (2, 3, 9, 4)]
+    asked = [line for section in sections for line in (("client", section), ("server", ""))]
+    told = [("client", "RFC 5321 4.5.2"), ("server", "RFC 5321 4.5.2")]
+    assert [(line.side, line.section) for line in first.transcript] == begin + asked + told
+    assert [line.text for line in second.transcript if line.side == "client"] == [
+        *(
+            "EHLO me.test",
+            "MAIL FROM:<d@x.test> SIZE=8",
+            "RCPT TO:<e@y.test>",
+            "RCPT TO:<f@y.test>",
+            "DATA",
+            "(11 octets)",
+        ),
+    ]
+    assert [line.time for line in second.transcript] == sorted(line.time for line in second.transcript)
+    assert flows == [
+        ("<a@x.test> → b@y.test", "250", "ok", 7),
+        ("<c@x.test>", "RSET before the message was complete", "cancelled", 0),
+        ("<d@x.test> → e@y.test, f@y.test", "250", "ok", 8),
+    ]
+    assert carrier.received == sum(len(line) + 2 for line in TWO_MESSAGES)
+
+
 async def swaks(sink: Sink, *more: str, port: int = 0) -> str:
     if shutil.which("swaks") is None:
         pytest.skip("swaks is not installed (package swaks)")

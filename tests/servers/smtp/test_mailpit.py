@@ -72,6 +72,7 @@ async def test_a_client_from_pypi_goes_through_the_api() -> None:
         await asyncio.to_thread(go_through, f"http://127.0.0.1:{sink.ports['http']}")
 
 
+@pytest.mark.one_loop
 async def test_waiting_searching_following_and_deleting() -> None:
     async with sinking() as sink, httpx.AsyncClient(base_url=f"http://127.0.0.1:{sink.ports['http']}") as client:
         events: list[str] = []
