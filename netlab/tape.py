@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 Side = Literal["client", "server", "netlab"]
 """Who did it: the side that opened the conversation, the side that was called, or a decision taken in between."""
@@ -16,6 +16,12 @@ class Chunk(NamedTuple):
     side: Side
     data: bytes
     offset: int
+
+
+class Taker(Protocol):
+    """Who is given bytes as they pass, as a tape is."""
+
+    def write(self, now: float, side: Side, data: bytes) -> None: ...
 
 
 class Tape:

@@ -13,7 +13,7 @@ from netlab.net.addresses import SocketAddress
 from netlab.net.poller import BROKEN, ENDED, IN, OUT, Poller
 from netlab.net.reset import will_reset
 from netlab.net.splice import Pipes, Splice
-from netlab.tape import Side, Tape
+from netlab.tape import Side, Taker
 
 CHUNK = 64 << 10
 """Bytes of one read; a full one tells that the connection carries bulk."""
@@ -51,7 +51,7 @@ class Half:
         self.moved = 0  # bytes that the source has sent, as far as they were read
         self.pending = b""
         self.ended = False
-        self.tapes: tuple[Tape, ...] = ()
+        self.tapes: tuple[Taker, ...] = ()
 
     def pump(self, events: int) -> None:
         """Move until the source has nothing more or the sink has no room."""

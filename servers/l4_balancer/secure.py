@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.proxy_protocol_header import CLIENT_CERT_CONN, CLIENT_SSL, TlsFacts
 from netlab.errors import PeerUnreachable
 from netlab.flow import Outcome
-from netlab.http.tunnel import Tunnel
+from netlab.http.tunnel import Tunnel, recognised
 from netlab.http.upstream import FarEnd
 from netlab.net.connection import Connection
 from netlab.net.presence import DEPARTED, Presence, presence
@@ -91,6 +92,8 @@ class SecureSession(Connection):
             strike_near_end(faults, self, self.flow, host)
             strike_far_end(faults, far, self.flow, host)
         tunnel = self._tunnel = Tunnel(far, far.flow, idle=self._server.config.idle_timeout)
+        if self.flow is not None:
+            tunnel.recognise = partial(recognised, self.flow)
         tunnel.begin(self)
 
     def release(self) -> None:

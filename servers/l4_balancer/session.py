@@ -14,6 +14,7 @@ from netlab.net.proxied import believe
 from netlab.net.race import explain
 from netlab.net.relay import JOINED, Relay
 from servers.l4_balancer.choice import Choice
+from servers.l4_balancer.looking import Onlooker
 from servers.l4_balancer.pool import Member
 from servers.l4_balancer.telling import Known
 
@@ -33,6 +34,7 @@ class Session(Relay):
         "_inside",
         "_known",
         "_leg",
+        "_looker",
         "_place",
         "_reader",
         "_server",
@@ -46,6 +48,7 @@ class Session(Relay):
         self._known = Known(address, local)
         self._choice: Choice | None = None
         self._leg: Flow | None = None
+        self._looker: Onlooker | None = None
         self._place = 0  # which of the upstream's addresses it is
         self._early = b""  # what the client has said and no upstream has heard
         self._reader = HeaderReader() if server.config.accept_proxy_protocol else None
@@ -162,7 +165,11 @@ class Session(Relay):
             assert self._flow.wire is not None
             if self.up.pending:
                 leg.wire.write(self.poller.now, "client", self.up.pending)
-            self.up.tapes = self.down.tapes = (self._flow.wire, leg.wire)
+            looker = self._looker = Onlooker(self._flow)
+            if self._early:
+                looker.write(self.poller.now, "client", self._early)
+            self.up.tapes = (self._flow.wire, leg.wire, looker)
+            self.down.tapes = (looker, self._flow.wire, leg.wire)  # it counts on bytes of the server's to be kept next
         if (faults := self._server.context.faults) and self._choice is not None and self._choice.member is not None:
             from servers.l4_balancer.struck import strike
 
@@ -247,6 +254,8 @@ class Session(Relay):
             choice.release()
             self._server.leave(self, choice.group)
             self._server.released()
+        if self._looker is not None:
+            self._looker.end(flow.received, flow.sent, outcome)
         if leg is not None:
             leg.received, leg.sent = flow.received, flow.sent
             leg.end(outcome, result)

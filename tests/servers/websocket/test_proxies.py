@@ -8,15 +8,20 @@ from typing import Any
 import pytest
 import websockets
 
-from netlab.cores.websocket import Message, WebSocketCore
+from netlab.cores.websocket import Message, WebSocketCore, encode_frame
 from netlab.cores.websocket_counter import FrameCounter
 from netlab.flow import Flow, Level, Outcome
+from netlab.net.certs import Authority
+from netlab.net.tls_context import client_context
 from tests.cores.websocket_corpus import MASK
 from tests.servers.forward_proxy.proxying import proxying
+from tests.servers.l4_balancer.balanced import LINUX
+from tests.servers.l4_balancer.balanced import Balanced as Layer4
+from tests.servers.l4_balancer.balanced import balancing as layer_4
 from tests.servers.l7_balancer.balanced import balanced
 from tests.servers.proxies import Proxied
 from tests.servers.reverse_proxy.proxied import proxied
-from tests.servers.websocket.serving import serving
+from tests.servers.websocket.serving import serving, serving_tls
 
 TEXT = "words that are worth to be compressed " * 5
 
@@ -30,7 +35,7 @@ async def talk(uri: str, **more: Any) -> None:
         await client.close(3001, "enough")
 
 
-async def watched(proxy: Proxied[Any]) -> Flow:
+async def watched(proxy: Proxied[Any] | Layer4) -> Flow:
     await proxy.until(lambda: any(flow.kind == "websocket" and flow.ended for flow in proxy.flows))
     (flow,) = [flow for flow in proxy.flows if flow.kind == "websocket"]
     assert flow.details is not None
@@ -70,6 +75,31 @@ async def test_balancer() -> None:
         shown(await watched(proxy))
 
 
+@LINUX
+@pytest.mark.one_loop
+async def test_layer_4_balancer() -> None:
+    """Where a flow is kept in full, each message is where its bytes are; else they are the kernel's business."""
+    async with serving() as served, layer_4(served.port) as balancer:
+        await talk(f"ws://127.0.0.1:{balancer.port}/")
+        flow = await watched(balancer)
+        shown(flow)
+        assert flow.events is not None
+        assert flow.parent is not None
+        assert flow.parent.wire is not None
+        (hello, *_) = [event for event in flow.events if event.name == "message.sent"]
+        said = b"".join(chunk.data for chunk in flow.parent.wire.chunks if chunk.side == "server")
+        assert said[hello.start : hello.end] == encode_frame(1, b"hello")
+
+
+@LINUX
+@pytest.mark.one_loop
+async def test_layer_4_balancer_where_tls_ends(tmp_path: Path) -> None:
+    async with serving() as served, layer_4(served.port, tls=True, state=tmp_path, level=Level.SUMMARY) as balancer:
+        trust = client_context(authority=Authority.load(tmp_path))
+        await talk(f"wss://localhost:{balancer.port}/", ssl=trust)
+        await watched(balancer)
+
+
 @pytest.mark.one_loop
 async def test_tunnel_of_a_forward_proxy() -> None:
     async with serving() as served, proxying() as proxy:
@@ -95,10 +125,6 @@ async def test_tunnel_with_bulk() -> None:
 
 @pytest.mark.one_loop
 async def test_inside_of_tls_that_is_opened(tmp_path: Path) -> None:
-    from netlab.net.certs import Authority
-    from netlab.net.tls_context import client_context
-    from tests.servers.websocket.serving import serving_tls
-
     async with serving_tls(tmp_path) as port, proxying(state=tmp_path, intercept=("*",)) as proxy:
         trust = client_context(authority=Authority.load(tmp_path))
         await talk(f"wss://localhost:{port}/", proxy=f"http://{proxy.address}", ssl=trust)
