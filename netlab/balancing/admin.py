@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine
 from typing import Any
 
 from netlab.balancing.page import page
@@ -12,14 +11,12 @@ from netlab.balancing.steering import ACTIONS, Steering
 from netlab.errors import UsageError
 from netlab.flow import FlowLog
 from netlab.http.engine import HttpService
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.own_origin import is_local_name, stranger
 from netlab.http.settings import HttpSettings
 from netlab.net.gate import Gate
 from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
-
-Work = Coroutine[Any, Any, None] | None
 
 LARGEST = 64 << 10
 """Bytes of a call's arguments."""

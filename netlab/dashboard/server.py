@@ -16,7 +16,7 @@ from netlab.errors import NetlabError, UsageError
 from netlab.flow import FlowLog, Level
 from netlab.http.assets import Assets
 from netlab.http.engine import HttpService
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.field_table import meanings
 from netlab.http.own_origin import is_local_name, stranger
 from netlab.http.routes import Routes
@@ -29,7 +29,6 @@ from netlab.net.tasks import Tasks
 if TYPE_CHECKING:
     from netlab.lab.process import Lab
 
-Work = Coroutine[Any, Any, None] | None
 JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 LARGEST = 64 << 10
 """Bytes of a change's arguments."""

@@ -15,7 +15,8 @@ from netlab.errors import UsageError
 from netlab.http.rules import Guard, KeysUrl, LimitRule, Origin, Realm
 
 if TYPE_CHECKING:
-    from netlab.http.authentication import Authenticator, Handler
+    from netlab.http.authentication import Authenticator
+    from netlab.http.exchange import Handler
     from netlab.http.key_set import KeySet
     from netlab.policy.jwt import Key
     from netlab.service import Context

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from netlab.clock import Clock
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Handler, Work
 from netlab.http.prefixes import Prefixes
 from netlab.http.rules import Guard
 from netlab.policy.auth.basic import basic_challenge, basic_credentials
@@ -19,10 +18,6 @@ from netlab.policy.auth.users import User
 from netlab.policy.jwt import Key, Rejected, Rules, verify
 from netlab.stores.passwords import Passwords, TooManyChecks
 from netlab.stores.users import Users
-
-Work = Coroutine[Any, Any, None] | None
-Handler = Callable[[Exchange], Work]
-"""A handler and what it leaves to be waited for."""
 
 CONTENT = 16 << 20
 """Bytes of content that are held to check Digest's auth-int; more is a 413."""

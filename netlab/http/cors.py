@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from netlab.cores.http1 import encode_fields
-from netlab.http.authentication import Handler, Work
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Handler, Work
 from netlab.policy.cors import Sharing
 
 REMEMBERED = 256

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
-from typing import Any
 
 from netlab.cores.http1 import encode_fields
 from netlab.http.byteranges import byteranges
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.representation import Representation, Version
 from netlab.policy.conditional import Verdict, evaluate, range_applies
 from netlab.policy.ranges import Span, select
 
-Work = Coroutine[Any, Any, None] | None
 """What a handler leaves to be waited for."""
 
 AT_ONCE = 64 << 10

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 from netlab.flow import FlowLog
 from netlab.http.connection import HttpConnection
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Handler
 from netlab.http.express import Express
 from netlab.http.settings import HttpSettings, StandingFields
 from netlab.net.connection import NEVER
@@ -15,8 +12,6 @@ from netlab.net.gate import Gate
 from netlab.net.gathering import Gathering
 from netlab.net.tasks import Tasks
 from netlab.policy.faults import Faults
-
-Handler = Callable[[Exchange], Coroutine[Any, Any, None] | None]
 
 
 class HttpService:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from netlab.cores.fields import Fields
     from netlab.http.connection import HttpConnection
     from netlab.http.roles import Delegate, Recoding, Sink
+
+Work = Coroutine[Any, Any, None] | None
+"""What a handler leaves to be waited for."""
 
 
 class Exchange:
@@ -368,3 +371,7 @@ class Exchange:
     def __repr__(self) -> str:
         state = "answered" if self.answered else "started" if self.started else "open"
         return f"<Exchange {self.request.method} {self.request.target} {self.status or ''} {state}>"
+
+
+Handler = Callable[[Exchange], Work]
+"""Answers an exchange."""

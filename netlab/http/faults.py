@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netlab.cores.http1 import Request
 from netlab.flow import Flow
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Handler, Work
 from netlab.http.roles import Asker
 from netlab.net.connection import Connection
 from netlab.net.faulty import FaultyLink, link_of
@@ -15,7 +15,6 @@ from netlab.policy.faults import Fault, Faults, Leg, Notice, Strike, Towards
 from netlab.text import peer_text
 
 if TYPE_CHECKING:
-    from netlab.http.engine import Handler
     from netlab.http.upstream import FarEnd
 
 WITHOUT_CONTENT = frozenset((204, 205, 304))
@@ -29,7 +28,7 @@ class Struck:
     def __init__(self, faults: Faults, handler: Handler) -> None:
         self._faults, self._handler = faults, handler
 
-    def __call__(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
+    def __call__(self, exchange: Exchange) -> Work:
         flow = exchange.flow
         strikes = self._faults.strike(Leg.DOWNSTREAM, facts(flow, exchange.request))
         if strikes:

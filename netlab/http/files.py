@@ -13,9 +13,9 @@ from urllib.parse import quote
 from netlab.errors import UsageError
 from netlab.http.cache_control import CacheRules
 from netlab.http.coded import CODERS, Coded
-from netlab.http.delivery import Changed, Work, deliver
+from netlab.http.delivery import Changed, deliver
 from netlab.http.disk import in_thread
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.file_cache import FileCache
 from netlab.http.finding import Finder
 from netlab.http.found import Found, FoundDirectory, FoundFile

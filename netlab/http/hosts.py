@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from netlab.http.authentication import Handler, Work
-    from netlab.http.exchange import Exchange
+    from netlab.http.exchange import Exchange, Handler, Work
 
 Thing = TypeVar("Thing")
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from netlab.clock import Clock
 from netlab.errors import DeadlineExceeded, NetlabError
-from netlab.http.authentication import Authenticator, Handler, Work
+from netlab.http.authentication import Authenticator
 from netlab.http.client import ClientConnection, ClientSettings
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Handler, Work
 from netlab.http.rules import Guard
 from netlab.http.url import Url
 from netlab.net.dial import Dialer

@@ -7,8 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 from netlab.clock import Clock
-from netlab.http.authentication import Handler, Work
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Handler, Work
 from netlab.http.prefixes import Prefixes
 from netlab.http.rules import LimitRule
 from netlab.policy.limit import Concurrency, FixedWindow, Limit, PerKey, SlidingWindow, TokenBucket, Verdict

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netlab.errors import UsageError
 from netlab.http.connect import Tunnels
 from netlab.http.destination import Destination, bad_target, destination
 from netlab.http.engine import HttpService
 from netlab.http.entrance import Entrance
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.gateway import Gateway
 from netlab.http.hops import ALLOW_TUNNELS, ends_here, loop
 from netlab.http.listening import contexts_of
@@ -32,7 +32,6 @@ from netlab.service import Context
 if TYPE_CHECKING:
     from netlab.http.interception import Interception
 
-Work = Coroutine[Any, Any, None] | None
 
 PassOn = Callable[[Exchange, Destination, str, TlsOptions | None], Work]
 """What the proxy is there for: a request (or CONNECT) that may go to this destination, as this target. The last is the

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from netlab.http.admission import authenticator, limited
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.gateway import Change, Gateway
 from netlab.http.prefixes import ODD, canonical
 from netlab.http.request_key import RequestKey
@@ -23,9 +23,9 @@ from netlab.policy.routing import Routes as Table
 from netlab.service import Context
 
 if TYPE_CHECKING:
-    from netlab.http.authentication import Authenticator, Handler
+    from netlab.http.authentication import Authenticator
+    from netlab.http.exchange import Handler
 
-Work = Coroutine[Any, Any, None] | None
 PassOn = Callable[[Exchange, "Route"], Work]
 
 

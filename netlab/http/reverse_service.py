@@ -10,12 +10,12 @@ from netlab.http.admission import admitting
 from netlab.http.cache.rules import shared_cache
 from netlab.http.engine import HttpService
 from netlab.http.error_pages import read_pages
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.gateway import Gateway
 from netlab.http.hops import ends_here, hops_left, loop, one_less, own_hop
 from netlab.http.listening import Listening, contexts_of
 from netlab.http.own_methods import is_ours
-from netlab.http.reverse_routes import Route, Routes, UpstreamsOf, Work
+from netlab.http.reverse_routes import Route, Routes, UpstreamsOf
 from netlab.http.reverse_settings import ReverseSettings
 from netlab.http.settings import HttpSettings
 from netlab.http.upstream_call import client_sees

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from netlab.cores.http1 import encode_fields
 from netlab.errors import UsageError
 from netlab.http.destination import Destination, Turn, destination_of
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.files import FileOptions, Files
 from netlab.policy.rewrite import Elsewhere, Pair, Plan, Rewrite, Rewrites
-
-Work = Coroutine[Any, Any, None] | None
-
 
 PassOn = Callable[[Exchange, Turn], Work]
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote
 
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.own_methods import refuse_method
 
-RouteHandler = Callable[..., Coroutine[Any, Any, None] | None]
+RouteHandler = Callable[..., Work]
 
 
 @dataclass(slots=True)
@@ -67,7 +66,7 @@ class Routes:
                 return found, {name: unquote(value) for name, value in match.groupdict().items()}
         return None
 
-    def answer(self, exchange: Exchange, path: str) -> tuple[bool, Coroutine[Any, Any, None] | None]:
+    def answer(self, exchange: Exchange, path: str) -> tuple[bool, Work]:
         """Answer, if this path is known; (whether it is, what there is to wait for)."""
         found = self.find(path)
         if found is None:

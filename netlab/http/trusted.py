@@ -5,8 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from netlab.http.authentication import Handler, Work
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Handler, Work
 from netlab.http.gateway import arrival_of
 from netlab.policy.forwarding import Network, seen_first
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from netlab.cores.fields import Fields
 from netlab.http.destination import Destination
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.exits import ExitDialer, Exits
 from netlab.http.gateway import Gateway
 from netlab.http.proxy_connection import ProxyConnection
 from netlab.http.proxy_onward import Trust
-from netlab.http.proxy_service import ProxyService, Work
+from netlab.http.proxy_service import ProxyService
 from netlab.net.dial import Timeouts
 from netlab.net.listen import Listener
 from netlab.net.secure import TlsOptions

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from netlab.http.cache.rules import shared_cache
 from netlab.http.destination import Destination, Turn
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.gateway import Gateway, Way
 from netlab.http.hops import own_hop
 from netlab.http.proxy_onward import Onward, Trust, dialer_for
-from netlab.http.proxy_service import ProxyService, Work
+from netlab.http.proxy_service import ProxyService
 from netlab.net.dial import Timeouts
 from netlab.net.listen import Listener
 from netlab.net.secure import TlsOptions

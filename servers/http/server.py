@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netlab.config import about
 from netlab.cores.http1 import encode_fields
 from netlab.http.admission import admitting
 from netlab.http.engine import HttpService
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.express import Constants
 from netlab.http.hosts import Directed, Hosts
 from netlab.http.listening import Listening, contexts_of
@@ -74,7 +74,7 @@ class Server:
             found.append(listening.secure(config.tls_address, contexts_of(context.state, config.certificate)))
         return found
 
-    def handle(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
+    def handle(self, exchange: Exchange) -> Work:
         """The order of things, behind what `admitting` checks: echo, files, built-in paths, a page for all, 404."""
         request, config = exchange.request, self.config
         path = request.target.partition("?")[0]
@@ -106,15 +106,7 @@ class Server:
             known, work = self.routes.answer(exchange, path)
             if known:
                 return work
-        if files is not None:
-            page = files.fallback(exchange)
-            if page is not None or files.accepts(exchange):
-                return files.serve(exchange, page)
-        if request.method not in KNOWN:
-            refuse_method(exchange, "")
-            return None
-        exchange.refuse(404, f"nothing is at {path[:200]}", see="/" if path != "/" else "")
-        return None
+        return nowhere(exchange, path, files)
 
     def speak(self, exchange: Exchange) -> None:
         """A WebSocket, on the paths of `netlab serve websocket`."""
@@ -130,6 +122,19 @@ class Server:
         """All connections are gone."""
         if self.log is not None:
             self.log.close()
+
+
+def nowhere(exchange: Exchange, path: str, files: Files | None) -> Work:
+    """Nothing is at this path: the page for all such, a file that is put there, else 404."""
+    if files is not None:
+        page = files.fallback(exchange)
+        if page is not None or files.accepts(exchange):
+            return files.serve(exchange, page)
+    if exchange.request.method not in KNOWN:
+        refuse_method(exchange, "")
+    else:
+        exchange.refuse(404, f"nothing is at {path[:200]}", see="/" if path != "/" else "")
+    return None
 
 
 def echo(exchange: Exchange) -> None:

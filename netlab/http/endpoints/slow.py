@@ -10,7 +10,7 @@ from netlab.http.endpoints.answers import LIMIT, TEXT, answering, respond, respo
 from netlab.http.endpoints.arguments import Arguments, seconds, segment
 from netlab.http.endpoints.data import BINARY, CHUNK, MOST
 from netlab.http.endpoints.mirror import DELAYED, mirror
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.routes import Routes
 from netlab.policy.ranges import Span, select
 from netlab.service import Context
@@ -75,7 +75,7 @@ async def drops(exchange: Exchange, count: int, duration: float) -> AsyncIterato
 
 
 @answering
-def ranged(exchange: Exchange, n: str) -> Coroutine[Any, Any, None] | None:
+def ranged(exchange: Exchange, n: str) -> Work:
     size = segment(n)
     fields = [("ETag", f"range{size}"), ("Accept-Ranges", "bytes")]
     if not 0 < size <= MOST:

@@ -9,7 +9,7 @@ from netlab.errors import NetlabError, StoreFailed, UsageError
 from netlab.flow import FlowLog
 from netlab.http.assets import Assets
 from netlab.http.engine import HttpService
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.mail.arriving import Arrivals, Into
 from netlab.http.mail.listing import Listings
 from netlab.http.mail.mailhog import MailHog
@@ -22,7 +22,6 @@ from netlab.net.listen import Listener
 from netlab.net.tasks import Tasks
 from netlab.stores.mail import SqliteStore
 
-Work = Coroutine[Any, Any, None] | None
 Release = Callable[[bytes, str, Sequence[str]], Awaitable[None]]
 """Sends content, sender and recipients on to a real server; NetlabError says why it could not."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.routes import Routes
 from netlab.http.shop.front import show_product, show_products, show_style
 from netlab.service import Context
@@ -25,7 +24,7 @@ def register(routes: Routes, context: Context) -> None:
 
         return Api(context, seed)
 
-    def handle(exchange: Exchange, rest: str = "") -> Coroutine[Any, Any, None] | None:
+    def handle(exchange: Exchange, rest: str = "") -> Work:
         return api().handle(exchange)
 
     def front(exchange: Exchange) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from netlab.http.authentication import Work
 from netlab.http.cors import Shared
-from netlab.http.exchange import Exchange
+from netlab.http.exchange import Exchange, Work
 from netlab.http.routes import Route, Routes
 from netlab.http.shop import openapi, orders, people, products, shapes, versions
 from netlab.http.shop.accounts import Accounts
