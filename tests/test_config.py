@@ -334,5 +334,5 @@ def test_other_machines_are_let_in_only_on_purpose(name: str) -> None:
     flags = [field.name for field in fields(config) if field.name.endswith("listen")]
     assert flags
     for flag in flags:
-        with pytest.raises(UsageError, match="--expose"):
+        with pytest.raises(UsageError, match="would let other machines use"):
             config(**{flag: Address("0.0.0.0", 0)})
