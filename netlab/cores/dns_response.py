@@ -23,7 +23,7 @@ from netlab.cores.dns_codes import (
     A,
     rcode_name,
 )
-from netlab.cores.dns_message import AA, Message, Question, Record
+from netlab.cores.dns_message import AA, AD, Message, Question, Record
 from netlab.cores.dns_names import LONGEST_NAME, count, is_below, to_text, upper
 from netlab.cores.dns_rdata import is_right, target
 
@@ -57,14 +57,16 @@ class Reading:
     target: bytes = b""
     zone: bytes = b""
     ignored: list[Record] = field(default_factory=list)  # said about what is not this server's
+    authentic: bool = False  # a forwarder says that it has validated it
 
 
 def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool = False) -> Reading:
     """What a reply from a server of `zone` (folded) means; `trusted` for a forwarder, who may speak of everything."""
     name = asked.name.lower()
+    authentic = trusted and reply.flags & AD != 0
     if _is_plain(reply, asked, name):
         own = [Record(name, each.type, each.ttl, each.rdata, each.klass) for each in reply.answer]
-        return Reading(Meaning.ANSWER, answer=own, target=name)
+        return Reading(Meaning.ANSWER, answer=own, target=name, authentic=authentic)
     for section in (reply.answer, reply.authority, reply.additional):
         if section:
             section[:] = [_folded(each, name) for each in section]
@@ -75,7 +77,7 @@ def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool
             f" (it says: {told[1] or EXTENDED_ERRORS.get(told[0], told[0])})" if told else ""
         )
         return Reading(Meaning.REFUSED, why, ignored=ignored)
-    reading = Reading(Meaning.ANSWER, ignored=ignored)
+    reading = Reading(Meaning.ANSWER, ignored=ignored, authentic=authentic)
     own = [each for each in reply.answer if trusted or is_below(each.name.lower(), zone)]
     kept = [each for each in own if is_right(each.type, each.rdata) and each.klass == asked.klass]
     end = _follow(reading, kept, name, asked.type, zone, trusted)

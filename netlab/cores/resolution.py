@@ -58,6 +58,7 @@ class Resolved:
     error: tuple[int, str] | None = None
     trace: Trace | None = None
     queries: int = 0  # sent for it
+    authentic: bool = False  # all of it is validated, as a forwarder says
 
 
 class Resolver:
@@ -141,7 +142,7 @@ class Work(Asking):
         if depth > self.settings.most_depth:
             raise Failed(OTHER, f"more than {self.settings.most_depth} servers' names to look up within each other")
         found: list[Record] = []
-        key, seen = name.lower(), set[bytes]()
+        key, seen, authentic = name.lower(), set[bytes](), True
         for _ in range(self.settings.most_aliases):
             if key in seen:
                 raise Failed(OTHER, f"aliases lead in a circle, back to {to_text(key)}")
@@ -153,9 +154,10 @@ class Work(Asking):
                 entry = self._known(key, kind, trace)
             if entry is None:
                 raise Failed(INVALID_DATA, f"nothing that answers {to_text(key)} {type_name(kind)} could be kept")
+            authentic = authentic and entry.rank is Rank.AUTHENTIC
             if entry.denial:
                 rcode = NXDOMAIN if entry.denial is Denial.NXDOMAIN else NOERROR
-                return Resolved(rcode, found, self._aged(entry))
+                return Resolved(rcode, found, self._aged(entry), authentic=authentic)
             records = self._aged(entry)
             if entry.kind == DNAME and entry.name != key:
                 moved = _moved(key, records[0])
@@ -169,7 +171,7 @@ class Work(Asking):
                 found += records
                 key = target(CNAME, records[0].rdata).lower()
             else:
-                return Resolved(NOERROR, _as_asked(found + records, name))
+                return Resolved(NOERROR, _as_asked(found + records, name), authentic=authentic)
         raise Failed(OTHER, f"more than {self.settings.most_aliases} aliases behind each other")
 
     def _known(self, key: bytes, kind: int, trace: Trace) -> Entry | None:
@@ -327,14 +329,14 @@ class Work(Asking):
         """Put a reading into the cache, each part with its rank."""
         cache, now = self.cache, self.now
         if reading.answer:
-            cache.store(reading.answer, Rank.ANSWER if trusted else Rank.AUTHORITATIVE, now)
+            cache.store(reading.answer, _rank(reading, Rank.ANSWER if trusted else Rank.AUTHORITATIVE), now)
         if reading.servers:
             cache.store(reading.servers, Rank.GLUE if reading.meaning is Meaning.REFERRAL else Rank.AUTHORITY, now)
         if reading.glue:
             cache.store(reading.glue, Rank.GLUE, now)
         if reading.meaning in (Meaning.NODATA, Meaning.NXDOMAIN):
             denial = Denial.NXDOMAIN if reading.meaning is Meaning.NXDOMAIN else Denial.NODATA
-            rank = Rank.ANSWER if trusted else Rank.AUTHORITY
+            rank = _rank(reading, Rank.ANSWER if trusted else Rank.AUTHORITY)
             cache.deny(reading.target, question.type, denial, reading.proof, rank, now)
 
     def _passing(self, reading: Reading, key: bytes, kind: int) -> Entry | None:
@@ -343,21 +345,25 @@ class Work(Asking):
         if reading.meaning is Meaning.ANSWER and reading.target == key:
             own = [record for record in reading.answer if record.name.lower() == key]
             wanted = kind if kind != ANY else next((record.type for record in own), ANY)
-            return _entry(key, wanted, own, Denial.NONE, now)
+            return _entry(key, wanted, own, Denial.NONE, now, _rank(reading))
         if reading.meaning in (Meaning.NODATA, Meaning.NXDOMAIN) and reading.target == key:
             denial = Denial.NXDOMAIN if reading.meaning is Meaning.NXDOMAIN else Denial.NODATA
-            return _entry(key, kind, reading.proof, denial, now)
+            return _entry(key, kind, reading.proof, denial, now, _rank(reading))
         for record in reading.answer[:1]:
             if record.type in (CNAME, DNAME) and (record.type != kind or record.name.lower() != key):
-                return _entry(record.name.lower(), record.type, [record], Denial.NONE, now)
+                return _entry(record.name.lower(), record.type, [record], Denial.NONE, now, _rank(reading))
         return None
 
 
-def _entry(key: bytes, kind: int, records: Sequence[Record], denial: Denial, now: float) -> Entry:
+def _rank(reading: Reading, rank: Rank = Rank.ANSWER) -> Rank:
+    return Rank.AUTHENTIC if reading.authentic else rank
+
+
+def _entry(key: bytes, kind: int, records: Sequence[Record], denial: Denial, now: float, rank: Rank) -> Entry:
     least = min((record.ttl for record in records), default=0)
     minimum = next((int.from_bytes(each.rdata[-4:], "big") for each in records if each.type == SOA), least)
     ttl = min(least, minimum) if denial else least
-    return Entry(key, kind, tuple(records), (), Rank.ANSWER, denial, now, now + ttl)
+    return Entry(key, kind, tuple(records), (), rank, denial, now, now + ttl)
 
 
 def _moved(name: bytes, dname: Record) -> bytes:

@@ -22,6 +22,7 @@ class Rank(IntEnum):
     ANSWER = 2  # answer section without AA: a forwarder's
     AUTHORITY = 3  # authority section of an authoritative answer
     AUTHORITATIVE = 4  # its answer section
+    AUTHENTIC = 5  # validated, as a forwarder says who is believed (AD, RFC 4035 3.2.3)
 
 
 class Denial(IntEnum):

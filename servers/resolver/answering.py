@@ -30,6 +30,7 @@ from netlab.cores.dns_codes import (
 )
 from netlab.cores.dns_master import read_master
 from netlab.cores.dns_message import (
+    AD,
     CD,
     HEADER,
     PLAIN_UDP,
@@ -228,7 +229,8 @@ class Answering:
         if least:
             now, do = self.context.clock.now(), query.edns is not None and query.edns.do
             reply.edns, asked = None, query.question[0]
-            ready = Ready(reply, now, now + least, flow.label, rcode_name(reply.rcode))
+            result, authentic = rcode_name(reply.rcode), resolved.authentic
+            ready = Ready(reply, now, now + least, flow.label, result, authentic=authentic, do=do)
             key = name.lower() + asked.type.to_bytes(2, "big") + asked.klass.to_bytes(2, "big")
             self.ready.keep(key, do, ready)
 
@@ -247,6 +249,8 @@ class Answering:
         """Write and send the reply; DNSSEC records only to who wants them (RFC 4035 3.2.1)."""
         reply = query.reply(resolved.rcode, flags=RA)
         do = query.edns is not None and query.edns.do
+        if resolved.authentic and resolved.error is None and (do or query.flags & AD):  # RFC 6840 5.8
+            reply.flags |= AD
         kind = query.question[0].type if len(query.question) == 1 else 0
         signed = do or kind in (RRSIG, ANY)
         reply.answer = resolved.answer if signed else [each for each in resolved.answer if each.type != RRSIG]

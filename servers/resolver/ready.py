@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netlab.cores.dns_message import CD, FIXED, HEADER, PLAIN_UDP, RD, Message, serialize
+from netlab.cores.dns_message import AD, CD, FIXED, HEADER, PLAIN_UDP, RD, Message, serialize
 from netlab.cores.dns_names import read
 from netlab.cores.dns_options import READ
 
@@ -21,6 +21,7 @@ class Ready:
 
     __slots__ = (
         "_bits",
+        "_copied",
         "_counts",
         "_counts_with_opt",
         "_second",
@@ -32,11 +33,15 @@ class Ready:
         "result",
     )
 
-    def __init__(self, reply: Message, now: float, expires: float, label: str, result: str) -> None:
+    def __init__(
+        self, reply: Message, now: float, expires: float, label: str, result: str, *, authentic: bool, do: bool
+    ) -> None:
+        """`authentic`: this is said to who wants DNSSEC records (`do`) or sets AD (RFC 6840 5.8)."""
         wire = serialize(reply)  # without EDNS: ours is put behind it
         _, at = read(wire, HEADER.size)
         _, bits, _, answers, authorities, additionals = HEADER.unpack_from(wire)
-        self._bits = bits & ~(RD | CD)
+        self._bits = bits & ~(RD | CD | AD) | (AD if authentic and do else 0)
+        self._copied = CD | (AD if authentic else 0)
         self._counts = HEADER.pack(0, 0, 1, answers, authorities, additionals)[4:]
         self._counts_with_opt = HEADER.pack(0, 0, 1, answers, authorities, additionals + 1)[4:]
         self._tail = wire[at + 4 :]
@@ -56,7 +61,7 @@ class Ready:
             for at, ttl in self._ttls:
                 tail[at : at + 4] = (ttl - passed if ttl > passed else 0).to_bytes(4, "big")
             self._tail = bytes(tail)
-        bits = self._bits | (query[2] & 1) << 8 | query[3] & 0x10
+        bits = self._bits | (query[2] & 1) << 8 | query[3] & self._copied
         counts = self._counts_with_opt if opt else self._counts
         return b"%b%c%c%b%b%b%b" % (query[:2], bits >> 8, bits & 255, counts, query[12:end], self._tail, opt)
 

@@ -319,6 +319,32 @@ async def test_any_bytes_are_answered_or_dropped_and_nothing_breaks(tmp_path: Pa
         assert answers(await here.ask("www.shop.test")) == ["www.shop.test. A 127.0.80.1"]
 
 
+async def test_that_a_forwarder_has_validated_is_passed_on_to_who_asks(tmp_path: Path) -> None:
+    class Validating(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+            reply = dns.message.make_response(dns.message.from_wire(data))
+            reply.flags |= dns.flags.RA | dns.flags.AD
+            reply.answer.append(dns.rrset.from_text(reply.question[0].name, 60, "IN", "A", "192.0.2.1"))
+            self.transport.sendto(reply.to_wire(), address)  # type: ignore[attr-defined]  # of datagrams
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Validating, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    try:
+        async with internet(tmp_path, forward=(Forward(b"\4corp\4test\0", "127.0.0.1", port),)) as here:
+            for _ in range(3):  # asked, from the cache, and as it stands ready
+                for flags, do, expected in ((0, False, False), (dns.flags.AD, False, True), (0, True, True)):
+                    query = dns.message.make_query("www.corp.test", "A", want_dnssec=do)
+                    query.flags |= flags
+                    reply = await ask(("127.0.0.1", here.endpoints["dns"]), query)
+                    assert bool(reply.flags & dns.flags.AD) == expected  # RFC 6840 5.8
+    finally:
+        transport.close()
+
+
 async def test_a_forged_reply_is_not_believed(tmp_path: Path) -> None:
     """A server that answers with other ids, questions and capitals first: only the right reply counts."""
     loop = asyncio.get_running_loop()
