@@ -140,7 +140,7 @@ class Call(Way):
         group, session = self._group, self._session
         why = f"the session is its, by {group.sessions}" if member is session else group.why(member, self.tried)
         if session is not None and member is not session and not self.tried:
-            why += f", for {session.name} takes nothing, whose session it is"
+            why += f", for {session.name}, whose session it is, takes nothing"
         self._exchange.flow.detail(upstream=member.name, picked=why)
 
     def to(self, member: Member) -> Way:

@@ -58,10 +58,16 @@ async def test_draining_keeps_sessions_and_takes_no_new_ones(tmp_path: Path) -> 
         other = "b" if who(first) == "a" else "a"
         assert await answered(proxy, 4) == {other: 4}
         assert await answered(proxy, 4, fields=f"Cookie: {cookie_of(first)}\r\n") == {who(first): 4}
+        assert proxy.requests()[-1].details == {
+            "upstream": member.name,
+            "picked": "the session is its, by cookie netlab_upstream",
+        }
         member.set_mode(Mode.MAINTENANCE, proxy.clock.now())
         moved = await proxy.get(fields=f"Cookie: {cookie_of(first)}\r\n")
         assert who(moved) == other
         assert cookie_of(moved) != cookie_of(first)
+        why = f"the only one of 2 that takes work, for {member.name}, whose session it is, takes nothing"
+        assert (proxy.requests()[-1].details or {})["picked"] == why
 
 
 async def test_a_faithful_session_is_refused_rather_than_moved(tmp_path: Path) -> None:
