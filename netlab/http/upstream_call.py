@@ -97,9 +97,10 @@ class Call(Way):
 
         Another address goes before another member at an address that has failed.
         """
-        group, sessions = self._group, self._group.sessions
-        if sessions is None and not self.tried and self._exchange.flow.events is None:
+        group = self._group
+        if group.sessions is None and not self.tried and self._exchange.flow.events is None:
             return group.pick(self._key)
+        sessions = group.sessions
         if sessions is not None and not self.tried:
             self._session = sessions.member_of(self._exchange)
             if self._session is not None:
@@ -205,7 +206,7 @@ class Call(Way):
     def begun(self, status: int, *, endless: bool) -> None:
         """Its answer has begun; how long a tunnel or a stream of events lives says nothing of its health."""
         if self._group.times_answers:
-            self._seconds = self._group.gateway.flows.now() - self.began
+            self._seconds = self._group.now() - self.began
         if endless:
             self.member.endless.add(self)
             self._record(None, status)
@@ -225,7 +226,7 @@ class Call(Way):
         if failed is None and status < 500 and member.breaker.clean and self._trial is False:
             if group.judges:  # else there is nothing to tell: all is as it was
                 seconds = self._seconds
-                group.answered(member, True, group.gateway.flows.now() - self.began if seconds < 0 else seconds)
+                group.answered(member, True, group.now() - self.began if seconds < 0 else seconds)
         else:
             self._record(failed, status)
         if member.endless:
@@ -289,7 +290,7 @@ class Call(Way):
     def _answered(self, *, ok: bool) -> None:
         group, seconds = self._group, self._seconds
         if group.times_answers and seconds < 0:
-            seconds = group.gateway.flows.now() - self.began
+            seconds = group.now() - self.began
         if group.judges or not ok:
             group.answered(self.member, ok, seconds)
 

@@ -95,6 +95,7 @@ class Upstreams(Group[Member]):
         traffic: Traffic | None = None,
     ) -> None:
         self.gateway, self.traffic = gateway, traffic or Traffic()
+        self.now = gateway.flows.now  # of the attempts' times; the lab's clock is another one
         self.budget = RetryBudget(self.traffic.retry_budget)
         self.queue, self.sessions = Queue(self), self.traffic.sessions
         super().__init__(name, members, clock, random, settings)
