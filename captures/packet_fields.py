@@ -171,6 +171,7 @@ QUICK: dict[str, Callable[[Facts], list[Any]]] = {
     "tcp.ack": _tcp(lambda seen: seen.tcp.acknowledgement if seen.tcp else 0),
     "tcp.window_size": _tcp(lambda seen: seen.tcp.window if seen.tcp else 0),
     "tcp.len": _tcp(lambda seen: seen.part.length if seen.part else 0),
+    "data.len": lambda facts: [len(data) for data in facts.contents("data")],
     "tcp.payload": _payload(TCP),
     "udp.payload": _payload(UDP),
     "tcp.analysis.flags": lambda facts: [1] if set(facts.seen.notes) - {"reset"} else [],

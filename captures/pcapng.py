@@ -28,8 +28,9 @@ from captures.blocks import (
 from netlab.errors import DamagedCapture
 
 MAX_BLOCK = 16 << 20
-"""The longest block that is believed. It bounds the reader's memory."""
+"""The longest block that is held, which bounds the reader's memory; longer packets are not believed in."""
 
+_BOUNDED = {Section.type, Interface.type, Packet.type, Packet.obsolete_type, SimplePacket.type}
 _SECTION_MARK = Section.type.to_bytes(4, "big")  # the same in both byte orders
 _BYTE_ORDER = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 
@@ -50,6 +51,9 @@ class Reader:
     def __iter__(self) -> Iterator[Block]:
         while (head := self._source.read(8)) or not self.offset:
             block_type, length, body = self._frame(head)
+            if length > MAX_BLOCK:
+                self.offset += length
+                continue
             try:
                 block = self._parse(block_type, body)
             except (ValueError, struct.error) as wrong:
@@ -67,8 +71,12 @@ class Reader:
         elif self.offset == 0:
             raise self._damaged(f"a pcapng file begins with 0a0d0d0a, this one with {head[:4].hex()}")
         block_type, length = struct.unpack(self.order + "II", head)
-        if length % 4 or not 12 + len(mark) <= length <= MAX_BLOCK:
+        most = MAX_BLOCK if block_type in _BOUNDED else 0xFFFFFFFF
+        if length % 4 or not 12 + len(mark) <= length <= most:
             raise self._damaged(f"a block of type {block_type:#x} gives its length as {length}")
+        if length > MAX_BLOCK:
+            self._step_over(block_type, length)
+            return block_type, length, b""
         rest = self._source.read(length - 8 - len(mark))
         if len(rest) < length - 8 - len(mark):
             raise self._damaged(f"the file ends {8 + len(mark) + len(rest)} bytes into a block of {length}")
@@ -76,6 +84,17 @@ class Reader:
         if again != length:
             raise self._damaged(f"a block of type {block_type:#x} begins with length {length} and ends with {again}")
         return block_type, length, mark + rest[:-4]
+
+    def _step_over(self, block_type: int, length: int) -> None:
+        """Pass a block that is too long to be held, such as a program's own: without keeping it."""
+        left = length - 12
+        while left:
+            piece = self._source.read(min(left, 1 << 20))
+            if not piece:
+                raise self._damaged(f"the file ends {length - 4 - left} bytes into a block of {length}")
+            left -= len(piece)
+        if self._source.read(4) != struct.pack(self.order + "I", length):
+            raise self._damaged(f"a block of type {block_type:#x} begins with length {length} and ends with another")
 
     def _begin_section(self) -> bytes:
         """Reads a section's byte-order mark: the length before it cannot be understood without."""

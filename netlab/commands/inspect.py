@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from captures import applications
-from captures.blocks import Block, Packet, SimplePacket
+from captures.blocks import Block, Names, Packet, SimplePacket
 from captures.conversations import Conversation, Given
 from captures.display_filter import compile_display_filter
 from captures.files import blocks
@@ -21,6 +21,7 @@ from captures.packet_fields import Facts
 from captures.summary import NOTES
 from netlab.config import Count, Flag, Size, positional
 from netlab.errors import DamagedCapture, NetlabError, UsageError
+from netlab.inspect.packet_names import KnownNames
 from netlab.inspect.packet_secrets import Cover, Secrets, hide
 from netlab.inspect.packet_statistics import Statistics
 from netlab.inspect.packet_streams import Follow, Handshake, handshake_line, piece_record, piece_text
@@ -74,6 +75,8 @@ class Config:
     """Only packets about which something is odd, and a count of all of it."""
     statistics: bool = False
     """How much, of which protocols, in which conversations."""
+    addresses: bool = False
+    """Show addresses, also where the capture has names for them."""
     decode_as: tuple[str, ...] = ()
     """What is spoken on a port: `9000=http`; may be given several times."""
     last: int = 0
@@ -109,6 +112,8 @@ def run(config: Config) -> int:
         try:
             for block in source:
                 if not isinstance(block, (Packet, SimplePacket)):
+                    if isinstance(block, Names) and not config.addresses:
+                        view.names.learn(block)
                     if writing is not None:
                         writing.beside(block)
                     continue
@@ -188,6 +193,7 @@ class View:
 
     def __init__(self, config: Config, inspector: Inspector, secrets: Secrets | None) -> None:
         self.config, self.inspector, self.secrets = config, inspector, secrets  # without secrets, all is shown
+        self.names = KnownNames()
         self.colour = sys.stdout.isatty()
         self.live = config.source == "-" or not Path(config.source).exists()
         if self.listed and not config.quiet and not (config.tree or config.hex or config.packet or config.json):
@@ -204,9 +210,11 @@ class View:
         if trees or config.hex:
             buffers = facts.buffers if config.reveal else hide(facts, covers)
         if config.json:
-            print(json.dumps(record(facts, buffers if trees else (), reveal=config.reveal)), flush=True)
+            print(
+                json.dumps(record(facts, buffers if trees else (), reveal=config.reveal, names=self.names)), flush=True
+            )
             return
-        print(line(facts, colour=self.colour, reveal=config.reveal), flush=self.live)
+        print(line(facts, colour=self.colour, reveal=config.reveal, names=self.names), flush=self.live)
         if trees:
             print("\n".join(tree(buffers)))
         if config.hex:
@@ -288,7 +296,7 @@ class StatisticsView(View):
 
     def __init__(self, config: Config, inspector: Inspector, secrets: Secrets | None) -> None:
         super().__init__(config, inspector, secrets)
-        self._statistics = Statistics(inspector)
+        self._statistics = Statistics(inspector, self.names)
 
     @classmethod
     def asked(cls, config: Config) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 
 from captures.conversations import Conversation
 from captures.inspector import Inspector, Seen
+from captures.skim import address_text
 from captures.summary import NOTES, summarize
+from netlab.inspect.packet_names import KnownNames
 from netlab.inspect.packet_streams import connection_line, place
 from netlab.text import counted, duration, size
 
@@ -19,8 +21,8 @@ SIZES = (79, 159, 319, 639, 1279, 2559)
 class Statistics:
     """Counts packets as they come."""
 
-    def __init__(self, inspector: Inspector) -> None:
-        self._inspector = inspector
+    def __init__(self, inspector: Inspector, names: KnownNames) -> None:
+        self._inspector, self._names = inspector, names
         self.packets = self.bytes = 0
         self.first = self.last = 0
         self.protocols: Counter[str] = Counter()
@@ -57,7 +59,7 @@ class Statistics:
             },
             "lengths": {f"to {bound}" if bound else "more": self.lengths[bound] for bound in (*SIZES, 0)},
             "notes": dict(self.notes),
-            "conversations": [conversation_record(each) for each in self._inspector.conversations],
+            "conversations": [conversation_record(each, self._names) for each in self._inspector.conversations],
         }
 
     def lines(self) -> Iterator[str]:
@@ -82,16 +84,19 @@ class Statistics:
                 yield f"  {count:>8}  {NOTES[name]}"
         yield "Conversations"
         for conversation in self._inspector.conversations:
-            yield f"  {connection_line(conversation)}"
+            yield f"  {connection_line(conversation, self._names)}"
 
 
-def conversation_record(conversation: Conversation) -> dict[str, Any]:
+def conversation_record(conversation: Conversation, names: KnownNames) -> dict[str, Any]:
     """A conversation as JSON has it."""
     halves = conversation.halves
+    ends = {"client": conversation.client, "server": conversation.server}
+    named = {f"{end}_name": names.get(address_text(address)) for end, (address, _) in ends.items()}
     return {
         "stream": f"{conversation.kind} {conversation.index}",
         "client": place(conversation.client),
         "server": place(conversation.server),
+        **{end: name for end, name in named.items() if name},
         "protocol": conversation.talk.protocol,
         "packets": {side: half.packets for side, half in halves.items()},
         "bytes": {side: half.bytes for side, half in halves.items()},

@@ -13,6 +13,7 @@ from captures.messages import Side
 from captures.skim import address_text
 from captures.summary import NOTES
 from captures.tree import Layer
+from netlab.inspect.packet_names import KnownNames
 from netlab.text import counted, duration, escape, host_port
 
 CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED = "CLOSED", "LISTEN", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"
@@ -39,9 +40,10 @@ RECEIVED = {
 """(state, what is received) → state. ACK of a FIN counts where it covers it."""
 
 
-def place(end: tuple[bytes, int]) -> str:
-    """A socket's address for people."""
-    return host_port(address_text(end[0]), end[1])
+def place(end: tuple[bytes, int], names: KnownNames | None = None) -> str:
+    """A socket's address for people, or its name."""
+    host = address_text(end[0])
+    return host_port((names and names.get(host)) or host, end[1])
 
 
 class Follow:
@@ -175,12 +177,13 @@ def handshake_line(facts: dict[str, Any]) -> str:
     return f"{facts['number']:>6} {'+' + duration(facts['since']):>9}  {states}  {' '.join(words)}"
 
 
-def connection_line(conversation: Conversation) -> str:
+def connection_line(conversation: Conversation, names: KnownNames | None = None) -> str:
     """A conversation in a line: who, how much, how long."""
     client, server = conversation.halves["client"], conversation.halves["server"]
     protocol = conversation.talk.protocol if conversation.talk.protocol != "data" else ""
     return (
-        f"{conversation.kind} {conversation.index}: {place(conversation.client)} → {place(conversation.server)}"
+        f"{conversation.kind} {conversation.index}: "
+        f"{place(conversation.client, names)} → {place(conversation.server, names)}"
         f"{' ' + protocol if protocol else ''}, {client.packets}+{server.packets} packets, "
         f"{client.bytes}+{server.bytes} bytes, {duration((conversation.last - conversation.first) / 1e9)}"
         + (f", round trip {duration(conversation.rtt / 1e9)}" if conversation.rtt >= 0 else "")

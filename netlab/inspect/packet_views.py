@@ -10,6 +10,7 @@ from captures.inspector import Buffer
 from captures.packet_fields import Facts
 from captures.summary import summarize
 from captures.tree import Field, Layer, as_json, walk
+from netlab.inspect.packet_names import KnownNames
 from netlab.inspect.redact import masked_text
 from netlab.text import escape
 
@@ -23,18 +24,23 @@ def heading() -> str:
     return f"{'No.':>6}  {'Time':>11}  {'Source':<21} {'Destination':<21} {'Protocol':<9} {'Length':>6}  Info"
 
 
-def line(facts: Facts, *, colour: bool = False, reveal: bool = False) -> str:
+NOBODY = KnownNames()
+
+
+def line(facts: Facts, *, colour: bool = False, reveal: bool = False, names: KnownNames = NOBODY) -> str:
     """A packet's line in the list; nothing in it can steer a terminal."""
     seen, (protocol, info) = facts.seen, summarize(facts.seen)
     info = info if reveal else masked_text(info)
-    source, destination = seen.source or "-", seen.destination or "-"
+    source, destination = names.column(seen.source) or "-", names.column(seen.destination) or "-"
     text = escape(
         f"{seen.number:>6}  {facts.since:>11.6f}  {source:<21} {destination:<21} {protocol:<9} {seen.length:>6}  {info}"
     )
     return f"{WARNING}{text}{PLAIN}" if colour and seen.notes else text
 
 
-def record(facts: Facts, buffers: Iterable[Buffer] = (), *, reveal: bool = False) -> dict[str, Any]:
+def record(
+    facts: Facts, buffers: Iterable[Buffer] = (), *, reveal: bool = False, names: KnownNames = NOBODY
+) -> dict[str, Any]:
     """A packet as JSON has it, with the layers of these buffers."""
     seen, told = facts.seen, summarize(facts.seen)
     found: dict[str, Any] = {
@@ -50,6 +56,11 @@ def record(facts: Facts, buffers: Iterable[Buffer] = (), *, reveal: bool = False
     }
     if seen.ports != (0, 0):
         found["ports"] = list(seen.ports)
+    found |= {
+        f"{end}_name": name
+        for end, address in (("source", seen.source), ("destination", seen.destination))
+        if (name := names.get(address))
+    }
     if seen.conversation is not None:
         found["stream"] = f"{seen.conversation.kind} {seen.conversation.index}"
     if seen.tcp is not None:

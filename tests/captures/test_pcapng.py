@@ -291,3 +291,17 @@ def test_the_obsolete_packet_block_is_read_as_tshark_reads_it(order: Order, tmp_
         (flagged, (Option.PACKET_DROPPED, struct.pack(order + "Q", 3))),
         (flagged,),
     ]
+
+
+def test_a_block_too_long_to_be_held_is_stepped_over() -> None:
+    long = MAX_BLOCK + 8
+    frame = struct.pack("<I", long)
+    custom = struct.pack("<I", 0xBAD) + frame + bytes(long - 12) + frame
+    data = written([Section()]) + custom + written([Interface(0, LinkType.RAW_IP)])
+    assert [type(block) for block in Reader(BytesIO(data))] == [Section, Interface]
+    with pytest.raises(
+        DamagedCapture, match=f"at byte 28: the file ends {long - 4} bytes into a block of {long}|ends with"
+    ):
+        list(Reader(BytesIO(data[: 28 + long - 2])))
+    with pytest.raises(DamagedCapture, match="at byte 28: the file ends 9000 bytes into"):
+        list(Reader(BytesIO(data[: 28 + 9000])))

@@ -77,6 +77,28 @@ def test_no_view_steers_a_terminal_or_tells_a_secret(
         assert text not in shown
 
 
+def test_names_that_the_capture_has_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "named.pcapng"
+    with path.open("wb") as sink:
+        writer = Writer(sink)
+        writer.section()
+        writer.names({"127.0.0.2": ["www.shop.test", "another"], "127.0.0.1": ["\x1b[31m" + "long" * 20]})
+        interface = writer.interface(LinkType.RAW_IP)
+        ends = (bytes((127, 0, 0, 1)), 40000), (bytes((127, 0, 0, 2)), 80)
+        data = ip_packet(ends[0][0], ends[1][0], 6, tcp_segment(*ends, 1, 0, 2))
+        writer.packet(interface, 0, data)
+    inspect.run(inspect.Config(source=str(path)))
+    inspect.run(inspect.Config(source=str(path), statistics=True))
+    told = capsys.readouterr().out
+    assert " www.shop.test  " in told
+    assert "→ www.shop.test:80" in told
+    assert "\x1b" not in told
+    inspect.run(inspect.Config(source=str(path), json=True))
+    assert json.loads(capsys.readouterr().out)["destination_name"] == "www.shop.test"
+    inspect.run(inspect.Config(source=str(path), addresses=True))
+    assert "www" not in capsys.readouterr().out
+
+
 def test_secrets_are_shown_on_demand(capture: str, capsys: pytest.CaptureFixture[str]) -> None:
     inspect.run(inspect.Config(source=capture, packet=4, reveal=True))
     shown = capsys.readouterr().out
