@@ -62,7 +62,8 @@ class Authority:
             reply.edns = reply.edns._replace(options=(*reply.edns.options, *told(query.edns, self.identity, idle)))
         return reply
 
-    def _reply(self, query: Message) -> Message:
+    def objection(self, query: Message) -> Message | None:
+        """What is said to a query that is not looked into."""
         if query.edns is not None and query.edns.version > 0:
             return self._refuse(query, BADVERS)  # RFC 6891 6.1.3
         if query.opcode != QUERY:
@@ -71,6 +72,11 @@ class Authority:
             return self._refuse(query, FORMERR)
         if query.additional and (signature := query.additional[-1]).type == TSIG:
             return self._not_signed(query, signature)
+        return None
+
+    def _reply(self, query: Message) -> Message:
+        if (refused := self.objection(query)) is not None:
+            return refused
         (asked,) = query.question
         if (own := self.identity.answers(asked)) is not None:
             reply = self._refuse(query, NOERROR)
@@ -87,12 +93,12 @@ class Authority:
         sure = found.authoritative and asked.klass == IN  # RFC 1035 6.2: of all classes nothing is known with authority
         reply = query.reply(RCODES.get(found.outcome, NOERROR), flags=AA if sure else 0)
         reply.answer, reply.authority, reply.additional = found.answer, found.authority, found.additional
-        reply.edns = self._edns(query)
+        reply.edns = self.edns(query)
         return reply
 
     def _refuse(self, query: Message, rcode: int, code: int | None = None, text: str = "") -> Message:
         reply = query.reply(rcode)
-        reply.edns = self._edns(query, () if code is None else (extended_error(code, text),))
+        reply.edns = self.edns(query, () if code is None else (extended_error(code, text),))
         return reply
 
     def _not_signed(self, query: Message, signature: Record) -> Message:
@@ -108,7 +114,7 @@ class Authority:
         reply.additional = [*opt, signature._replace(rdata=said)]  # RFC 8945 5.1: the signature is the last record
         return reply
 
-    def _edns(self, query: Message, options: tuple[tuple[int, bytes], ...] = ()) -> Edns | None:
+    def edns(self, query: Message, options: tuple[tuple[int, bytes], ...] = ()) -> Edns | None:
         """Only to who sent one (RFC 6891 7)."""
         if query.edns is None:
             return None

@@ -225,10 +225,10 @@ def _read_edns(message: Message, data: bytes, at: int) -> int:
 # -- writing ---------------------------------------------------------------------------------------------------------
 
 
-def serialize(message: Message, limit: int = LARGEST) -> bytes:
+def serialize(message: Message, limit: int = LARGEST, *, glue: bool = False) -> bytes:
     """The message in wire form, at most `limit` bytes: whole rrsets are left out from the end (RFC 2181 9).
 
-    What is left out of answer or authority sets TC; what is left out of additional data does not.
+    What is left out of answer or authority sets TC; what is left out of additional data does so where it is `glue`.
     """
     edns = b"" if message.edns is None else _edns_record(message.edns, message.rcode)
     if not (message.authority or message.additional) and (plain := _write_plain(message, edns, limit)) is not None:
@@ -242,7 +242,7 @@ def serialize(message: Message, limit: int = LARGEST) -> bytes:
         if section:
             counts[index] = _write_section(out, section, seen, room)
             if counts[index] < len(section):
-                flags |= TC if index < 2 else 0
+                flags |= TC if index < 2 or glue else 0
                 break
     out += edns
     bits = flags | message.opcode << 11 | message.rcode & 15

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from netlab import __version__
 from netlab.cores.dns_authority import Authority
-from netlab.cores.dns_codes import AXFR, FORMERR, IXFR, REFUSED, rcode_name, type_name
+from netlab.cores.dns_codes import AXFR, FORMERR, IXFR, REFUSED, SOA, rcode_name, type_name
 from netlab.cores.dns_message import AA, HEADER, PLAIN_UDP, QR, Message, Record, parse_query, serialize
 from netlab.cores.dns_names import from_text, to_text
 from netlab.cores.dns_options import Identity
@@ -146,12 +146,13 @@ class Site:
         asked = query.question[0] if len(query.question) == 1 else None
         flow.label = f"{to_text(asked.name)} {type_name(asked.type)}" if asked else "no question"
         flow.note("query.received", "client", id=query.id, opcode=query.opcode, edns=query.edns is not None)
-        transfer = asked is not None and asked.type in (AXFR, IXFR)
+        transfer = asked is not None and asked.type in (AXFR, IXFR) and self.authority.objection(query) is None
         reply = self._transfer(query, flow, stream) if transfer else self._respond(query, stream)
         if self.place.behaviour == "lying":
             lie(reply)
         size = 65_535 if not udp else PLAIN_UDP if query.edns is None else max(min(query.edns.size, 1232), PLAIN_UDP)
-        wire = serialize(reply, HEADER.size if udp and self.place.behaviour == "truncating" else size)
+        size = HEADER.size if udp and self.place.behaviour == "truncating" else size
+        wire = serialize(reply, size, glue=not (reply.flags & AA or reply.answer))  # RFC 9471 2.1: of a referral
         flow.sent = len(wire)
         if flow.wire is not None:
             flow.wire.write(flow.log.now(), "server", wire)
@@ -178,19 +179,26 @@ class Site:
         zone = self.authority.zones.get(query.question[0].name.lower())
         client = flow.client[0] if isinstance(flow.client, tuple) else ""
         if zone is None or not in_networks(client, self.server.config.transfer):
-            return query.reply(REFUSED)
+            return self._part(query, [], REFUSED)
+        if query.question[0].type == IXFR and (stream is None or _has_all(query, zone)):
+            return self._part(query, [zone.soa])  # RFC 1995 2: nothing is newer; over UDP it says: come by TCP
         if stream is None:
-            reply = query.reply(flags=AA)
-            reply.answer = [zone.soa]  # RFC 1995 2: over UDP the SOA alone says: come by TCP
-            return reply if query.question[0].type == IXFR else query.reply(FORMERR)
+            return self._part(query, [], FORMERR)
         pieces = list(_pieces(zone))
         for records in pieces[:-1]:
-            part = query.reply(flags=AA)
-            part.answer = records
-            stream.more(serialize(part))
-        last = query.reply(flags=AA)
-        last.answer = pieces[-1]
-        return last
+            stream.more(serialize(self._part(query, records)))
+        return self._part(query, pieces[-1])
+
+    def _part(self, query: Message, records: list[Record], rcode: int = 0) -> Message:
+        part = query.reply(rcode, flags=0 if rcode else AA)
+        part.answer, part.edns = records, self.authority.edns(query)
+        return part
+
+
+def _has_all(query: Message, zone: Zone) -> bool:
+    """Whether who asks for what has changed has this serial already, or a later one (RFC 1995 2, RFC 1982 3.2)."""
+    known = next((each.rdata[-20:-16] for each in query.authority if each.type == SOA), None)
+    return known is not None and (int.from_bytes(known, "big") - zone.serial) % (1 << 32) < 1 << 31
 
 
 def _pieces(zone: Zone) -> list[list[Record]]:

@@ -107,13 +107,14 @@ def test_a_damaged_message_is_read_or_refused(message: Message, data: st.DataObj
     assert parse(serialize(parsed)) == parsed
 
 
-@given(messages, st.integers(12, 400))
-def test_a_message_is_cut_at_whole_rrsets_and_says_so(message: Message, limit: int) -> None:
-    wire = serialize(message, limit)
+@given(messages, st.integers(12, 400), st.booleans())
+def test_a_message_is_cut_at_whole_rrsets_and_says_so(message: Message, limit: int, glue: bool) -> None:
+    wire = serialize(message, limit, glue=glue)
     cut = parse(wire)
     fixed = len(serialize(Message(question=message.question, edns=message.edns)))
     assert len(wire) <= max(limit, fixed)
     left_out = len(cut.answer) < len(message.answer) or len(cut.authority) < len(message.authority)
+    left_out = left_out or (glue and len(cut.additional) < len(message.additional))  # RFC 9471
     assert bool(cut.flags & TC) == left_out
     for ours, whole in ((cut.answer, message.answer), (cut.authority, message.authority)):
         assert ours == whole[: len(ours)]

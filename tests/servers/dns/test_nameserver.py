@@ -9,6 +9,7 @@ from pathlib import Path
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rrset
 import dns.tsig
 import dns.tsigkeyring
 import dns.zone
@@ -52,6 +53,13 @@ async def test_a_transfer_is_the_zone_and_only_for_whom_it_is_allowed() -> None:
             len(dns.message.from_wire(wire, one_rr_per_rrset=True).answer)
             == len(list(site.authority.zones[b"\4shop\4test\0"].records())) + 1
         )
+        for serial, nothing in ((2026010101, True), (2026010100, False)):  # has changed since
+            since = dns.message.make_query("shop.test", "IXFR", use_edns=0)
+            since.authority.append(dns.rrset.from_text("shop.test.", 0, "IN", "SOA", f". . {serial} 1 1 1 1"))
+            (wire,) = await stream((SHOP, port), framed(since.to_wire()), 1)
+            reply = dns.message.from_wire(wire, one_rr_per_rrset=True)
+            assert (len(reply.answer) == 1) == nothing  # RFC 1995 2 and 4
+            assert reply.edns == 0
     async with nameservers(transfer=()) as (_, port):
         (wire,) = await stream((SHOP, port), framed(query), 1)
         assert dns.message.from_wire(wire).rcode() == dns.rcode.REFUSED
