@@ -39,6 +39,7 @@ def write_har(records: Iterable[Mapping[str, Any]], out: BinaryIO) -> str:
         opening.add(flow.parent or "")
         item = entry(flow, connection, first=first)
         if flow.id in talks:
+            item["request"]["url"] = "ws" + item["request"]["url"].removeprefix("http")  # as browsers have it
             item |= {"_resourceType": "websocket", "_webSocketMessages": messages(talks[flow.id])}
         out.write((b",\n" if number else b"") + json.dumps(item).encode())
     out.write(b"\n]}}\n")

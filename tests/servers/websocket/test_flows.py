@@ -79,6 +79,7 @@ async def test_har_and_show() -> None:
     assert write_har(records, out) == "1 request"
     (entry,) = json.loads(out.getvalue())["log"]["entries"]
     assert entry["_resourceType"] == "websocket"
+    assert entry["request"]["url"].startswith("ws://127.0.0.1:")
     assert [(message["type"], message["opcode"], message["data"]) for message in entry["_webSocketMessages"]] == [
         ("send", 1, TEXT),
         ("receive", 1, TEXT),
