@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +50,15 @@ FLOORS = {  # the longest prefix counts
     "netlab.cli": 6,
     "netlab.__main__": 6,
 }
+NAMES = (
+    "words that all use",
+    "decisions and protocols, no I/O",
+    "sockets, stores, packets",
+    "what servers share",
+    "servers and clients",
+    "readers of flows",
+    "what people start",
+)
 IO_MODULES = {"asyncio", "socket", "ssl", "time", "random", "os", "select", "selectors", "threading", "subprocess"}
 
 
@@ -94,6 +105,25 @@ def protocol(core: str) -> str:
     """What a core's module belongs to: its first word, but iterative resolution is DNS."""
     word = core.split("_")[0]
     return "dns" if word == "resolution" else word
+
+
+def drawn() -> str:
+    """The floors, the highest at the top, as docs/architecture.md has them."""
+    shown = []
+    for number, what in reversed(list(enumerate(NAMES))):
+        rooms = [
+            name for name, its in sorted(FLOORS.items()) if its == number and name not in ("netlab", "netlab.__main__")
+        ]
+        lines = textwrap.wrap("  ".join(rooms), 66)
+        first = f"│ {number} │ {what:<31} │"
+        shown += [
+            f"{first if not place else '│   │ ' + ' ' * 31 + ' │'} {line:<66} │" for place, line in enumerate(lines)
+        ]
+        shown.append(f"├───┼{'─' * 33}┼{'─' * 68}┤")
+    return "\n".join([shown[-1].translate(TOP), *shown[:-1], shown[-1].translate(BOTTOM)])
+
+
+TOP, BOTTOM = str.maketrans("├┼┤", "┌┬┐"), str.maketrans("├┼┤", "└┴┘")
 
 
 def room(module: str) -> str:
@@ -154,3 +184,17 @@ def test_only_net_touches_sockets() -> None:
             continue
         for imported, _ in imports(path):
             assert imported.partition(".")[0] != "socket", f"{name} imports socket"
+
+
+def test_the_pages_have_these_floors() -> None:
+    """docs/architecture.md has the drawing (`python tests/test_floors.py` makes it), docs/contracts.md the table."""
+    assert drawn() in (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = re.findall(
+        r"^\| (\d) \| ((?:`[\w.*]+` ?)+)\|", (ROOT / "docs/contracts.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    told = {name: int(number) for number, names in table for name in re.findall(r"`([\w.]+?)(?:\.\*)?`", names)}
+    assert told == {name: number for name, number in FLOORS.items() if name not in ("netlab", "netlab.__main__")}
+
+
+if __name__ == "__main__":
+    print(drawn())

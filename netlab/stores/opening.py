@@ -54,6 +54,7 @@ class Opened:
 def open_store(path: Path | None, kind: Kind, *, durable: bool = False) -> Opened:
     """Open or make a store; None is one in memory. StoreFailed names the file and what is wrong with it."""
     lock = None if path is None else _locked(path, kind)
+    writer = None
     try:
         writer = _connect(":memory:" if path is None else path)
         writer.execute(f"PRAGMA page_size = {kind.page_size}")
@@ -62,8 +63,9 @@ def open_store(path: Path | None, kind: Kind, *, durable: bool = False) -> Opene
         writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         _lay_out(writer, kind, path)
     except (sqlite3.Error, StoreFailed) as error:
-        if lock is not None:
-            lock.close()
+        for opened in (writer, lock):
+            if opened is not None:
+                opened.close()
         raise error if isinstance(error, StoreFailed) else in_words(path, error) from None
     return Opened(path, writer, lock)
 

@@ -78,7 +78,10 @@ class Passwords:
         running = asyncio.get_running_loop().run_in_executor(self._thread, check_scrypt, verifier, password)
         self._running[key] = running
         self._clients[client] += 1
-        running.add_done_callback(lambda done: self._ended(key, client, done))
+        if running.done():  # from Python 3.14 on, what the thread had at once is here at once
+            self._ended(key, client, running)
+        else:
+            running.add_done_callback(lambda done: self._ended(key, client, done))
         return running
 
     def _ended(self, key: bytes, client: Hashable, done: asyncio.Future[bool]) -> None:

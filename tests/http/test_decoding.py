@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import sys
 import tracemalloc
 import zlib
 
@@ -98,4 +99,5 @@ def test_a_bomb_is_refused_before_it_has_filled_the_memory(coding: str, bomb: ob
             pass
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 8 << 20
+    window = 8 << 20 if coding == "zstd" and sys.version_info >= (3, 14) else 0  # counted where it is Python's own
+    assert peak < (8 << 20) + window

@@ -75,6 +75,8 @@ TOOLS = {
     **{name: name for name in ("chromium", "curl", "jq", "make", "socat", "zsh")},
 }
 NEEDS = {"netlab browser": "chromium"}
+AFTERWARDS = ("clock run", "faults clear", "balancer ready 127.0.0.1:9101", "mqtt faults --clear")
+"""What leaves the lab as it was found."""
 FIRST = (
     "dig @127.0.0.1 -p 5300 www.slow.broken.test",
     "netlab run -- curl -sS https://www.shop.test/hello",
@@ -153,6 +155,8 @@ def test_every_command_can_be_typed(world: World, forks: str, tmp_path: Path) ->
     with ThreadPoolExecutor(6) as threads:
         trouble = [*threads.map(typed, enumerate(beside))]
     trouble += [typed((len(beside) + number, block)) for number, block in enumerate(alone)]
+    for line in AFTERWARDS:
+        world.netlab(*line.split())
     assert not (found := [text for texts in trouble for text in texts]), "\n\n".join(found)
     if absent := sorted({TOOLS[tool] for block in blocks for line in block for tool in lacks(line.text)}):
         pytest.skip(f"lines that want these were left out: install {' '.join(absent)}")

@@ -214,7 +214,14 @@ async def test_a_client_that_refuses_our_authority_is_noted(tmp_path: Path) -> N
         secure_origin(lab_context(tmp_path)) as (port, _),
         proxying(state=tmp_path, intercept=("*",)) as proxy,
     ):
-        await curl("-x", f"http://{proxy.address}", f"https://localhost:{port}/", check=False)
+        through = ("-proxy", proxy.address, "-connect", f"localhost:{port}", "-verify_return_error")
+        process = await asyncio.create_subprocess_exec(
+            *("openssl", "s_client", *through),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        await process.wait()
         await proxy.until(lambda: bool(inner_flows(proxy)) and inner_flows(proxy)[0].ended > 0)
         (inner,) = inner_flows(proxy)
         assert inner.outcome == Outcome.REFUSED

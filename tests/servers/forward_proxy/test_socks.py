@@ -24,7 +24,7 @@ async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 @pytest.mark.parametrize("flag", ["--socks4", "--socks4a", "--socks5", "--socks5-hostname"])
 async def test_curl(flag: str) -> None:
     async with listening(page) as port, proxying() as proxy:
-        assert await curl(flag, proxy.address, f"http://localhost:{port}/") == b"ok"
+        assert await curl("-4", flag, proxy.address, f"http://localhost:{port}/") == b"ok"
         (flow,) = await proxy.ended("socks")
         host = "127.0.0.1" if flag in ("--socks4", "--socks5") else "localhost"
         assert (flow.label, flow.result, flow.outcome) == (f"SOCKS{flag[7]} {host}:{port}", "granted", Outcome.OK)
