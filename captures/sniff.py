@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import select
 import socket
 import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from captures import bpf
 from captures.blocks import Interface, LinkType, Packet
@@ -23,11 +25,15 @@ RETIRE_AFTER = 50  # milliseconds after which a block is handed over though it i
 STATUS_USER, VLAN_VALID, VLAN_TPID_VALID = 1, 1 << 4, 1 << 6
 OUTGOING = 4
 ARPHRD_ETHERNET, ARPHRD_LOOPBACK = 1, 772
+ANY = "any"
+"""All interfaces at once: packets without their links' headers, with a cooked one instead."""
 WITHOUT_LINK = {519, 65534, 768, 769, 776, 778}  # tunnels and WireGuard: packets begin with IP
 
 _BLOCK_HEAD = struct.Struct("=IIIIII")  # version, offset to private, status, packets, offset to the first, length
 _PACKET_HEAD = struct.Struct("=IIIIIIHHIIH")  # next, sec, nsec, kept, length, status, mac, net, hash, tci, tpid
 _ADDRESS = 48  # where a packet's struct sockaddr_ll stands: behind struct tpacket3_hdr
+_LINK_ADDRESS = struct.Struct("=H2siHBB8s")  # family, protocol as on the wire, interface, hardware, way, size, address
+_COOKED = struct.Struct("!2sHiHBB8s")
 PERMIT = (
     "packets may be seen by root only: run it with sudo, or let this Python see them with "
     "`sudo setcap cap_net_raw+ep {python}`"
@@ -46,11 +52,14 @@ class Sniffer:
         """NetlabError in a sentence where packets may not be seen, or there is no such interface."""
         if not sys.platform.startswith("linux"):
             raise NetlabError("packets of live interfaces can be seen on Linux only; capture files everywhere")
-        kind = _hardware(interface)
+        self._cooked = interface == ANY
+        kind = ARPHRD_LOOPBACK if self._cooked else _hardware(interface)
         self.link_type = LinkType.RAW_IP if kind in WITHOUT_LINK else LinkType.ETHERNET
+        if self._cooked:
+            self.link_type = LinkType.LINUX_COOKED_2
         self.interface = Interface.nanoseconds(0, self.link_type, name=interface)
         self._skip_outgoing = kind == ARPHRD_LOOPBACK  # there, each packet passes twice
-        program = compile_capture_filter(capture_filter, 0 if kind in WITHOUT_LINK else 14)
+        program = compile_capture_filter(capture_filter, 14 if self.link_type == LinkType.ETHERNET else 0)
         self._socket = self._open()
         try:
             self._arm(interface, program)
@@ -62,7 +71,8 @@ class Sniffer:
 
     def _open(self) -> socket.socket:
         try:
-            return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # no protocol: nothing comes before the filter
+            kind = socket.SOCK_DGRAM if self._cooked else socket.SOCK_RAW
+            return socket.socket(socket.AF_PACKET, kind, 0)  # no protocol: nothing comes before the filter
         except PermissionError:
             raise NetlabError(PERMIT.format(python=Path(sys.executable).resolve())) from None
 
@@ -74,7 +84,18 @@ class Sniffer:
         ring = struct.pack("=IIIIIII", BLOCK, BLOCKS, FRAME, BLOCK // FRAME * BLOCKS, RETIRE_AFTER, 0, 0)
         self._socket.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
         self._ring = mmap.mmap(self._socket.fileno(), BLOCK * BLOCKS)
-        self._socket.bind((interface, ETH_P_ALL))
+        if self._cooked:
+            self._bind_to_all()
+        else:
+            self._socket.bind((interface, ETH_P_ALL))
+
+    def _bind_to_all(self) -> None:
+        """What socket.bind cannot say: packets of every interface, number 0 (packet(7))."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        address = struct.pack("=HH", socket.AF_PACKET, socket.htons(ETH_P_ALL)) + bytes(16)  # struct sockaddr_ll
+        if libc.bind(self._socket.fileno(), address, len(address)):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
     def packets(self, patience: float | None = None) -> Iterator[Packet]:
         """Packets as they come; ends after so many seconds without one, if that is given."""
@@ -97,12 +118,17 @@ class Sniffer:
                 self._ring, at
             )
             self.passed += 1
-            if not (self._skip_outgoing and self._ring[at + _ADDRESS + 10] == OUTGOING):
+            address = _LINK_ADDRESS.unpack_from(self._ring, at + _ADDRESS)
+            loops = self._skip_outgoing and (not self._cooked or address[3] == ARPHRD_LOOPBACK)
+            if not (loops and address[4] == OUTGOING):
                 data = self._ring[at + mac : at + mac + kept]
-                if status & VLAN_VALID and self.link_type == LinkType.ETHERNET:  # the kernel has taken the tag off
-                    tpid = kind if status & VLAN_TPID_VALID else 0x8100
-                    data = data[:12] + struct.pack("!HH", tpid, tag & 0xFFFF) + data[12:]
-                    length += 4
+                tagged = b""
+                if status & VLAN_VALID and self.link_type != LinkType.RAW_IP:  # the kernel has taken the tag off
+                    tagged = struct.pack("!HH", kind if status & VLAN_TPID_VALID else 0x8100, tag & 0xFFFF)
+                if self._cooked:
+                    data, length = _cooked(address, tagged) + data, length + _COOKED.size + len(tagged)
+                elif tagged:
+                    data, length = data[:12] + tagged + data[12:], length + len(tagged)
                 yield Packet(self.interface, seconds * 1_000_000_000 + fraction, data, length)
             at += following
 
@@ -121,6 +147,13 @@ class Sniffer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _cooked(address: tuple[Any, ...], tagged: bytes) -> bytes:
+    """The header of a cooked capture, version 2, of what the kernel says of a packet's link; a tag behind it."""
+    _, protocol, interface, hardware, way, size, source = address
+    head = _COOKED.pack(tagged[:2] or protocol, 0, interface, hardware, way, size, source)
+    return head + tagged[2:] + (protocol if tagged else b"")
 
 
 def _hardware(interface: str) -> int:

@@ -46,7 +46,7 @@ EXAMPLES = (
 @dataclass(frozen=True, kw_only=True)
 class Config:
     source: Annotated[str, positional]
-    """A capture file (pcapng or pcap, compressed with gzip or not), - for standard input, or an interface."""
+    """A capture file (pcapng or pcap, also in gzip), - for standard input, or an interface, any for all of them."""
     filter: Annotated[str, Flag("-Y", "-f")] = ""
     """Only packets that match (docs/packets.md has the grammar): `http.response.code >= 400`."""
     capture: str = ""
@@ -154,7 +154,11 @@ def _source(config: Config, stack: ExitStack) -> Iterator[Block]:
     name = config.source
     if name == "-":
         return blocks(sys.stdin.buffer)
-    if not Path(name).exists() and "/" not in name and ("." not in name or Path("/sys/class/net", name).exists()):
+    if (
+        not Path(name).exists()
+        and "/" not in name
+        and ("." not in name or name == "any" or Path("/sys/class/net", name).exists())
+    ):
         return _live(config, stack)
     if config.capture:
         raise UsageError("--capture is for interfaces; packets of a file are chosen with --filter")

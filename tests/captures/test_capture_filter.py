@@ -14,6 +14,7 @@ import pytest
 from captures import bpf, pcap
 from captures.blocks import LinkType
 from captures.capture_filter import compile_capture_filter
+from captures.dissect import dissect, outermost
 from captures.serialize import SYN, ip_packet, tcp_segment, udp_datagram
 from netlab.errors import NetlabError, UsageError
 
@@ -121,20 +122,23 @@ def test_what_cannot_be_meant_is_said(expression: str, words: str) -> None:
         compile_capture_filter(expression)
 
 
-def test_a_live_interface_gives_what_its_filter_wants() -> None:
+@pytest.mark.parametrize(("interface", "header"), [("lo", 14), ("any", 20)])
+def test_a_live_interface_gives_what_its_filter_wants(interface: str, header: int) -> None:
     from captures.sniff import Sniffer
 
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
     try:
-        sniffer = Sniffer("lo", f"tcp port {port}")
+        sniffer = Sniffer(interface, f"tcp port {port}")
     except NetlabError as error:
         pytest.skip(str(error))
     with sniffer, server:
         threading.Thread(target=lambda: socket.create_connection(("127.0.0.1", port)).close()).start()
         server.accept()[0].close()
         packets = [packet.data for packet, _ in zip(sniffer.packets(2), range(3), strict=False)]
-        assert [data[14 + 20 + 13] & 0x17 for data in packets] == [0x02, 0x12, 0x10]
+        assert [data[header + 20 + 13] & 0x17 for data in packets] == [0x02, 0x12, 0x10]
+        layers = [dissect(data, outermost(sniffer.link_type, data)) for data in packets]
+        assert [layer.name for layer in layers[0]][1:] == ["ip", "tcp"]
         assert sniffer.lost() == 0
 
 
