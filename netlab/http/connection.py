@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from netlab.http.engine import HttpService
     from netlab.http.express import Express
 
+OK, REFUSED = Outcome.OK, Outcome.REFUSED
+
 
 class HttpConnection(EndingConnection):
     """Reads requests, hands each to the handler, writes the answers in their order.
@@ -334,6 +336,3 @@ class HttpConnection(EndingConnection):
             self.core.abandon()
             self._violated(error, Outcome.TIMEOUT)
             self._settle(False)
-
-
-OK, REFUSED = Outcome.OK, Outcome.REFUSED

@@ -33,6 +33,8 @@ from netlab.policy.retry import IDEMPOTENT, may_retry
 if TYPE_CHECKING:
     from netlab.http.gateway import Gateway, Way
 
+OK, REFUSED = Outcome.OK, Outcome.REFUSED
+
 
 class Forwarding:
     """One exchange on its way through: takes the client's content, waits on the upstream, knows how far it is."""
@@ -266,7 +268,7 @@ class Forwarding:
         """The response is whole. The connection is kept if the request is, too."""
         exchange = self.exchange
         self.leg.received, self.leg.sent = exchange.received, exchange.sent
-        self.leg.end(Outcome.OK if exchange.status < 400 else Outcome.REFUSED)
+        self.leg.end(OK if exchange.status < 400 else REFUSED)
         self._release()
         exchange.finish(trailer_fields(trailers))
         exchange.connection.flush()
@@ -395,6 +397,3 @@ class Forwarding:
         if not self._ended:
             self._ended = True
             self.way.ended(failed)
-
-
-OK, REFUSED = Outcome.OK, Outcome.REFUSED
