@@ -1,13 +1,16 @@
-"""What all tests share: both event loops, and no clock that fails them."""
+"""What all tests share: both event loops, no clock that fails them, a place for processes, a certificate authority."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
+
+from netlab.net.certs import Authority
+from tests.netlab_process import Place, place
 
 # how long an example takes says how busy the machine is, not whether the code is right
 settings.register_profile("netlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,3 +24,16 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("one_loop"):
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def here() -> Iterator[Place]:
+    """A place for one test's netlab processes."""
+    with place() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority of one file's tests."""
+    return Authority.load(tmp_path_factory.mktemp("state"))

@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from netlab import __version__
-from tests.netlab_process import Place, place
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as own:
-        yield own
+from tests.netlab_process import Place
 
 
 def test_without_arguments_it_says_what_there_is(here: Place) -> None:

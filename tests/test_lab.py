@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,7 @@ from netlab.lab.options import Options
 from netlab.lab.process import Lab, live
 from netlab.lab.world import LabWorld
 from servers import http, l7_balancer
-from tests.netlab_process import Place, Process, place
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as own:
-        yield own
+from tests.netlab_process import Place, Process
 
 
 def get(url: str, *arguments: str) -> str:

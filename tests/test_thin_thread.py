@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.netlab_process import Place, Process, place
+from tests.netlab_process import Place, Process
 from tests.tshark import complaints, fields
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as made:
-        yield made
 
 
 def curl(*arguments: str) -> str:

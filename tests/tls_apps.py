@@ -73,6 +73,11 @@ class Recorder(asyncio.Protocol):
                 await self._changed.wait()
 
 
+def echo() -> Recorder:
+    """Sends back what it reads."""
+    return Recorder(lambda data: data)
+
+
 class Served:
     """A listening server, the protocol objects of its connections, and the clients that came to it."""
 

@@ -42,11 +42,6 @@ def python_server(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.load(tmp_path_factory.mktemp("state"))
-
-
-@pytest.fixture(scope="module")
 def nginx(folder: Path, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Its http and https addresses; the certificate is for origin.test and of the authority."""
     if shutil.which("nginx") is None:

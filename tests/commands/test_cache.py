@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from netlab.commands.cache import Config, spelled
 from netlab.errors import UsageError
-from tests.netlab_process import Place, Process, place
+from tests.netlab_process import Place, Process
 
 PROXY = ("serve", "reverse-proxy", "--listen", "127.0.0.1:0", "--cache")
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as own:
-        yield own
 
 
 def asked(process: Process, path: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ from netlab.lab.workers_calls import WorkersCalls
 from netlab.policy.faults import Leg
 from tests.http.faults.setting import set_faults
 from tests.netlab_process import Place, Process, place
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as own:
-        yield own
 
 
 def statuses(process: Process, count: int) -> list[int]:

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import dns.message
@@ -16,13 +15,7 @@ import pytest
 from netlab.control.resolver import together
 from netlab.errors import UsageError
 from netlab.policy.dns_cache import DnsCache
-from tests.netlab_process import Place, place
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as own:
-        yield own
+from tests.netlab_process import Place
 
 
 def test_what_a_resolver_knows(here: Place, tmp_path: Path) -> None:

@@ -24,11 +24,6 @@ from netlab.net.certs import DEFAULT_NAMES, Authority, Leaf, canonical, state_di
 from netlab.net.tls_context import ServerContexts, client_context, leaf_context
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.load(tmp_path_factory.mktemp("state"))
-
-
 def certificate(leaf: Leaf) -> x509.Certificate:
     return x509.load_pem_x509_certificate(leaf.chain.encode())
 

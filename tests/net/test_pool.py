@@ -30,12 +30,6 @@ async def dial() -> Line:
     return Line()
 
 
-async def dial_slowly() -> Line:
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    return Line()
-
-
 def leased(pool: Pool[Line]) -> int:
     return sum(slot.leased for slot in pool._slots.values())
 

@@ -13,28 +13,9 @@ import pytest
 from netlab.errors import PeerUnreachable, RemoteProtocolError
 from netlab.net.certs import DEFAULT_NAMES, Authority
 from netlab.net.tls_context import ServerContexts, client_context
-from tests.tls_apps import Recorder, descriptors, run, serving
+from tests.tls_apps import Recorder, descriptors, echo, run, serving
 
 HTTP_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.load(tmp_path_factory.mktemp("state"))
-
-
-@pytest.fixture(scope="module")
-def contexts(authority: Authority) -> ServerContexts:
-    return ServerContexts(authority)
-
-
-@pytest.fixture(scope="module")
-def trusting(authority: Authority) -> ssl.SSLContext:
-    return client_context(cafile=authority.certificate_path)
-
-
-def echo() -> Recorder:
-    return Recorder(lambda data: data)
 
 
 # -- other people's clients ------------------------------------------------------------------------------------

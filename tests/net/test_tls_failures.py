@@ -18,26 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from netlab.errors import ConnectionLost, PeerUnreachable, RemoteProtocolError
 from netlab.net.certs import Authority
 from netlab.net.tls_context import ServerContexts, client_context
-from tests.tls_apps import Recorder, Served, run, serving
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.load(tmp_path_factory.mktemp("state"))
-
-
-@pytest.fixture(scope="module")
-def contexts(authority: Authority) -> ServerContexts:
-    return ServerContexts(authority)
-
-
-@pytest.fixture(scope="module")
-def trusting(authority: Authority) -> ssl.SSLContext:
-    return client_context(cafile=authority.certificate_path)
-
-
-def echo() -> Recorder:
-    return Recorder(lambda data: data)
+from tests.tls_apps import Recorder, Served, echo, run, serving
 
 
 async def test_plain_http_to_the_tls_port(contexts: ServerContexts, tmp_path: Path) -> None:

@@ -28,21 +28,6 @@ LABELS_13 = {
 }
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.load(tmp_path_factory.mktemp("state"))
-
-
-@pytest.fixture(scope="module")
-def contexts(authority: Authority) -> ServerContexts:
-    return ServerContexts(authority)
-
-
-@pytest.fixture(scope="module")
-def trusting(authority: Authority) -> ssl.SSLContext:
-    return client_context(cafile=authority.certificate_path)
-
-
 class Echo(Connection):
     """Answers every read with itself; `bye` is answered by a lingering close."""
 

@@ -16,11 +16,6 @@ from tests.tls_apps import Recorder
 from tests.tls_pair import Pair, Raw, every
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.load(tmp_path_factory.mktemp("state"))
-
-
 async def test_one_who_is_turned_away(authority: Authority) -> None:
     class Full(Recorder):
         def attach(self, raw: Any) -> bool:

@@ -18,11 +18,6 @@ from tests.tls_pair import Pair, every
 QUICKLY = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.load(tmp_path_factory.mktemp("state"))
-
-
 # -- splits ----------------------------------------------------------------------------------------------------
 
 

@@ -7,18 +7,11 @@ import json
 import re
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.netlab_process import Place, place
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as made:
-        yield made
+from tests.netlab_process import Place
 
 
 def curl(*arguments: str) -> str:

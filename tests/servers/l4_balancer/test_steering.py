@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import json
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -21,7 +20,7 @@ from servers.l4_balancer import Config
 from servers.l4_balancer.route import RouteRule
 from servers.l4_balancer.target import Target
 from tests.http.serving import connected
-from tests.netlab_process import Place, place
+from tests.netlab_process import Place
 from tests.servers.l4_balancer.balanced import (
     LINUX,
     Balanced,
@@ -144,12 +143,6 @@ def test_settings_meant_for_others_are_refused() -> None:
 
 
 # -- as a process ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as found:
-        yield found
 
 
 def test_the_command_and_a_reload(here: Place) -> None:

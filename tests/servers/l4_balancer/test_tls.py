@@ -25,11 +25,6 @@ from tests.servers.l4_balancer.test_proxy_protocol import Keeps
 pytestmark = LINUX
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.load(tmp_path_factory.mktemp("state"))
-
-
 @asynccontextmanager
 async def secure(authority: Authority, talk: Talk, *alpn: str) -> AsyncIterator[int]:
     """An upstream that speaks TLS itself."""

@@ -16,7 +16,7 @@ from netlab.balancing.member import Mode
 from netlab.errors import UsageError
 from tests.http.serving import connected
 from tests.http.upstreams import Called, scripted
-from tests.netlab_process import Place, place
+from tests.netlab_process import Place
 from tests.servers.l7_balancer.balanced import Balanced, answered, balanced, members, origins, who
 
 
@@ -180,12 +180,6 @@ async def test_prometheus_reads_the_metrics() -> None:
 
 
 # -- the command -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def here() -> Any:
-    with place() as found:
-        yield found
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,16 +21,10 @@ from netlab.cli import main
 from netlab.net.certs import Authority
 from tests.http.serving import connected
 from tests.http.upstreams import Called, scripted
-from tests.netlab_process import Place, Process, place
+from tests.netlab_process import Place, Process
 from tests.servers.proxies import program
 from tests.servers.reverse_proxy.programs import curl, nginx, reverse, statuses
 from tests.servers.reverse_proxy.proxied import members, proxied
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as made:
-        yield made
 
 
 @pytest.fixture
