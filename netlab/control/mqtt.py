@@ -10,7 +10,7 @@ from netlab.control.parts import meant
 from netlab.cores.mqtt_codes import Reason
 from netlab.cores.mqtt_message import Message
 from netlab.cores.mqtt_topics import filter_error, name_error
-from netlab.errors import UsageError
+from netlab.errors import NetlabError, UsageError
 from netlab.service import Service
 
 Record = dict[str, Any]
@@ -87,6 +87,6 @@ def _publish(broker: Any, topic: str, payload: str = "", qos: int = 0, retain: b
 def _disconnect(broker: Any, client_id: str) -> Record:
     client = broker.clients.get(client_id)
     if client is None or client.link is None:
-        raise UsageError(f"no client {client_id!r} is connected")
+        raise NetlabError(f"no client {client_id!r} is connected")
     client.link.disconnect(Reason.ADMINISTRATIVE_ACTION, "somebody asked for it")
     return {"disconnected": client_id}

@@ -20,7 +20,7 @@ from servers.mqtt.mischief import Mischief, fault
 from servers.mqtt.outbox import Outbox
 from servers.mqtt.routes import Group, Rights, Route, Routes, Way
 from servers.mqtt.statistics import Statistics
-from servers.mqtt.trace import Decision, Trace, why
+from servers.mqtt.trace import NO_RIGHT, Decision, Trace, lowered, why
 
 
 class Broker:
@@ -86,16 +86,22 @@ class Broker:
             self._spread(route.ways, message)
         for group in route.groups:
             self.share(group, message)
-        self.statistics.messages_sent += len(route.ways) + len(route.groups)
+        self.count(len(route.ways) + len(route.groups), message.payload)
         return bool(route.ways or route.groups)
+
+    def count(self, copies: int, payload: bytes) -> None:
+        self.statistics.messages_sent += copies
+        self.statistics.payload_sent += copies * len(payload)
 
     def _publish_traced(self, trace: Trace, route: Route, message: Message) -> bool:
         """The same, with every decision kept."""
-        decisions: list[Decision] = [(way.client.client_id, self._deliver(way, message)) for way in route.ways]
+        decisions = [(way.client.client_id, lowered(self._deliver(way, message), way, message)) for way in route.ways]
+        decisions += [(name, NO_RIGHT) for name in route.refused]
         for group in route.groups:
             decisions += self.share(group, message)
-        trace.note(message, self.now(), decisions)
-        self.statistics.messages_sent += len(decisions)
+        if not message.topic.startswith("$SYS/"):  # of which there are many
+            trace.note(message, self.now(), decisions)
+        self.count(len(route.ways) + len(route.groups), message.payload)
         return bool(route.ways or route.groups)
 
     def harm(self, of: str, *, clear: bool = False, **wish: Any) -> list[dict[str, object]]:
@@ -136,7 +142,7 @@ class Broker:
     def pass_on(self, packet: Publish, publisher: str, version5: bool) -> None:
         """A plain message of QoS 0: subscribers of its publisher's version get the very bytes that came."""
         route = self.routes.find(packet.topic)
-        self.statistics.messages_sent += len(route.ways) + len(route.groups)
+        self.count(len(route.ways) + len(route.groups), packet.payload)
         frame, other, message = packet.packet, b"", None
         for way in route.ways:
             link = way.client.link
@@ -162,7 +168,7 @@ class Broker:
         there was anybody. There are no properties.
         """
         topic, payload, above, _, _, _, _, frame, _, _ = packet
-        ways, groups = self.routes.find(topic)
+        ways, groups, _ = self.routes.find(topic)
         message = Message(topic, payload, above, publisher=publisher)
         delivery = Delivery(message, above)
         tail = b"\0" + payload if version5 else payload
@@ -183,7 +189,7 @@ class Broker:
             self._spread(others, message)
         for group in groups:
             self.share(group, message)
-        self.statistics.messages_sent += len(ways) + len(groups)
+        self.count(len(ways) + len(groups), payload)
         return bool(ways or groups)
 
     def _deliver(self, way: Way, message: Message) -> str:

@@ -84,6 +84,7 @@ class Client:
                 oldest = session.dequeue()
                 if self.kept is not None and oldest.qos:
                     self.kept.settled(session.client_id, oldest)
+                self.tell(oldest, "dropped: its queue is full, and a newer one takes its place")
                 return True
             case "disconnect":
                 if self.link is not None:
@@ -100,10 +101,16 @@ class Client:
             if delivery.message.expires <= now and not again:  # [MQTT-3.3.2-5]
                 self.abandon(packet_id, delivery)
                 self.broker.statistics.expired += 1
+                self.tell(delivery, "expired")
                 continue
             if self.kept is not None and delivery.qos and not again:
                 self.kept.started(self.client_id, delivery, packet_id)
-            link.transmit(packet_id, delivery, again=again)
+            self.tell(delivery, link.transmit(packet_id, delivery, again=again) + (", again" if again else ""))
+
+    def tell(self, delivery: Delivery, verdict: str) -> None:
+        """What became of a message that waited, for who asks."""
+        if self.broker.trace is not None:
+            self.broker.trace.later(delivery.message, self.client_id, verdict)
 
     def abandon(self, packet_id: int, delivery: Delivery) -> None:
         """It will not be delivered."""

@@ -26,6 +26,7 @@ SCRAM = "SCRAM-SHA-256"
 def connect(link: Link, packet: Connect) -> None:
     """The order in which a CONNECT is thought of."""
     begin_flow(link, packet)
+    link.broker.statistics.connections += 1
     reason = objection(link, packet)
     if reason is None and "authentication_method" in packet.properties:
         begin(link, packet, lambda claim, said: proven(link, packet, claim, said))

@@ -29,6 +29,7 @@ from netlab.cores.mqtt_topics import shared
 from netlab.errors import RemoteProtocolError, Truncated
 from servers.mqtt.authenticating import auth
 from servers.mqtt.connecting import connect
+from servers.mqtt.trace import EVERYBODY, UNSAID
 
 if TYPE_CHECKING:
     from servers.mqtt.client import Client
@@ -44,13 +45,18 @@ def here(link: Link) -> Client:
 def publish(link: Link, packet: Publish) -> None:
     topic, payload, qos, retain, _, packet_id, properties, as_it_came, _, _ = packet
     broker, client = link.broker, here(link)
-    broker.statistics.messages_received += 1
+    statistics = broker.statistics
+    statistics.messages_received += 1
+    statistics.payload_received += len(payload)
     if qos == 2 and (known := client.session.arrived(packet_id)) is not None:  # again: it is the same [MQTT-4.3.3-10]
         link.core.acknowledge(0x50, packet_id, known)
         return
     reason = 0
     if topic.startswith("$SYS") or (broker.rights is not None and not broker.rights.may("w", client, topic)):
         reason = Reason.NOT_AUTHORIZED
+        if broker.trace is not None:
+            unsaid = Message(topic, payload, qos, retain, publisher=client.session.client_id)
+            broker.trace.note(unsaid, broker.now(), [(EVERYBODY, UNSAID)])
     elif as_it_came and not (qos and properties) and broker.trace is None:
         if not qos:
             broker.pass_on(packet, client.session.client_id, link.version5)
@@ -141,6 +147,9 @@ def subscribe(link: Link, packet: Subscribe) -> None:
     retained: list[tuple[Request, int]] = []
     for request in packet.requests:
         share = shared(request.filter)
+        if broker.config.topic_levels and request.filter.count("/") >= broker.config.topic_levels + 2 * bool(share):
+            reasons.append(Reason.TOPIC_FILTER_INVALID if link.version5 else Reason.UNSPECIFIED)
+            continue
         if broker.rights is not None and not broker.rights.may_subscribe(
             client, request.filter if share is None else share.pattern
         ):
@@ -158,6 +167,8 @@ def subscribe(link: Link, packet: Subscribe) -> None:
     for request, qos in retained:
         for message in broker.retained_for(request.filter):
             if broker.rights is not None and not broker.rights.may("r", client, message.topic):
+                continue
+            if request.no_local and message.publisher == client.client_id:  # [MQTT-3.8.3-3]
                 continue
             client.deliver(message, min(qos, message.qos), True, identifiers)
 

@@ -89,7 +89,7 @@ class Link(Connection):
     # -- in --------------------------------------------------------------------------------------------------------
 
     def opened(self) -> None:
-        self.broker.statistics.connections += 1
+        self.broker.statistics.sockets += 1
         self.set_deadline("connect", self.broker.config.connect_timeout)
 
     def feed(self, data: bytes) -> None:

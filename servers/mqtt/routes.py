@@ -66,6 +66,7 @@ class Route(NamedTuple):
 
     ways: tuple[Way, ...]
     groups: tuple[Group, ...]
+    refused: tuple[str, ...] = ()  # clients that have subscribed to it, and may not read it
 
 
 class Subscriber(NamedTuple):
@@ -96,13 +97,16 @@ class Routes:
     def _search(self, topic: str) -> Route:
         found: dict[str, list[Subscriber]] = {}
         groups: list[Group] = []
+        refused: dict[str, None] = {}
         for values in self._filters.match(topic):
             for key, value in values.items():
                 if isinstance(value, Group):
                     groups.append(value)
                 elif self._rights is None or self._rights.may("r", value.client, topic):
                     found.setdefault(key, []).append(value)
-        return Route(tuple(_way(subscribers) for subscribers in found.values()), tuple(groups))
+                else:
+                    refused[key] = None
+        return Route(tuple(_way(subscribers) for subscribers in found.values()), tuple(groups), tuple(refused))
 
     def add(self, client: Client, pattern: str, subscription: Subscription) -> None:
         """A new subscription, or another one in place of an old one [MQTT-3.8.4-3]."""

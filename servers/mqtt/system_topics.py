@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from servers.mqtt.broker import Broker
 
 MINUTES = (1, 5, 15)
+LOADS = {
+    "messages/received": "messages/received",
+    "messages/sent": "messages/sent",
+    "publish/messages/received": "publish/received",
+    "publish/messages/sent": "publish/sent",
+    "publish/messages/dropped": "publish/dropped",
+    "bytes/received": "bytes/received",
+    "bytes/sent": "bytes/sent",
+}
+"""Of what is counted, what is told by the minute too, and as what."""
 
 
 class SystemTopics:
@@ -67,14 +77,16 @@ class SystemTopics:
             "publish/messages/received": statistics.messages_received,
             "publish/messages/sent": statistics.messages_sent,
             "publish/messages/dropped": statistics.dropped,
+            "publish/bytes/received": statistics.payload_received,
+            "publish/bytes/sent": statistics.payload_sent,
             "bytes/received": statistics.bytes_received,
             "bytes/sent": statistics.bytes_sent,
-            "connections": statistics.connections,
         }
 
     def _load(self, seconds: float) -> Iterator[tuple[str, str]]:
         """How much a minute, averaged over 1, 5 and 15 of them: what is longer ago counts less and less."""
-        totals = self._totals()
+        totals = {LOADS[name]: total for name, total in self._totals().items() if name in LOADS}
+        totals |= {"sockets": self._broker.statistics.sockets, "connections": self._broker.statistics.connections}
         for name, total in totals.items():
             rate = (total - self._before.get(name, 0)) * 60 / seconds if seconds else 0.0
             for minutes in MINUTES:

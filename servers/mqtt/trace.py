@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netlab.cores.mqtt_message import Message
@@ -12,9 +11,16 @@ from netlab.cores.mqtt_topics import matches, shared
 if TYPE_CHECKING:
     from servers.mqtt.broker import Broker
     from servers.mqtt.client import Client
+    from servers.mqtt.routes import Way
 
 KEPT = 1000
 """Messages that are remembered."""
+
+NO_RIGHT = "left out: the access list does not let it read the topic"
+
+UNSAID = "not published: the access list does not let its publisher say it"
+EVERYBODY = ""
+"""Stands for a client's identifier where the same is decided about all."""
 
 Decision = tuple[str, str]
 """A client's identifier, and what was decided about it."""
@@ -25,15 +31,11 @@ class Traced(NamedTuple):
 
     number: int
     time: float
-    topic: str
-    publisher: str
-    qos: int
-    retain: bool
-    size: int
-    decisions: Sequence[Decision]
+    message: Message
+    decisions: list[Decision]
 
     def verdicts(self, client_id: str) -> list[str]:
-        return [verdict for name, verdict in self.decisions if name == client_id]
+        return [verdict for name, verdict in self.decisions if name in (client_id, EVERYBODY)]
 
 
 class Trace:
@@ -43,12 +45,23 @@ class Trace:
         self.messages: deque[Traced] = deque(maxlen=KEPT)
         self._number = 0
 
-    def note(self, message: Message, now: float, decisions: Sequence[Decision]) -> None:
+    def note(self, message: Message, now: float, decisions: list[Decision]) -> None:
         self._number += 1
-        size = len(message.payload)
-        self.messages.append(
-            Traced(self._number, now, message.topic, message.publisher, message.qos, message.retain, size, decisions)
-        )
+        self.messages.append(Traced(self._number, now, message, decisions))
+
+    def later(self, message: Message, client_id: str, verdict: str) -> None:
+        """What became of a message that had to wait."""
+        for one in reversed(self.messages):
+            if one.message is message:
+                one.decisions.append((client_id, f"then {verdict}"))
+                return
+
+
+def lowered(verdict: str, way: Way, message: Message) -> str:
+    """The verdict, and why the message goes at another QoS than it came."""
+    if message.qos <= way.qos or not verdict.startswith(("sent", "waits")):
+        return verdict
+    return f"{verdict} (came at QoS {message.qos}; its subscription has {way.qos})"
 
 
 def why(broker: Broker, client_id: str, topic: str) -> dict[str, Any]:
@@ -57,8 +70,8 @@ def why(broker: Broker, client_id: str, topic: str) -> dict[str, Any]:
     record: dict[str, Any] = {"client": client_id, "topic": topic, "steps": [], "messages": []}
     if client is None:
         record["steps"].append("there is no session of this client: it never connected, or its session has ended")
-        return record
-    record["steps"] = [*_subscribed(broker, client, topic), *_state(broker, client)]
+    else:
+        record["steps"] = [*_subscribed(broker, client, topic), *_state(broker, client)]
     if broker.trace is None:
         record["steps"].append("single messages are not remembered: that needs --record full")
     else:
@@ -66,14 +79,14 @@ def why(broker: Broker, client_id: str, topic: str) -> dict[str, Any]:
             {
                 "number": one.number,
                 "time": one.time,
-                "publisher": one.publisher,
-                "qos": one.qos,
-                "retain": one.retain,
-                "size": one.size,
+                "publisher": one.message.publisher,
+                "qos": one.message.qos,
+                "retain": one.message.retain,
+                "size": len(one.message.payload),
                 "verdicts": one.verdicts(client_id) or ["not for it: no subscription of its took the topic then"],
             }
             for one in broker.trace.messages
-            if one.topic == topic
+            if one.message.topic == topic
         ]
     return record
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clients.mqtt import pub, sub, tree
+from netlab.commands.mqtt.ladder import ladder
 from netlab.config import Address
 from netlab.control.mqtt import mqtt
-from netlab.cores.mqtt_codes import Reason
-from netlab.cores.mqtt_packets import Disconnect, Request
+from netlab.cores.mqtt_codes import V311, Reason
+from netlab.cores.mqtt_packets import Disconnect, Pubcomp, Publish, Pubrec, Pubrel, Request
 from netlab.errors import NetlabError, UsageError
 from netlab.flow import Level
+from netlab.inspect.record import to_record
 from tests.netlab_process import place
 from tests.servers.mqtt.brokering import Broker, serving
 
@@ -149,6 +152,41 @@ async def test_why() -> None:
         assert "none of its" in mqtt(services, "why", "two", {"topic": "z"})["steps"][0]
 
 
+async def test_why_not_and_what_came_later(tmp_path: Path) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite lamp\ntopic write safe\ntopic read door")
+    async with serving(level=Level.FULL, acl=acl) as broker:
+        services = {"mqtt": broker.server}
+
+        def verdicts(topic: str) -> list[list[str]]:
+            return [message["verdicts"] for message in mqtt(services, "why", "one", {"topic": topic})["messages"]]
+
+        one = await broker.client("one", session_expiry_interval=100)
+        await one.subscribe(Request("+", 1))
+        two = await broker.client("two")
+        await two.publish("safe", b"", 0)
+        await two.publish("door", b"", 0)
+        await two.publish("lamp", b"1", 2, packet_id=1)
+        await two.expect(Pubrec)
+        one.drop()
+        while broker.broker.clients["one"].link is not None:
+            await asyncio.sleep(0)
+        await two.publish("lamp", b"2", 1, packet_id=1, message_expiry_interval=10)
+        await two.publish("lamp", b"3", 1, packet_id=2)
+        await two.all_so_far()
+        await broker.jump(20)
+        one = await broker.client("one", clean=False)
+        await one.all_so_far()
+    lowered = "sent at QoS 1 (came at QoS 2; its subscription has 1)"
+    assert verdicts("safe") == [["left out: the access list does not let it read the topic"]]
+    assert verdicts("door") == [["not published: the access list does not let its publisher say it"]]
+    assert verdicts("lamp") == [
+        [lowered, "then sent at QoS 1, again"],
+        ["waits: it is away", "then expired"],
+        ["waits: it is away", "then sent at QoS 1"],
+    ]
+
+
 async def test_what_a_lab_can_ask_of_its_broker() -> None:
     async with serving() as broker:
         services = {"mqtt": broker.server}
@@ -171,10 +209,36 @@ async def test_what_a_lab_can_ask_of_its_broker() -> None:
             ("retained", "a#", {}),
             ("fly", "", {}),
         ):
-            with pytest.raises(UsageError):
+            with pytest.raises(NetlabError):
                 mqtt(services, action, of, arguments)
         with pytest.raises(UsageError, match="no MQTT broker"):
             mqtt({}, "clients", "", {})
+
+
+async def test_a_ladder() -> None:
+    """All packets of a client in their order, with what a fault did to them."""
+    async with serving(level=Level.FULL) as broker:
+        client = await broker.client("one", version=V311)
+        await client.subscribe(Request("a", 2))
+        mqtt({"mqtt": broker.server}, "faults", "one", {"packet": "pubrel", "what": "duplicate"})
+        await client.publish("b", b"", 2, packet_id=5)
+        await client.expect(Pubrec)
+        await client.send(Pubrel(5))
+        await client.expect(Pubcomp)
+        await client.publish("a", b"x", 2, packet_id=6)
+        packet = await client.expect(Publish)
+        await client.expect(Pubrec)
+        await client.send(Pubrec(packet.packet_id))
+        assert {(await client.expect(Pubrel)).packet_id, (await client.expect(Pubrel)).packet_id} == {1}
+        flow = next(flow for flow in broker.server.context.flows if flow.kind == "mqtt")
+        record = to_record(flow, whole=True)
+        rungs = [line[14:].replace("─", "").split() for line in ladder(record["events"], record["started"])]
+    assert [" ".join(words) for words in rungs[1:]] == [
+        "CONNECT ▶", "◀ CONNACK", "SUBSCRIBE 1 a ▶", "◀ SUBACK 1",
+        "PUBLISH 5 QoS 2 b ▶", "◀ PUBREC 5", "PUBREL 5 ▶", "◀ PUBCOMP 5",
+        "PUBLISH 6 QoS 2 a ▶", "◀ PUBLISH 1 QoS 2 a", "◀ PUBREC 6", "PUBREC 1 ▶",
+        "✗ fault: duplicate PUBREL of the broker", "◀ PUBREL 1", "◀ PUBREL 1",
+    ]  # fmt: skip
 
 
 def test_from_another_process() -> None:
@@ -182,3 +246,4 @@ def test_from_another_process() -> None:
         process.wait_until_ready()
         assert here.call("mqtt", "clients", "nobody").returncode == 1
         assert "no session" in here.call("mqtt", "why", "one", "a/b").stdout
+        assert here.call("mqtt", "ladder", "nobody").returncode == 1

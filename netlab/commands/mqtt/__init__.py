@@ -1,4 +1,4 @@
-"""MQTT: publish and subscribe, see topics and clients, and why someone did or did not get a message."""
+"""MQTT: publish and subscribe, see topics, clients and their packets, and why someone did or did not get a message."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ ACTIONS = {
     "tree": "clients.mqtt.tree",
     "clients": "netlab.commands.mqtt.listing",
     "why": "netlab.commands.mqtt.why",
+    "ladder": "netlab.commands.mqtt.ladder",
     "faults": "netlab.commands.mqtt.harming",
 }
 """What `netlab mqtt` can do, and the module that does it."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from netlab.config import Count, Duration, positional
 from netlab.control.client import OneLab, reach
+from netlab.text import counted
 
 EXAMPLES = (
     ("netlab mqtt faults", "what is still to strike"),
@@ -51,9 +52,12 @@ async def run(config: Config) -> int:
     if config.json:
         print(json.dumps(told))
         return 0
+    if not told["faults"]:
+        print("no faults are to strike")
     for one in told["faults"]:
         late = f" by {one['seconds']:g} s" if one["what"] == "delay" else ""
+        whose = {"sent": "the broker's", "received": "the client's"}[one["way"]]
         print(
-            f"{one['client'] or 'any client'}: {one['packet']} {one['way']}: {one['what']}{late}, {one['left']} times"
+            f"{one['client'] or 'any client'}: {one['what']} {whose} next {counted(one['left'], one['packet'])}{late}"
         )
     return 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
 from netlab.config import positional
 from netlab.control.client import OneLab, reach
+from netlab.errors import UsageError
 from netlab.text import counted, escape
 
 EXAMPLES = (
@@ -26,6 +28,10 @@ class Config(OneLab):
     json: bool = False
     """Print JSON."""
 
+    def __post_init__(self) -> None:
+        if self.disconnect and not self.client:
+            raise UsageError("--disconnect needs CLIENT")
+
 
 async def run(config: Config) -> int:
     """0; 1 where there is no such client. Who was disconnected may be away, or back."""
@@ -34,6 +40,8 @@ async def run(config: Config) -> int:
             await control.call("mqtt", action="disconnect", of=config.client)
         told = await control.call("mqtt", action="clients")
     clients = [one for one in told["clients"] if config.client in ("", one["client"])]
+    if config.client and not clients:
+        sys.stderr.write(f"netlab: there is no session of a client {escape(config.client)!r}\n")
     if config.json:
         print(json.dumps(clients))
     for one in clients if not config.json else ():

@@ -282,6 +282,27 @@ async def test_retain_handling_and_retain_as_published() -> None:
         assert [packet.retain for packet in await other.all_so_far() if isinstance(packet, Publish)] == [True, False]
 
 
+async def test_no_local_holds_for_what_is_retained() -> None:
+    """[MQTT-3.8.3-3]: its own messages are not for it, however they come."""
+    async with serving() as broker:
+        one, two = await broker.client("one"), await broker.client("two")
+        await one.publish("mine", b"1", retain=True)
+        await two.publish("other", b"2", retain=True)
+        await two.all_so_far()
+        await one.all_so_far()
+        await one.subscribe(Request("+", no_local=True))
+        assert [packet.topic for packet in await one.all_so_far() if isinstance(packet, Publish)] == ["other"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_levels_of_a_filter(version: int) -> None:
+    async with serving(topic_levels=3) as broker:
+        client = await broker.client("one", version=version)
+        wrong = Reason.TOPIC_FILTER_INVALID if version == V5 else Reason.UNSPECIFIED
+        answer = await client.subscribe("a/b/c", "a/b/c/d", "$share/g/a/b/c", "$share/g/a/b/c/d")
+        assert answer.reasons == (0, wrong, 0, wrong)
+
+
 async def test_a_retained_message_expires() -> None:
     async with serving() as broker:
         client = await broker.client("one")
