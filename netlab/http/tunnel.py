@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from netlab.flow import Flow, Outcome
 from netlab.net import splice
+from netlab.net.connection import NEVER
+from netlab.net.presence import DEPARTED, Presence, presence
 from netlab.net.reset import will_reset
 from netlab.tape import Side, Tape
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 Ended = Literal["", "client", "upstream"]
 """Which of the two has sent its last byte while the other goes on."""
+LOOK = 2.0
+"""Seconds between looks at whether a client that has ended its side is still there."""
 
 
 class Onlooker(Protocol):
@@ -45,6 +49,7 @@ class NearEnd(Protocol):
     peer_ended: bool
     writing_paused: bool
     written: int
+    flow: Flow | None
 
     @property
     def core(self) -> Early: ...
@@ -74,6 +79,7 @@ class Tunnel:
     __slots__ = (
         "_ended",
         "_joining",
+        "_until",
         "connection",
         "down",
         "flow",
@@ -101,6 +107,7 @@ class Tunnel:
         self.connection: NearEnd | None = None
         self.up = self.down = 0  # bytes to the upstream, and to the client
         self._ended: Ended = ""
+        self._until = NEVER  # loop time; of a client that has ended its side, when it has been idle for too long
         self._joining = False  # bulk has been seen: the kernel takes over once what is written has left
 
     def when_over(self, call: Callable[[], None]) -> None:
@@ -121,7 +128,7 @@ class Tunnel:
         upstream = self.upstream
         self.connection, upstream.waiting = connection, self
         connection.release()
-        connection.set_deadline("idle", self.idle)
+        self._something_moved()
         if heard := upstream.rest():
             self.answered([heard])
         if said := said + connection.core.rest():
@@ -143,7 +150,7 @@ class Tunnel:
         if not self.up and self.recognise is not None:
             self.watch = self.recognise(data)
         self.up += len(data)
-        connection.set_deadline("idle", self.idle)
+        self._something_moved()
         if self.watch is not None:
             self.watch.passed("client", data)
         if len(data) >= splice.BULK:
@@ -156,13 +163,30 @@ class Tunnel:
 
     def writable(self) -> None:
         assert self.connection is not None
-        self.connection.set_deadline("idle", self.idle)
+        self._something_moved()
         self.upstream.go_on()
         if self._joining:
             self._join_soon()
 
     def timed_out(self, stage: str) -> None:
-        self.end(Outcome.TIMEOUT)
+        connection = self.connection
+        assert connection is not None
+        left = self._until - connection.loop.time()
+        if self._ended != "client" or left <= 0:
+            self.end(Outcome.TIMEOUT)
+        elif self._client_is_there():
+            connection.set_deadline("idle", min(LOOK, left))
+        else:
+            self.flow.note("client.departed", "client", reason=DEPARTED)
+            if connection.flow is not None:
+                connection.flow.outcome, connection.flow.result = Outcome.CUT, "the client is gone"
+            self.end(Outcome.CUT)
+
+    def _client_is_there(self) -> bool:
+        """Whether a client that has ended its side may still listen to what the upstream has to say."""
+        assert self.connection is not None
+        told = self.connection.transport.get_extra_info
+        return presence(told("sockname"), told("peername")) is not Presence.GONE
 
     def drain(self) -> None:
         self.end(Outcome.CANCELLED)
@@ -189,7 +213,7 @@ class Tunnel:
                 self._half_closed("upstream", connection.transport)
                 continue
             self.down += len(data)
-            connection.set_deadline("idle", self.idle)
+            self._something_moved()
             if self.watch is not None:
                 self.watch.passed("server", data)
             if len(data) >= splice.BULK:
@@ -212,11 +236,6 @@ class Tunnel:
             self.connection.transport.resume_reading()
         if self._joining:
             self._join_soon()
-
-    @property
-    def half_closed(self) -> bool:
-        """Whether the client has said its last word, and the upstream has not."""
-        return self._ended == "client"
 
     # -- past us -------------------------------------------------------------------------------------------------
 
@@ -264,9 +283,19 @@ class Tunnel:
         self.down += down
         self.upstream.written += up
         self.connection.written += down
-        self.connection.set_deadline("idle", self.idle)
+        self._something_moved()
 
     # -- ends ----------------------------------------------------------------------------------------------------
+
+    def _something_moved(self) -> None:
+        """So much for silence; but a client that has ended its side is looked for, as it may have left with that."""
+        connection = self.connection
+        assert connection is not None
+        if self._ended == "client":
+            self._until = connection.loop.time() + (self.idle or NEVER)
+            connection.set_deadline("idle", min(LOOK, self.idle or LOOK))
+        else:
+            connection.set_deadline("idle", self.idle)
 
     def end(self, outcome: str) -> None:
         self._finish(outcome)
@@ -279,6 +308,7 @@ class Tunnel:
             self.end(Outcome.OK)
             return
         self._ended = side
+        self._something_moved()
         if other.can_write_eof() and not other.is_closing():
             other.write_eof()
         else:

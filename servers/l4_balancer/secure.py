@@ -12,7 +12,6 @@ from netlab.flow import Outcome
 from netlab.http.tunnel import Tunnel, recognised
 from netlab.http.upstream import FarEnd
 from netlab.net.connection import Connection
-from netlab.net.presence import DEPARTED, Presence, presence
 from servers.l4_balancer.choice import Choice
 from servers.l4_balancer.pool import Member
 from servers.l4_balancer.telling import Known
@@ -139,16 +138,6 @@ class SecureSession(Connection):
                 choice.succeeded()
             choice.release()
             self._server.released()
-
-    def look_for_client(self) -> None:
-        """As `Session.look_for_client`."""
-        tunnel, told = self._tunnel, self.transport.get_extra_info
-        if tunnel is None or not tunnel.half_closed or self.flow is None:
-            return
-        if presence(told("sockname"), told("peername")) is Presence.GONE:
-            self.flow.note("client.departed", "client", reason=DEPARTED)
-            self.flow.outcome, self.flow.result = Outcome.CUT, "the client is gone"
-            tunnel.end(Outcome.CUT)
 
     def cut(self, reason: str) -> None:
         """Its upstream has no more time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from netlab.balancing.admin import Admin
 from netlab.balancing.checks import Checks
@@ -147,9 +147,9 @@ class Server:
             self.steering.lately.look(self.pools.members(), self.now())
 
     def look_for_clients(self) -> None:
-        """End what was begun for clients that have left."""
+        """End what was begun for clients that have left; where TLS ends here, tunnels look for theirs."""
         for session in list(self.gate.connections):
-            if isinstance(session, Leavable):
+            if isinstance(session, Session):
                 session.look_for_client()
 
     def reload(self, config: Config) -> bool:
@@ -201,13 +201,6 @@ class Server:
         self.pipes.close()
         if self._poller is not None:
             self._poller.close()
-
-
-@runtime_checkable
-class Leavable(Protocol):
-    """A session, whether TLS ends here or not."""
-
-    def look_for_client(self) -> None: ...
 
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  not bound here: there each connection has an address of its own

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from netlab.flow import Level, Outcome
-from netlab.http import ending
+from netlab.http import ending, tunnel
 from netlab.net.presence import Presence, presence
 from tests.http.serving import SECONDS, connected
 from tests.http.upstreams import Called, Script, Scripted, scripted
@@ -26,6 +26,7 @@ KINDS = pytest.mark.parametrize("kind", ["reverse", "forward", "balancer"])
 def looking_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "FIRST_LOOK", 0.01)
     monkeypatch.setattr(ending, "NEXT_LOOK", 0.01)
+    monkeypatch.setattr(tunnel, "LOOK", 0.01)
 
 
 async def silent(called: Called) -> None:
@@ -33,6 +34,12 @@ async def silent(called: Called) -> None:
     await called.head()
     assert not await called.reader.read(1)
     called.heard += b"<left>"
+
+
+async def stubborn(called: Called) -> None:
+    """Takes a request, and heeds no end."""
+    await called.head()
+    await asyncio.Event().wait()
 
 
 def telling(now: asyncio.Event) -> Script:
@@ -120,6 +127,37 @@ async def test_a_client_that_ends_its_side_and_is_killed_later() -> None:
         socat.kill()
         await socat.wait()
         await when(lambda: upstream.calls[0].heard.endswith(b"<left>"))
+
+
+async def test_a_tunnel_ends_with_a_client_that_is_killed() -> None:
+    """Its end is passed on at once; that nobody is left to listen is found out."""
+    async with before("forward", stubborn) as (upstream, proxy):
+        through = ("-p", "-x", f"http://{proxy.address}", url(upstream))
+        curl = await asyncio.create_subprocess_exec(program("curl"), "-s", "--noproxy", "", *through)
+        await when(lambda: bool(upstream.calls) and bool(upstream.calls[0].heard))
+        curl.kill()
+        await curl.wait()
+        await proxy.all_ended()
+        (carrier, leg) = proxy.of_kind("tcp")
+        assert (carrier.outcome, carrier.result, leg.outcome) == (Outcome.CUT, "the client is gone", Outcome.CUT)
+        upstream.calls[0].writer.transport.abort()
+
+
+async def test_a_tunnel_of_a_client_that_only_ends_its_side_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, looks = asyncio.Event(), list[Presence]()
+
+    def look(ours: object, peer: object) -> Presence:
+        looks.append(presence(ours, peer))
+        return looks[-1]
+
+    monkeypatch.setattr(tunnel, "presence", look)
+    async with before("forward", telling(now)) as (upstream, proxy), connected(proxy.port) as client:
+        await client.send(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: x\r\n\r\n%b" % (upstream.port, request(upstream)))
+        client.end()
+        await client.until(b"\r\n\r\n")
+        await when(lambda: len(looks) > 2 and set(looks) == {Presence.THERE})
+        now.set()
+        assert (await client.all()).endswith(b"hello")
 
 
 async def test_who_cannot_be_seen_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:

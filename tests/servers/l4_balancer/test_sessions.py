@@ -12,6 +12,7 @@ import pytest
 
 from netlab.errors import UsageError
 from netlab.flow import Level, Outcome
+from netlab.http import tunnel
 from netlab.net import relay, splice
 from servers.l4_balancer import Config
 from servers.l4_balancer.route import RouteRule
@@ -195,8 +196,11 @@ async def test_an_upstream_that_takes_and_says_nothing_counts_as_failed() -> Non
 
 
 @pytest.mark.parametrize("tls", [False, True])
-async def test_a_client_that_is_killed_frees_its_upstream(tls: bool, tmp_path: Path) -> None:
+async def test_a_client_that_is_killed_frees_its_upstream(
+    tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its end is passed on, as that of one that may still listen; an upstream may not heed it."""
+    monkeypatch.setattr(tunnel, "LOOK", 0.01)
     freed_first, unheard = asyncio.Event(), asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
