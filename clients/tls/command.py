@@ -42,6 +42,9 @@ class Seen:
         return not self.made.error and not self.verdict
 
 
+DEPRECATED = ("SSLv3", "TLSv1", "TLSv1.1")
+
+
 class Command:
     """`netlab tls`."""
 
@@ -79,20 +82,23 @@ class Command:
         context = any_certificate(config.alpn)
         seen = Seen(name, await handshake(server, context))
         if not seen.made.error:
-            seen.verdict = await self._verdict(server, name)
+            seen.verdict = await self._verdict(server, name, seen.made.version)
             anchors = Anchors(self._verifying.get_ca_certs(binary_form=True))
             try:
                 seen.links = judge(seen.made.chain, name, anchors)
             except ValueError as error:  # OpenSSL takes some that cryptography does not
                 seen.verdict = seen.verdict or f"a certificate cannot be read: {error}"
-            if seen.made.session is not None and seen.made.session.has_ticket:
+            session = seen.made.session
+            if session is not None and (session.has_ticket or (session.id and seen.made.version != "TLSv1.3")):
                 seen.resumed = await handshake(server, context, seen.made.session)
-        if config.scan:
+        if config.scan and not seen.made.silent:  # every question would wait as long
             await self._scan(server, seen)
         return seen
 
-    async def _verdict(self, server: Server, name: str) -> str:
-        """What OpenSSL says when it verifies."""
+    async def _verdict(self, server: Server, name: str, version: str) -> str:
+        """What OpenSSL says when it verifies; with versions that it will not speak, it says nothing of certificates."""
+        if version in DEPRECATED:
+            return f"the server speaks {version} at best, which must not be used any more (RFC 8996)"
         return (await handshake(server, self._verifying, verified_as=name)).error
 
     async def _scan(self, server: Server, seen: Seen) -> None:

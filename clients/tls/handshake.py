@@ -35,6 +35,7 @@ class Made:
 
     messages: list[Message] = field(default_factory=list)
     error: str = ""
+    silent: bool = False  # nothing came back
     version: str = ""
     suite: str = ""
     alpn: str = ""
@@ -48,6 +49,16 @@ class Made:
         sent = [one.data for one in self.messages if one.side == "server" and one.kind == HANDSHAKE]
         found = next((data for data in sent if data[:1] == bytes((CERTIFICATE,))), b"")
         return [der for der, _ in entries(found[4:], later=self.version == "TLSv1.3")]
+
+    @property
+    def wants_certificate(self) -> bool:
+        """Whether the server asked for a client's certificate."""
+        return any(one.side == "server" and one.kind == HANDSHAKE and one.data[:1] == b"\x0d" for one in self.messages)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it ended the connection, once it had none."""
+        return any(one.side == "server" and one.kind == ALERT and one.data[:1] == b"\2" for one in self.messages)
 
 
 def entries(body: bytes, *, later: bool) -> Iterator[tuple[bytes, bytes]]:
@@ -83,6 +94,7 @@ async def handshake(
             await _drive(wire, context, verified_as or server.name, session, made)
     except TimeoutError:
         made.error = f"the handshake was not done within {server.seconds:g} s"
+        made.silent = not any(message.side == "server" for message in made.messages)
     except (ssl.SSLError, NetlabError) as error:
         made.error = _words(error)
     finally:
@@ -111,6 +123,12 @@ async def _drive(wire: Wire, context: ssl.SSLContext, name: str, session: ssl.SS
     made.session = tls.session
     if made.version == "TLSv1.3":
         made.session = await _ticket(wire, tls, incoming, outgoing)
+    context._msg_callback = None  # type: ignore[attr-defined]  # as below; what follows belongs to no handshake
+    try:
+        tls.unwrap()
+    except ssl.SSLError:
+        pass  # the server's farewell is not waited for
+    wire.write(outgoing.read())  # without ours, some servers forget the session (RFC 5246 7.2.1)
 
 
 async def _ticket(

@@ -54,12 +54,20 @@ def _verdict(seen: Seen) -> str:
         return f"{seen.name}: no TLS: {made.error}"
     resumed = seen.resumed
     if resumed is None:
-        again = "no ticket for resumption"
+        again = "nothing to resume it by"
     else:
-        again = f"resumed in {duration(resumed.seconds)}" if resumed.resumed else "a ticket, and no resumption by it"
+        means = "ticket" if _by_ticket(seen) else "session ID"
+        again = f"resumed in {duration(resumed.seconds)}" if resumed.resumed else f"a {means}, and no resumption by it"
+        again += " by its session ID" if resumed.resumed and means != "ticket" else ""
+    if made.wants_certificate:
+        again += "; it asks for a client's certificate" + (", and refuses to go on without" if made.refuses else "")
     alpn = f", ALPN {made.alpn}" if made.alpn else ""
     holds = f"not valid: {seen.verdict}" if seen.verdict else "the certificates hold"
     return f"{seen.name}: {made.version}, {made.suite}{alpn}, in {duration(made.seconds)}; {again}; {holds}"
+
+
+def _by_ticket(seen: Seen) -> bool:
+    return seen.made.session is not None and seen.made.session.has_ticket
 
 
 def _accepted(seen: Seen) -> Iterator[str]:
@@ -91,7 +99,8 @@ def as_json(seen: Seen) -> dict[str, Any]:
         "cipher_suite": made.suite,
         "alpn": made.alpn,
         "seconds": made.seconds,
-        "resumption": {"ticket": resumed is not None, "resumed": resumed is not None and resumed.resumed},
+        "resumption": {"ticket": _by_ticket(seen), "resumed": resumed is not None and resumed.resumed},
+        "wants_certificate": made.wants_certificate,
         "messages": [
             {
                 "side": one.side,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -137,6 +138,29 @@ async def test_one_version_alone(
     names = [one["name"] for one in seen["messages"]]
     assert ("Server Key Exchange" in names, "Encrypted Extensions" in names) == (flag == "-tls1_2", flag == "-tls1_3")
     assert [one["faults"] for one in seen["chain"]] == [[]] * len(seen["chain"])
+    if flag == "-tls1_2":
+        assert seen["resumption"] == {"ticket": False, "resumed": True}  # by the session's ID
+
+
+async def test_a_server_that_wants_a_certificate(
+    leaf: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with s_server(leaf, "-Verify", "1") as port:
+        _, seen = await looked(capsys, port, authority, scan=False)
+    assert seen["wants_certificate"]
+
+
+async def test_a_server_of_long_ago(leaf: Path, authority: Authority, capsys: pytest.CaptureFixture[str]) -> None:
+    with s_server(leaf, "-tls1", "-cipher", "ALL:@SECLEVEL=0") as port:
+        code, seen = await looked(capsys, port, authority, scan=False)
+    assert (code, seen["version"], seen["chain"][0]["faults"]) == (1, "TLSv1", [])
+    assert "RFC 8996" in seen["verdict"]
+
+
+async def test_a_silent_server_is_asked_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code, seen = await looked(capsys, server.getsockname()[1], None, timeout=0.2)
+    assert (code, "versions" in seen, seen["error"]) == (1, False, "the handshake was not done within 0.2 s")
 
 
 async def test_nginx_and_every_field(
