@@ -10,7 +10,7 @@ from netlab.text import duration
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .9rem .25rem 0;vertical-align:top}
-td.n,th.n{text-align:right}td.n,small{white-space:nowrap}
+td.n,th.n{text-align:right}td.n,td small{white-space:nowrap}
 tr.up td:first-child{border-left:.4rem solid #2a9d4a;padding-left:.5rem}
 tr.out td:first-child{border-left:.4rem solid #c0392b;padding-left:.5rem}small{color:#777}
 @media(prefers-color-scheme:dark){body{background:#181a1f;color:#ddd}}"""
@@ -41,7 +41,7 @@ def _table(pool: Record) -> str:
     able = f"{pool['available']} of {len(pool['upstreams'])} take work"
     return (
         f"<h2>{escape(pool['pool'])} <small>{pool['balance']}, {able}"
-        f"{', panic: checks are not asked' if pool['panic'] else ''}{_queue(pool)}{_moved(pool)}</small></h2>\n"
+        f"{''.join(f', {note}' for note in pool['notes'])}{_queue(pool)}{_moved(pool)}</small></h2>\n"
         f"<table>\n<tr>{heads}\n{rows}</table>\n"
     )
 

@@ -16,6 +16,8 @@ Record = dict[str, Any]
 LATELY = 6
 """Snapshots of latencies that are kept, one every ten seconds: percentiles are of the last minute."""
 EVERY = 10.0
+WEIGHTLESS = frozenset(("round_robin", "first"))
+"""Balancers that know only whether a weight is 0."""
 MOST_HASHED = 200
 """Members above which it is not worked out how many keys move."""
 
@@ -92,11 +94,21 @@ def pool_record(pool: Pooled, lately: Lately) -> Record:
         "balance": group.settings.balance,
         "available": len(group.available),
         "panic": group.panicking,
+        "notes": notes(group),
         **group.counts(),
         "upstreams": members,
         "leaving": [{"upstream": member.name, "active": member.active} for member in pool.leaving],
         **({"keys_moved": keys_moved(group)} if group.settings.balance in HASHING else {}),
     }
+
+
+def notes(group: Group[Any]) -> list[str]:
+    """What a person should know of a pool that its numbers do not say."""
+    told = ["panic: checks are not asked"] if group.panicking else []
+    balance = group.settings.balance
+    if balance in WEIGHTLESS and len({member.full_weight for member in group.members} - {0}) > 1:
+        told.append(f"weights are not asked by {balance}; weighted_round_robin goes by them")
+    return told
 
 
 def keys_moved(group: Group[Any]) -> Mapping[str, Mapping[str, float]]:

@@ -73,7 +73,7 @@ def page(pool: dict[str, Any]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = [_line(row, widths) for row in rows]
     notes = [
-        "panic: checks are not asked" if pool["panic"] else "",
+        *pool["notes"],
         f"{pool['waiting']} waiting" if pool.get("waiting") else "",
         *map(_moved, (pool.get("keys_moved") or {}).items()),
         *(f"{gone['upstream']} leaves when its {gone['active']} are done" for gone in pool["leaving"]),

@@ -111,6 +111,17 @@ async def test_a_removed_upstream_ends_what_it_has() -> None:
         assert act(proxy, "list")[0]["leaving"] == []
 
 
+async def test_weights_that_nobody_asks_for_are_told_of() -> None:
+    async with origins("a", "b") as (a, b), balanced(a.port, b.port) as proxy, admin(proxy) as client:
+        assert (await client.get("/api/pools")).json()[0]["notes"] == []
+        act(proxy, "weight", f":{b.port}", value="0")
+        assert (await client.get("/api/pools")).json()[0]["notes"] == []  # that is heeded
+        act(proxy, "weight", f":{b.port}", value="3")
+        (note,) = (await client.get("/api/pools")).json()[0]["notes"]
+        assert note == "weights are not asked by round_robin; weighted_round_robin goes by them"
+        assert note in (await client.get("/")).text
+
+
 async def test_the_page_and_the_api() -> None:
     async with origins("a", "b") as (a, b), balanced(a.port, b.port, balance="maglev") as proxy, admin(proxy) as client:
         await answered(proxy, 3)
