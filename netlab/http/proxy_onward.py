@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from netlab.cores.http1 import Response, encode_fields
 from netlab.http.destination import Destination, Turn
-from netlab.http.gateway import Gateway, Way
+from netlab.http.gateway import Change, Gateway, Pair, Way
 from netlab.http.hops import COUNTED, hops_left, one_less
 from netlab.http.parents import Parent, ParentDialer
 from netlab.http.proxy_settings import Opening
@@ -17,10 +17,6 @@ from netlab.net.dial import Check, Dialer, Objection
 from netlab.net.pool import Origin
 from netlab.net.secure import TlsOptions
 from netlab.service import Context
-
-Pair = tuple[str, str]
-Change = Callable[[list[Pair]], list[Pair]]
-
 
 FROM_PARENTS = frozenset(("proxy-authenticate", "proxy-authentication-info"))
 """What a parent says to us about our credentials, which is not for our clients (RFC 9110 11.7)."""

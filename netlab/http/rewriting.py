@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from netlab.cores.http1 import encode_fields
@@ -31,9 +32,8 @@ class Rewriting:
         note(exchange, plan, elsewhere)
         if plan.response:
             exchange.amend(lambda block: encode_fields(plan.on_response(decode(block)), framing=True))
-        if plan.delay:
-            return self._later(exchange, to, target, pass_on, plan, elsewhere)
-        return self._go(exchange, to, target, pass_on, plan, elsewhere)
+        go = partial(self._go, exchange, to, target, pass_on, plan, elsewhere)
+        return later(exchange, plan.delay, go) if plan.delay else go()
 
     def blocks(self, exchange: Exchange, to: Destination) -> bool:
         """Of a tunnel nothing is known but its far end: it can be blocked, and that is all."""
@@ -44,20 +44,6 @@ class Rewriting:
         exchange.connection.core.will_close()
         block(exchange, elsewhere.rule)
         return True
-
-    async def _later(
-        self,
-        exchange: Exchange,
-        to: Destination,
-        target: str,
-        pass_on: PassOn,
-        plan: Plan,
-        elsewhere: Elsewhere | None,
-    ) -> None:
-        await exchange.pause(plan.delay)
-        work = self._go(exchange, to, target, pass_on, plan, elsewhere)
-        if work is not None:
-            await work
 
     def _go(
         self,
@@ -84,6 +70,13 @@ class Rewriting:
             exchange.refuse(502, f"a rule sends this elsewhere, but {error}")
             return None
         return pass_on(exchange, Turn(other, other_target, change, moved=True))
+
+
+async def later(exchange: Exchange, seconds: float, go: Callable[[], Work]) -> None:
+    await exchange.pause(seconds)
+    work = go()
+    if work is not None:
+        await work
 
 
 def place(rule: Rewrite) -> tuple[Files, str]:
