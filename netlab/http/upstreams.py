@@ -117,7 +117,7 @@ class Upstreams(Group[Member]):
     def unavailable(self) -> Failure:
         """Nobody takes requests now: who, why, and how long (RFC 9209 2.3.3)."""
         now = self.clock.now()
-        told = "; ".join(f"{name} {why}" for name, why in self.excluded(now).items())
+        told = "; ".join(f"{name} {why}" for name, why in self.excluded(now).items()) or f"pool {self.name} has none"
         waits = [member.settle(now) - now for member in self.members]
         seconds = min((wait for wait in waits if wait != NEVER), default=1.0)
         return Failure(503, "destination_unavailable", f"no upstream takes requests now: {told}", seconds)

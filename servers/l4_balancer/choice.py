@@ -93,4 +93,4 @@ class Choice:
         told = {member.name: why for member, why in zip(self.tried, self.reasons, strict=True)}
         for name, why in self.group.excluded(self.group.clock.now()).items():
             told.setdefault(name, f"{name}: {why}")
-        return f"no upstream takes the connection: {'; '.join(told.values())}"
+        return f"no upstream takes the connection: {'; '.join(told.values()) or f'pool {self.group.name} has none'}"

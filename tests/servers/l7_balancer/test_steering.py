@@ -111,6 +111,14 @@ async def test_a_removed_upstream_ends_what_it_has() -> None:
         assert act(proxy, "list")[0]["leaving"] == []
 
 
+async def test_a_pool_that_has_lost_all_its_upstreams_says_so() -> None:
+    async with origins("a") as (a,), balanced(a.port) as proxy:
+        act(proxy, "remove", f":{a.port}")
+        assert b"no upstream takes requests now: pool default has none" in await proxy.get()
+        act(proxy, "add", f"127.0.0.1:{a.port}")
+        assert await answered(proxy, 1) == {"a": 1}
+
+
 async def test_weights_that_nobody_asks_for_are_told_of() -> None:
     async with origins("a", "b") as (a, b), balanced(a.port, b.port) as proxy, admin(proxy) as client:
         assert (await client.get("/api/pools")).json()[0]["notes"] == []
