@@ -1,4 +1,4 @@
-"""JSON lines over a Unix socket for programs without an event loop of ours: ask, and wait for the answer."""
+"""For programs without an event loop of ours: a control socket asked, its answer waited for; a port that is free."""
 
 from __future__ import annotations
 
