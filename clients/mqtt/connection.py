@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from netlab.cores.mqtt import Core, Event, Limits
-from netlab.cores.mqtt_codes import RETURN_NAMES, V5, Type, reason_name
+from netlab.cores.mqtt_codes import RETURN_NAMES, V5, Reason, Type, reason_name
 from netlab.cores.mqtt_packets import (
+    Auth,
     Connack,
     Connect,
     Disconnect,
@@ -32,6 +33,7 @@ from netlab.cores.mqtt_wire import NOTHING, Properties
 from netlab.errors import ConnectionLost, DeadlineExceeded, NetlabError, RemoteProtocolError
 from netlab.flow import Flow
 from netlab.net.outgoing import Outgoing
+from netlab.policy.auth.sasl_client import Answers
 
 Seen = Callable[[str, Event], None]
 """Told of each packet: "sent" or "received", and which."""
@@ -40,7 +42,7 @@ Seen = Callable[[str, Event], None]
 class MqttConnection(Outgoing):
     """One connection with a session of its own. What the broker refuses is a NetlabError that says why."""
 
-    __slots__ = ("_answers", "_came", "_error", "_last", "_seconds", "_seen", "core", "messages", "session")
+    __slots__ = ("_answers", "_came", "_error", "_last", "_script", "_seconds", "_seen", "core", "messages", "session")
 
     def __init__(self, flow: Flow, *, seconds: float = 10.0, seen: Seen | None = None) -> None:
         super().__init__(flow)
@@ -52,17 +54,25 @@ class MqttConnection(Outgoing):
         self._last = 0
         self._seconds, self._seen = seconds, seen or (lambda _, __: None)
         self._error: NetlabError | None = None
+        self._script: Answers | None = None
 
     # -- acts --------------------------------------------------------------------------------------------------------
 
-    async def connect(self, packet: Connect) -> Connack:
-        """Say who we are; NetlabError where the broker does not want us."""
+    async def connect(self, packet: Connect, script: Answers | None = None) -> Connack:
+        """Say who we are; NetlabError where the broker does not want us, or does not know the password that `script`,
+        which has said its first word in the packet, proves to it (MQTT 5.0 4.12).
+        """
+        self._script = script
         answer: Connack = await self._ask(packet, Type.CONNACK, 0)
         if answer.reason:
             old = RETURN_NAMES.get(answer.reason, f"return code {answer.reason}")
             words = reason_name(answer.reason) if packet.version == V5 else old
             said = answer.properties.get("reason_string", "")
             raise NetlabError(f"the broker refuses the connection: {words}{f' ({said})' if said else ''}")
+        if script is not None:
+            self._prove(answer.properties)
+        if self._error is not None:
+            raise self._error
         return answer
 
     async def subscribe(self, *requests: Request, properties: Properties = NOTHING) -> Suback:
@@ -148,6 +158,11 @@ class MqttConnection(Outgoing):
                 self._answer_with(Pubrel(packet_id))
             case Puback() | Pubcomp() | Pubrec():
                 self._settle(Type.PUBLISH, event.packet_id, event.reason)
+            case Auth(properties=properties):
+                proof = self._prove(properties)
+                if proof is not None:
+                    method = {"authentication_method": properties.get("authentication_method", "")}
+                    self._answer_with(Auth(Reason.CONTINUE_AUTHENTICATION, {**method, "authentication_data": proof}))
             case Connack():
                 self._settle(Type.CONNACK, 0, event)
             case Suback():
@@ -165,6 +180,17 @@ class MqttConnection(Outgoing):
                 self._error = event
             case _:
                 pass
+
+    def _prove(self, properties: Properties) -> bytes | None:
+        """What to say to a challenge, or to the broker's own proof; a broker that has none is not believed."""
+        try:
+            if self._script is None:
+                raise ValueError("it wants a proof that nobody has offered")
+            return self._script.send(properties.get("authentication_data", b""))
+        except (ValueError, KeyError, StopIteration) as error:
+            self._error = NetlabError(f"the broker's part of the authentication is wrong: {error}")
+            self.abort()
+            return None
 
     def _message(self, packet: Publish) -> None:
         if packet.qos == 2:

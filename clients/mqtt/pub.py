@@ -55,6 +55,7 @@ class Config(Reaching):
     """Use this number for the topic from the second message on."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if error := name_error(self.topic):
             raise UsageError(error)
         if (self.message is not None) + (self.file is not None) + self.lines != 1:

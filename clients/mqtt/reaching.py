@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,10 +23,12 @@ from netlab.net.addresses import AddressMap
 from netlab.net.dial import Dialer
 from netlab.net.secure import TlsOptions
 from netlab.net.tasks import Tasks
+from netlab.policy.auth.sasl_client import Answers, answers
 from netlab.text import escape
 
 Addresses = Callable[[], Awaitable[Mapping[str, Mapping[str, Mapping[str, str]]]]]
 """Gives the address map of the labs that run on this machine."""
+SCRAM = "SCRAM-SHA-256"
 VERSIONS = {"3.1": V31, "3.1.1": V311, "5": V5}
 
 
@@ -43,6 +46,8 @@ class Reaching:
     """Our user name."""
     password: Annotated[str | None, Flag("-P", "--password")] = None
     """And its password."""
+    scram: bool = False
+    """Prove that we know the password without telling it (MQTT 5, SCRAM-SHA-256)."""
     keep_session: Duration = 0.0
     """Ask the broker to keep our session so long behind the connection, and take up one that it has kept."""
     keep_alive: Duration = 60.0
@@ -62,19 +67,30 @@ class Reaching:
     verbose: Annotated[bool, Flag("-v", "--verbose")] = False
     """Show each packet, both ways."""
 
-    def hello(self, will: Will | None = None) -> Connect:
+    def __post_init__(self) -> None:
+        if self.scram and (self.user is None or self.password is None or self.protocol != "5"):
+            raise UsageError("--scram needs --user, --password and --protocol 5")
+
+    def proof(self) -> Answers | None:
+        """Our side of the authentication that --scram asks for."""
+        if not self.scram or self.user is None or self.password is None:
+            return None
+        return answers(SCRAM, self.user, self.password, secrets.token_urlsafe(18))
+
+    def hello(self, will: Will | None = None, proof: Answers | None = None) -> Connect:
         """Our CONNECT."""
         version = VERSIONS[self.protocol]
         properties: dict[str, Any] = {}
         if version == V5 and self.keep_session:
             properties["session_expiry_interval"] = int(self.keep_session)
-        password = None if self.password is None else self.password.encode()
+        user, password = self.user, None if self.password is None else self.password.encode()
+        if proof is not None:
+            user = password = None
+            properties |= {"authentication_method": SCRAM, "authentication_data": next(proof)}
         name = self.id
         if version == V31 and not name:
             name = "netlab"
-        return Connect(
-            version, name, not self.keep_session, int(self.keep_alive), will, self.user, password, properties
-        )
+        return Connect(version, name, not self.keep_session, int(self.keep_alive), will, user, password, properties)
 
 
 @asynccontextmanager
@@ -95,8 +111,9 @@ async def connected(
     )
     tasks = Tasks("mqtt")
     try:
-        hello = config.hello(will)
-        answer = await connection.connect(hello)
+        proof = config.proof()
+        hello = config.hello(will, proof)
+        answer = await connection.connect(hello, proof)
         pause = answer.properties.get("server_keep_alive", hello.keep_alive)
         if pause:
             tasks.start(_stay(connection, pause), "keep alive")

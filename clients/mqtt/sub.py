@@ -46,6 +46,7 @@ class Config(Reaching):
     """Print JSON lines."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for pattern in self.filters:
             if error := filter_error(pattern):
                 raise UsageError(error)

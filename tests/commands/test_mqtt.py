@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 
 from clients.mqtt import pub, sub, tree
+from clients.mqtt.reaching import SCRAM
 from netlab.commands.mqtt.ladder import ladder
 from netlab.config import Address
 from netlab.control.mqtt import mqtt
-from netlab.cores.mqtt_codes import V311, Reason
-from netlab.cores.mqtt_packets import Disconnect, Pubcomp, Publish, Pubrec, Pubrel, Request
+from netlab.cores.mqtt_codes import V5, V311, Reason
+from netlab.cores.mqtt_packets import Auth, Connack, Disconnect, Packet, Pubcomp, Publish, Pubrec, Pubrel, Request
+from netlab.cores.mqtt_serialize import serialize
 from netlab.errors import NetlabError, UsageError
 from netlab.flow import Level
 from netlab.inspect.record import to_record
+from netlab.policy.auth.users import User, make_scram
+from netlab.stores.users import write_users
 from tests.netlab_process import place
 from tests.servers.mqtt.brokering import Broker, serving
 
@@ -239,6 +243,46 @@ async def test_a_ladder() -> None:
         "PUBLISH 6 QoS 2 a ▶", "◀ PUBLISH 1 QoS 2 a", "◀ PUBREC 6", "PUBREC 1 ▶",
         "✗ fault: duplicate PUBREL of the broker", "◀ PUBREL 1", "◀ PUBREL 1",
     ]  # fmt: skip
+
+
+async def test_a_password_that_is_proven_and_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    users = tmp_path / "users.txt"
+    write_users(users, [User("ada", (), (make_scram("secret", b"salt" * 4),))])
+    async with serving(users=users) as broker:
+        settings: dict[str, Any] = {"server": at(broker), "topic": "a", "message": "x", "user": "ada", "scram": True}
+        assert await pub.run(pub.Config(password="secret", verbose=True, **settings)) == 0
+        assert "AUTH" in (told := capsys.readouterr().err)
+        assert "secret" not in told
+        with pytest.raises(NetlabError, match="bad credentials"):
+            await pub.run(pub.Config(password="wrong", **settings))
+        with pytest.raises(UsageError, match="--password"):
+            pub.Config(**settings)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        (Auth(Reason.CONTINUE_AUTHENTICATION, {"authentication_method": SCRAM, "authentication_data": b"r=x,i=0"})),
+        (Connack(False, 0, {"authentication_method": SCRAM, "authentication_data": b"v=bm8="})),
+        (Connack(False, 0)),
+    ],
+)
+async def test_a_broker_that_does_not_know_the_password(packet: Packet) -> None:
+    """It is not told anything more, and not believed."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(serialize(packet, V5))
+        await reader.read(1000)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        config = pub.Config(
+            server=Address("127.0.0.1", port), topic="a", message="x", user="ada", password="secret", scram=True
+        )
+        with pytest.raises(NetlabError, match="authentication is wrong"):
+            await pub.run(config)
 
 
 def test_from_another_process() -> None:
