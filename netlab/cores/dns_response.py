@@ -58,10 +58,20 @@ class Reading:
     zone: bytes = b""
     ignored: list[Record] = field(default_factory=list)  # said about what is not this server's
     authentic: bool = False  # a forwarder says that it has validated it
+    weak: bool = False  # it is said without authority
+    last_resort: Reading | None = None  # what a lame server has said, for where all are lame
 
 
 def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool = False) -> Reading:
     """What a reply from a server of `zone` (folded) means; `trusted` for a forwarder, who may speak of everything."""
+    reading = _read(reply, asked, zone, trusted=trusted)
+    if trusted or reply.flags & AA or not (reading.answer or reading.meaning is Meaning.NXDOMAIN):
+        return reading
+    reading.weak, reading.servers, reading.glue = True, [], []
+    return Reading(Meaning.LAME, "an answer without authority (AA)", ignored=reading.ignored, last_resort=reading)
+
+
+def _read(reply: Message, asked: Question, zone: bytes, *, trusted: bool) -> Reading:
     name = asked.name.lower()
     authentic = trusted and reply.flags & AD != 0
     if _is_plain(reply, asked, name):
@@ -83,8 +93,6 @@ def read_response(reply: Message, asked: Question, zone: bytes, *, trusted: bool
     end = _follow(reading, kept, name, asked.type, zone, trusted)
     reading.target = end
     authority = [each for each in reply.authority if trusted or is_below(each.name.lower(), zone)]
-    if not reply.flags & AA and not trusted and (reading.answer or reply.rcode == NXDOMAIN):
-        return Reading(Meaning.LAME, "an answer without authority (AA)", ignored=ignored)
     if reading.answer and any(_answers(each, end, asked.type) for each in reading.answer):
         _keep_servers(reading, authority, reply, zone, name, trusted)
         return reading

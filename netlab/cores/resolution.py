@@ -329,14 +329,16 @@ class Work(Asking):
         """Put a reading into the cache, each part with its rank."""
         cache, now = self.cache, self.now
         if reading.answer:
-            cache.store(reading.answer, _rank(reading, Rank.ANSWER if trusted else Rank.AUTHORITATIVE), now)
+            cache.store(
+                reading.answer, _rank(reading, Rank.ANSWER if trusted or reading.weak else Rank.AUTHORITATIVE), now
+            )
         if reading.servers:
             cache.store(reading.servers, Rank.GLUE if reading.meaning is Meaning.REFERRAL else Rank.AUTHORITY, now)
         if reading.glue:
             cache.store(reading.glue, Rank.GLUE, now)
         if reading.meaning in (Meaning.NODATA, Meaning.NXDOMAIN):
             denial = Denial.NXDOMAIN if reading.meaning is Meaning.NXDOMAIN else Denial.NODATA
-            rank = _rank(reading, Rank.ANSWER if trusted else Rank.AUTHORITY)
+            rank = _rank(reading, Rank.ANSWER if trusted or reading.weak else Rank.AUTHORITY)
             cache.deny(reading.target, question.type, denial, reading.proof, rank, now)
 
     def _passing(self, reading: Reading, key: bytes, kind: int) -> Entry | None:

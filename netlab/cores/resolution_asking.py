@@ -115,7 +115,7 @@ class Asking:
         glue, the next one at each call.
         """
         addresses, hosts = (list(self.settings.forwards[zone]), []) if forward else self._servers(zone, servers)
-        why, tries = "", 0
+        why, tries, last_resort = "", 0, None
         given_up = self.book.all_silent(addresses, self.now)  # then one try finds out whether they still are
         while tries < self.settings.most_tries:
             address = self.book.pick(addresses, zone, self.now, self.chance.random)
@@ -129,12 +129,16 @@ class Asking:
             reading: Reading = yield from self._ask(address, zone, question, forward, trace)
             if reading.meaning in (Meaning.LAME, Meaning.REFUSED):
                 why = f"{address}: {reading.why}"
+                last_resort = last_resort or reading.last_resort
                 if reading.why != SILENT:
                     addresses = [each for each in addresses if each != address]
-                    if reading.meaning is Meaning.LAME:
+                    if reading.meaning is Meaning.LAME and reading.last_resort is None:
                         self.book.lame(address, zone, self.now)
                 continue
             return reading
+        if last_resort is not None:
+            trace.note("resort", "no server answers with authority (AA): what one has said without it has to do")
+            return last_resort
         if not addresses and not why:
             why = self.reason or "none of them has an address that is known"
         raise Failed(NO_REACHABLE_AUTHORITY, f"no server of {to_text(zone)} answers for it: {why or 'all are lame'}")

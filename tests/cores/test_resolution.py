@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netlab.cores.dns_codes import DNAME, NOERROR, NXDOMAIN, SERVFAIL, YXDOMAIN
+from netlab.cores.dns_codes import DNAME, NOERROR, NXDOMAIN, SERVFAIL, TYPES, YXDOMAIN
 from netlab.cores.dns_message import AA, RD, Message, Record
 from netlab.cores.dns_names import ROOT, from_text
 from netlab.cores.dns_rdata import from_text as rdata
 from netlab.cores.resolution_asking import Ask, Settings
-from tests.cores.dns_world import HINTS, SERVERS, Behaviour, World, answer, authority, zone
+from netlab.policy.dns_cache import Rank
+from tests.cores.dns_world import HINTS, SERVERS, SHOP_ZONE, Behaviour, World, answer, authority, zone
 
 
 def world(**more: Behaviour) -> World:
@@ -138,6 +139,21 @@ def test_where_a_zone_names_servers_that_are_not_there_its_parent_is_asked_again
     assert answer(here.resolve("www.old.test.")) == ["www.old.test. A 198.51.100.5"]
     asked = here.questions()
     assert asked[-3:] == ["192.0.2.98 www.old.test. A", "192.0.2.2 old.test. A", "192.0.2.14 www.old.test. A"]
+
+
+def test_what_is_said_without_authority_is_the_last_resort() -> None:
+    def timid(ask: Ask, query: Message) -> Message | None:
+        reply = authority(SHOP_ZONE)(ask, query)
+        assert reply is not None
+        reply.flags &= ~AA
+        return reply
+
+    here = world(s10=timid)
+    assert answer(here.resolve("www.shop.test.")) == ["www.shop.test. A 198.51.100.1"]
+    kept = here.cache.lookup(from_text("www.shop.test."), TYPES["A"], here.now)
+    assert kept is not None
+    assert kept.rank is Rank.ANSWER  # RFC 2181 5.4.1
+    assert here.resolve("nope.shop.test.").rcode == NXDOMAIN
 
 
 def test_a_dname_that_makes_too_long_a_name_is_told() -> None:
