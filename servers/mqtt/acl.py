@@ -56,8 +56,10 @@ class AccessList:
     def read(cls, path: Path) -> AccessList:
         try:
             return cls(path.read_text(encoding="utf-8").splitlines(), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--acl {path} cannot be read: {error}") from None
+        except OSError as error:
+            raise UsageError(f"--acl {path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise UsageError(f"--acl {path} is no text: {error}") from None
 
     def may(self, wish: str, user: str, client_id: str, topic: str) -> bool:
         """Whether a message of this topic may be got (`r`) or published (`w`)."""

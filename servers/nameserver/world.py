@@ -61,7 +61,7 @@ def read_world(path: Path | None = None) -> World:
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name} is no TOML: {error}") from None
+        raise UsageError(f"{name}: this is not TOML: {error}") from None
     zones = {zone: _zone(name, zone, table) for zone, table in _tables(tree, "zone", name).items()}
     places = tuple(_place(name, table, zones) for table in tree.get("server", ()))
     if not places:

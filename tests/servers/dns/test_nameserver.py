@@ -171,7 +171,7 @@ def test_the_world_is_right_and_every_zone_is_as_dnspython_reads_it() -> None:
         (('"truncating"', '"moody"'), "is no behaviour"),
         (('zones = ["."]', 'zones = ["nowhere."]'), "which is no zone of this world"),
         (("www    A    127.0.80.1", "www    A    127.0.80"), "zone shop.test.:\\d+: '127.0.80' is no IPv4 address"),
-        (("[[server]]", "[[server"), "is no TOML"),
+        (("[[server]]", "[[server"), "this is not TOML"),
     ],
 )
 def test_what_is_wrong_with_a_world_is_named(change: tuple[str, str], says: str, tmp_path: Path) -> None:
