@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -273,9 +274,14 @@ async def test_a_broker_that_does_not_know_the_password(packet: Packet) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
         writer.write(serialize(packet, V5))
-        await reader.read(1000)
+        with suppress(OSError):
+            await reader.read(1000)
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        done.set()
 
+    done = asyncio.Event()
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         config = pub.Config(
@@ -283,6 +289,7 @@ async def test_a_broker_that_does_not_know_the_password(packet: Packet) -> None:
         )
         with pytest.raises(NetlabError, match="authentication is wrong"):
             await pub.run(config)
+        await done.wait()
 
 
 def test_from_another_process() -> None:

@@ -110,7 +110,7 @@ async def test_identifiers_that_are_not_known() -> None:
 
 
 async def test_order_is_kept() -> None:
-    async with serving(max_in_flight=3) as broker:
+    async with serving(max_in_flight=3, receive_maximum=30) as broker:
         client = await broker.client("one")
         await client.subscribe(Request("a", 1))
         for number in range(1, 31):

@@ -156,8 +156,7 @@ async def test_other_rights_at_one_listener(tmp_path: Path) -> None:
         other = Client(*await asyncio.open_unix_connection(path))
         connack = await other.connect("two", user="ada", password=b"?", clean=False)
         assert (connack.reason, connack.session_present) == (0, False)  # a name that nobody has checked: another ada
-        stranger.drop()
-        other.drop()
+        broker.clients += [stranger, other]
 
 
 @pytest.mark.parametrize(
