@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from captures.dissectors.meanings import MEANINGS
+
 Meaning = str | Callable[[int], str]
 """What a number means: one sentence, or a function from the number to it."""
 
@@ -117,6 +119,7 @@ class Reader:
         whole = int.from_bytes(self.data[start // 8 : last], "big")
         number = whole >> (last * 8 - end) & ((1 << row.bits) - 1)
         meaning = row.meaning if isinstance(row.meaning, str) else row.meaning(number)
+        meaning = meaning or MEANINGS.get(row.name, "")
         self.fields.append(Field(row.name, row.label, number * row.scale, start, end, meaning, row.section))
         self.at = end
         return number
@@ -132,7 +135,8 @@ class Reader:
         data = self.data[at : at + size]
         if size:
             end = self.at + size * 8
-            self.fields.append(Field(name, label, data if value is None else value, self.at, end, meaning, section))
+            shown, meaning = data if value is None else value, meaning or MEANINGS.get(name, "")
+            self.fields.append(Field(name, label, shown, self.at, end, meaning, section))
             self.at = end
         return data
 

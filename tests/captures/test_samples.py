@@ -19,6 +19,7 @@ from tests import tshark
 from tests.captures.test_tree import check_cover
 
 SAMPLES = sorted((Path(__file__).parent.parent.parent / "captures" / "samples").glob("*.pcapng"))
+OTHERS = Path(__file__).parent / "others.pcapng"
 BESIDE = [
     "tcp.seq", "tcp.ack", "tcp.len", "tcp.window_size", "tcp.stream", "udp.stream", "tcp.port", "ip.addr",
     "tls.handshake.ja3", "tls.handshake.ja3s",
@@ -84,6 +85,14 @@ def test_the_tree_is_the_one_beside_it(path: Path) -> None:
             check_cover(buffer.layers, len(buffer.data))
 
 
+@pytest.mark.parametrize("path", [*SAMPLES, OTHERS], ids=lambda path: path.stem)
+def test_every_field_says_what_it_means_and_where_that_stands(path: Path) -> None:
+    layers = [layer for each in packets(path) for buffer in each.buffers for layer in buffer.layers]
+    fields = [field for layer in layers for field in layer.all()]
+    silent = {field.name for field in fields if not (field.meaning or field.parts) or not field.section}
+    assert silent <= {"data", "padding", "udp.checksum"}  # bytes that nobody knows; a checksum without its addresses
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_every_field_is_that_of_tshark(path: Path) -> None:
     check_fields(packets(path), tshark.trees(path, OPTIONS))
@@ -91,9 +100,8 @@ def test_every_field_is_that_of_tshark(path: Path) -> None:
 
 def test_so_it_is_with_what_dumpcap_saw_of_others() -> None:
     """curl to nginx with a second ClientHello, dig to unbound, mosquitto's clients, IPv6, fragments, ICMP errors."""
-    path = Path(__file__).parent / "others.pcapng"
     check_fields(
-        packets(path), tshark.trees(path), frozenset({"dns.resp.name", "udp.stream"})
+        packets(OTHERS), tshark.trees(OTHERS), frozenset({"dns.resp.name", "udp.stream"})
     )  # of SRV, of what ICMP quotes
 
 
