@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -26,6 +27,8 @@ from netlab.cores.mqtt_packets import (
     Will,
 )
 from netlab.errors import UsageError
+from netlab.stores.mqtt import SESSIONS
+from netlab.stores.opening import open_store
 from tests.mortal import born, zygote
 from tests.servers.mqtt.brokering import SECONDS, Client, serving
 
@@ -254,6 +257,17 @@ async def dial_with_will(port: int, name: str, **properties: int) -> Client:
     will = Will(f"will/{name}", b"gone", 1, properties=properties)
     await client.connect(name, will=will, session_expiry_interval=10_000)
     return client
+
+
+async def test_a_store_of_the_first_layout_is_taken_over(tmp_path: Path) -> None:
+    """One of a broker that knew neither wills nor listeners."""
+    opened = open_store(tmp_path / "mqtt.db", replace(SESSIONS, layout=SESSIONS.layout[:1]))
+    opened.writer.execute("INSERT INTO session VALUES ('one', 'ada', 1e9, 9e999)")
+    opened.writer.execute("INSERT INTO subscription VALUES ('one', 'a/#', 1, 0, 0, 0)")
+    opened.close()
+    async with serving(store=str(tmp_path / "mqtt.db")) as broker:
+        client = broker.broker.clients["one"]
+        assert (client.user, client.listener, list(client.session.subscriptions)) == ("ada", "tcp", ["a/#"])
 
 
 async def test_a_file_that_is_no_store(tmp_path: Path) -> None:
