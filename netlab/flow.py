@@ -179,12 +179,15 @@ class Brief:
         """Another of the same, for what is to come."""
         return Brief(self.kind, self.service, self.label, self.result, self.outcome, self.sent, **self.details)
 
-    def flow(self, log: FlowLog, number: int, parent: Flow, now: float, begins: Begins | None) -> Flow:
+    def flow(self, log: FlowLog, number: int, parent: Flow | Ends, now: float, begins: Begins | None) -> Flow:
         flow = _new(Flow)
-        flow.log, flow.id, flow.parent, flow.started, flow.ended = log, number, parent, now, now
+        flow.log, flow.id, flow.started, flow.ended = log, number, now, now
         flow.kind, flow.service, flow.label, flow.result = self.kind, self.service, self.label, self.result
-        flow.client, flow.server, flow.outcome = parent.client, parent.server, self.outcome
-        flow.received, flow.sent, flow.details = 0, self.sent, dict(self.details) or None
+        if isinstance(parent, Flow):
+            flow.parent, flow.client, flow.server, flow.received = parent, parent.client, parent.server, 0
+        else:
+            flow.parent, (flow.client, flow.server, flow.received) = None, parent
+        flow.outcome, flow.sent, flow.details = self.outcome, self.sent, dict(self.details) or None
         flow.events = flow.wire = flow.plain = None
         flow.level = Level.SUMMARY if begins is None else Level.FULL
         if begins is not None and self.events is not None:
@@ -194,7 +197,9 @@ class Brief:
 
 Begins = tuple[int, int]
 """Where a conversation begins in its connection's bytes: the client's, the server's."""
-Kept = tuple[int, Brief, Flow, float, Begins | None]
+Ends = tuple[Address, Address, int]
+"""Of a conversation that no connection carries: client, server, bytes received."""
+Kept = tuple[int, Brief, Flow | Ends, float, Begins | None]
 """One brief conversation: its number, what it was, the connection it ran on, when (monotonic), and where at full."""
 
 
@@ -296,8 +301,10 @@ class FlowLog:
                 self._tell_opened(flow)
         return flow
 
-    def brief(self, about: Brief, parent: Flow, now: float, begins: Begins | None) -> None:
-        """A conversation began and ended in this moment, on the connection `parent`; `begins` at level full."""
+    def brief(self, about: Brief, parent: Flow | Ends, now: float, begins: Begins | None) -> None:
+        """A conversation began and ended in this moment, on the connection `parent` if one carried it; `begins` at
+        level full.
+        """
         self._opened = number = self._opened + 1
         self.outcomes[about.outcome] += 1
         if self.level:

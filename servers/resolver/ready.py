@@ -7,6 +7,7 @@ from typing import NamedTuple
 from netlab.cores.dns_message import AD, CD, FIXED, HEADER, PLAIN_UDP, RD, Message, serialize
 from netlab.cores.dns_names import read
 from netlab.cores.dns_options import READ
+from netlab.flow import Brief, Outcome
 
 ONE_QUESTION, WITH_OPT = b"\0\1\0\0\0\0\0\0", b"\0\1\0\0\0\0\0\1"
 SHORTEST = HEADER.size + 5  # bytes of a query: a question about the root
@@ -83,6 +84,7 @@ class Sent(NamedTuple):
     rest: bytes
     changes: float
     ready: Ready
+    about: Brief
 
 
 class ReadyAnswers:
@@ -107,7 +109,8 @@ class ReadyAnswers:
             kept = self._sent[udp]
             if len(kept) >= self.most:
                 kept.clear()
-            kept[query[2:]] = Sent(wire[2:], ready.changes(), ready)
+            about = Brief("dns", "resolver", ready.label, ready.result, Outcome.OK, len(wire))
+            kept[query[2:]] = Sent(wire[2:], ready.changes(), ready, about)
         return found
 
     def _found(self, query: bytes, now: float, udp: bool) -> tuple[bytes, Ready] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from netlab.flow import Level, Outcome
+from netlab.flow import Outcome
 from netlab.net.dns_stream import DnsStream
 from netlab.net.gate import Gate, GateLimits
 from netlab.net.listen import DatagramListener, Listener
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from servers.resolver.doh import Doh
 
 MOST_CLIENTS = 10_000
-OK = Outcome.OK
 LONGEST_QUERY = 4096  # bytes that are read of a datagram: a query is a fraction of that
 
 
@@ -103,20 +102,16 @@ class Server:
         if not (self._here_alone and peer[0][:4] == "127.") and not self.admits(peer[0]):
             self._refuse_stranger(sock, data, peer)
             return
-        flows = self._flows
-        sent = self._sent.get(data[2:])
-        if sent is not None and flows.level is not Level.FULL and self._now() < sent.changes:
-            wire, ready = data[:2] + sent.rest, sent.ready
-        elif (found := self.answering.at_once(data, udp=True)) is not None:
-            wire, ready = found
-        else:
-            self._slowly(sock, data, peer)
-            return
-        sock.send(wire, peer)
+        flows, kept = self._flows, self._sent
+        sent = kept.get(data[2:])
+        if sent is None or flows.full or self._now() >= sent.changes:
+            if self.answering.at_once(data, udp=True) is None:
+                self._slowly(sock, data, peer)
+                return
+            sent = kept[data[2:]]
+        sock.send(data[:2] + sent.rest, peer)
         self._statistics.ready_udp += 1
-        flow = flows.open("dns", "resolver", None, None, ready.label, peer, sock.address)
-        flow.received, flow.sent = len(data), len(wire)
-        flow.end(OK, ready.result)
+        flows.brief(sent.about, (peer, sock.address, len(data)), flows.now(), None)
 
     def _slowly(self, sock: UdpSocket, data: bytes, peer: Address) -> None:
         flow = self._flows.open("dns", "resolver", None, None, "", peer, sock.address)
