@@ -241,8 +241,7 @@ class Fetch:
     def finish(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
         self.answered, self.line_of = True, None
         self._sink = None
-        if isinstance(trailers, Fields):
-            self.trailers = trailers
+        self.trailers = Fields(trailers)
         self._arrivals.over(self)
         if not self.deaf:
             self.body.complete = True

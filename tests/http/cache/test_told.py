@@ -124,7 +124,9 @@ async def test_at_summary_the_word_is_kept() -> None:
     one = play("brief", Turn(answer=LASTING), Turn(expect="hit"))
     async with staged((one,), level=Level.SUMMARY) as stage:
         assert await stage.perform(one) == []
-        assert [flow.details for flow in stage.proxy.requests()] == [{"cache": "uri-miss"}, {"cache": "hit"}]
+        told = [flow.details or {} for flow in stage.proxy.requests()]
+        assert [details["cache"] for details in told] == ["uri-miss", "hit"]
+        assert ["picked" in details for details in told] == [True, False]  # a hit was nobody's
 
 
 async def test_purge_by_method() -> None:
