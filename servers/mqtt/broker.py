@@ -42,6 +42,7 @@ class Broker:
         self.mischief = Mischief()
         self._due: list[tuple[float, int, Client]] = []  # a heap of when to look at a client again
         self._numbers = 0
+        self._ours = 0  # retained messages below $SYS, which no bound counts
         if store is not None:
             self._restore(store.load())
 
@@ -227,10 +228,11 @@ class Broker:
             return
         ours = message.topic.startswith("$SYS/")  # made anew by every broker
         most = self.config.max_retained
-        if most and not ours and len(self.retained) >= most and self.retained.get(message.topic, "") is None:
+        kept = len(self.retained) - self._ours
+        if most and not ours and kept >= most and self.retained.get(message.topic, "") is None:
             self.statistics.dropped += 1
             return
-        self.retained.put(message.topic, "", message)
+        self._ours += self.retained.put(message.topic, "", message) and ours
         if self.store is not None and not ours:
             self.store.retained(message)
 

@@ -282,6 +282,18 @@ async def test_retain_handling_and_retain_as_published() -> None:
         assert [packet.retain for packet in await other.all_so_far() if isinstance(packet, Publish)] == [True, False]
 
 
+async def test_no_more_is_retained_than_is_allowed() -> None:
+    """A new word on a topic that has one takes its place; what the broker tells of itself does not count."""
+    async with serving(max_retained=2, sys_interval=1.0) as broker:
+        client = await broker.client("one")
+        for topic, payload in (("a", b"1"), ("b", b"2"), ("c", b"3"), ("a", b"4")):
+            await client.publish(topic, payload, retain=True)
+        await client.all_so_far()
+        await client.subscribe("#")
+        kept = [packet for packet in await client.all_so_far() if isinstance(packet, Publish)]
+        assert [(packet.topic, packet.payload) for packet in kept] == [("a", b"4"), ("b", b"2")]
+
+
 async def test_no_local_holds_for_what_is_retained() -> None:
     """[MQTT-3.8.3-3]: its own messages are not for it, however they come."""
     async with serving() as broker:
