@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from tests.netlab_process import PATIENCE
 from tests.world import forking
 from tests.world.conftest import World
 from tests.world.forking import INTERRUPTED
@@ -31,6 +30,8 @@ ENDLESS = re.compile(
 )
 """What goes on until somebody ends it: here for as long as its block."""
 APART = ("unshare", "-n", "sh", "-c", "ip link set lo up && echo && exec cat")
+PATIENCE = 90.0
+"""Seconds for a line: many are typed at once, and others use the machine as well."""
 GLANCE = 0.3
 """Seconds that what is endless may go on, at least: time enough to fail."""
 
