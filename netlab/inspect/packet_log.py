@@ -13,7 +13,16 @@ from captures.pcapng import Writer
 from captures.rolling import Counted, Rolling
 from captures.synth import synthesize
 from netlab.errors import NetlabError
-from netlab.inspect.packets import begin, conversation, key_log, notes_of, write_secrets
+from netlab.inspect.packets import (
+    begin,
+    conversation,
+    is_datagrams,
+    key_log,
+    meet,
+    notes_of,
+    open_between,
+    write_secrets,
+)
 from netlab.inspect.record import FlowRecord
 
 WAITING = 1000
@@ -26,6 +35,7 @@ class PacketLog:
     def __init__(self, target: str, names: Mapping[str, Sequence[str]], *, limit: int = 0, keep: int = 10) -> None:
         self._names = names
         self._requests: OrderedDict[str, list[FlowRecord]] = OrderedDict()
+        self._written: OrderedDict[tuple[Any, ...], tuple[float, float]] = OrderedDict()
         self._rolling: Rolling | None = None
         if target == "-":
             self._writer = Writer(Counted(sys.stdout.buffer, flush=True))  # type: ignore[arg-type]  # only write is asked for
@@ -46,13 +56,25 @@ class PacketLog:
             self._requests.setdefault(flow.parent, []).append(flow)
             if len(self._requests) > WAITING:
                 self._requests.popitem(last=False)
-        if not flow.wire:
+        if not flow.wire or self._seen(flow):
             return
         writer = self._rolling.writer() if self._rolling is not None else self._writer
         notes = notes_of(self._requests.pop(flow.id, []))
         write_secrets(writer, key_log(flow))
         for packet in synthesize(conversation(flow, notes[flow.id])):
             writer.packet(self._interface, packet.time, packet.data, comments=packet.comments)
+
+    def _seen(self, flow: FlowRecord) -> bool:
+        """Whether its other end, which the lab recorded too, is written already."""
+        key = (is_datagrams(flow), flow.client, flow.server)
+        other = self._written.get(key)
+        times = open_between(flow)
+        if flow.client and other is not None and meet(other, times):
+            return True
+        self._written[key] = times
+        if len(self._written) > WAITING:
+            self._written.popitem(last=False)
+        return False
 
     def __enter__(self) -> PacketLog:
         return self

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
+from math import inf
 from typing import Any, BinaryIO
 
 from captures.blocks import Interface, LinkType
@@ -42,7 +43,10 @@ def write_pcapng(
     if not any(chunk.data for flow in carriers for chunk in flow.wire or ()):
         raise NetlabError(_nothing(flows))
     notes = notes_of(flows)
-    conversations = [conversation(flow, notes[flow.id]) for flow in carriers]
+    conversations = [
+        conversation(flow, (note for seen in (flow, *others) for note in notes[seen.id]), others)
+        for flow, others in seen_once(carriers)
+    ]
     writer = Writer(out)
     interface = begin(writer, names)
     write_secrets(writer, [line for flow in carriers for line in key_log(flow)])
@@ -99,10 +103,45 @@ def key_log(flow: FlowRecord) -> list[str]:
     return [line.strip() for line in lines if _KEY_LOG_LINE.fullmatch(line.strip())]
 
 
-def conversation(flow: FlowRecord, notes: Iterable[tuple[Event, str]] = ()) -> Conversation:
+def seen_once(flows: Sequence[FlowRecord]) -> list[tuple[FlowRecord, list[FlowRecord]]]:
+    """Each connection once, with the other flows that saw it: a lab records both ends of what its parts say.
+
+    Of two flows between the same sockets at the same time the one is kept that has more bytes.
+    """
+    kept: dict[tuple[Any, ...], list[tuple[FlowRecord, list[FlowRecord]]]] = {}
+    for flow in sorted(flows, key=lambda flow: -sum(len(chunk.data) for chunk in flow.wire or ())):
+        same = kept.setdefault((is_datagrams(flow), flow.client, flow.server), [])
+        other = (
+            next((others for one, others in same if meet(open_between(one), open_between(flow))), None)
+            if flow.client
+            else None
+        )
+        if other is None:
+            same.append((flow, []))
+        else:
+            other.append(flow)
+    return sorted((pair for same in kept.values() for pair in same), key=lambda pair: pair[0].started)
+
+
+def open_between(flow: FlowRecord) -> tuple[float, float]:
+    """When a flow began and ended; one that is open has no end in sight."""
+    return flow.started, inf if flow.ended is None else flow.ended
+
+
+def meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether both were open at some time."""
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def conversation(
+    flow: FlowRecord, notes: Iterable[tuple[Event, str]] = (), others: Iterable[FlowRecord] = ()
+) -> Conversation:
     """A flow with raw bytes in the form that packets are made from; `notes` become comments where their bytes are."""
     client, server = peer_address(flow.client), peer_address(flow.server)
-    comments = [f"flow {flow.id}: {' '.join(filter(None, (flow.service, flow.kind, flow.label)))}"]
+    comments = [
+        f"{also}flow {each.id}: {' '.join(filter(None, (each.service, each.kind, each.label)))}"
+        for also, each in (("", flow), *(("also ", other) for other in others))
+    ]
     if client is None or server is None:
         comments.append(f"no IP addresses: {flow.client or 'unknown'} to {flow.server or 'unknown'}")
         client, server = _STAND_INS

@@ -18,6 +18,7 @@ from captures.blocks import Block, Packet, Secrets
 from captures.pcapng import Reader
 from netlab.errors import NetlabError
 from netlab.flow import Flow, FlowLog, Level, Outcome
+from netlab.inspect.packet_log import PacketLog
 from netlab.inspect.packets import write_pcapng
 from netlab.inspect.record import to_record
 from netlab.inspect.redact import redacted
@@ -283,3 +284,20 @@ def test_flows_without_raw_bytes_are_refused_in_one_sentence() -> None:
     lab.exchange(lab.connection())
     with pytest.raises(NetlabError, match="were not kept"):
         write_pcapng(lab.records(), BytesIO())
+
+
+def test_a_connection_that_both_ends_recorded_is_there_once(tmp_path: Path) -> None:
+    lab = Lab()
+    lab.exchange(lab.connection())
+    records = lab.records()
+    records.append({**records[0], "id": "99", "service": "forward-proxy"})
+    path = tmp_path / "twice.pcapng"
+    with path.open("wb") as out:
+        assert write_pcapng(records, out).startswith("1 conversation in ")
+    assert not complaints(path)
+    assert "also flow 99: forward-proxy" in tshark(path, "-T", "fields", "-e", "frame.comment")
+    log = PacketLog(str(tmp_path / "watched.pcapng"), {})
+    with log:
+        for record in records:
+            log.add(record)
+    assert not complaints(tmp_path / "watched.pcapng")
