@@ -62,7 +62,7 @@ def dissect(data: bytes, start: int = 0, end: int | None = None, below: Layer | 
         behind = min(reader.at // 8 + length, reader.end // 8)
         following, fragment = _extensions(reader, following, behind)
     except Short:
-        pass
+        payload = (reader.at // 8, reader.end // 8)
     else:
         carries, payload = "" if fragment else protocol(following), (reader.at // 8, max(reader.at // 8, behind))
     return Layer("ipv6", "Internet Protocol version 6", start * 8, reader.at, tuple(reader.fields), carries, payload)
@@ -104,8 +104,9 @@ def _extensions(reader: Reader, following: int, behind: int) -> tuple[int, bool]
                 inner = reader.within(size - 2)
                 try:
                     ipv6_options.read(inner)
-                finally:
-                    reader.adopt(inner)
+                except Short:
+                    pass  # what is wrong with them is said there; behind the header all may be well
+                reader.adopt(inner)
                 if reader.at // 8 < (reader.fields[mark].start // 8) + size:
                     raise Short
             else:

@@ -12,7 +12,7 @@ from captures import serialize
 from captures.blocks import LinkType
 from captures.dissect import packet
 from captures.pcapng import Writer
-from captures.tree import Layer
+from captures.tree import Layer, leaves
 from tests.tshark import fields
 
 FOUR = ip_address("127.0.0.1").packed, ip_address("192.0.2.7").packed
@@ -141,3 +141,11 @@ def test_extension_headers_of_ipv6() -> None:
     assert layers[0].value("ipv6.opt.router_alert") == 0
     data[50:52] = (0).to_bytes(2, "big")  # an atomic fragment is whole (RFC 6946)
     assert [layer.name for layer in packet(bytes(data))] == ["ipv6", "tcp"]
+
+
+def test_an_option_of_ipv6_that_is_cut_short_ends_with_its_header() -> None:
+    segment = serialize.tcp_segment((SIX[0], 1), (SIX[1], 2), 0, 0, 2)
+    layers = packet(serialize.ip_packet(*SIX, 0, bytes((6, 0)) + b"\5\xbb\0\0\1\0" + segment))
+    assert [layer.name for layer in layers] == ["ipv6", "tcp"]
+    assert [field.name for field in layers[0].all() if field.malformed] == ["ipv6.opt.unknown"]
+    assert sum(field.end - field.start for field in leaves(layers)) == 8 * (40 + 8 + len(segment))
