@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_files_that_are_no_store(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match="is no SQLite file"):
         open_store(path, WORDS)
     path.unlink()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE other (x)")
     with pytest.raises(StoreFailed, match="no word list of netlab"):
         open_store(path, WORDS)
