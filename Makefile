@@ -9,7 +9,7 @@ up: $(VENV)/.ready  ## set up what is needed and start the lab
 
 test: $(VENV)/.ready  ## the tests
 	@$(BIN)/python -m compileall -q netlab servers clients captures # once, for the many processes that tests start
-	@$(BIN)/python -m pytest -q -n 2 $(TESTS)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(TESTS)
 
 check: $(VENV)/.ready  ## formatting, lint and types
 	@$(BIN)/ruff format --check .

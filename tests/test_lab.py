@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -180,7 +181,7 @@ def test_a_lab_for_other_machines(here: Place) -> None:
 
 def test_watch_show_export_status_stop(here: Place) -> None:
     with here.serve("-q", "--record", "full") as process, here.start("watch", "--json", "--full") as watch:
-        wait_for_watchers(here, process, get_it=process.url + "/hello")
+        wait_for_watcher(watch, get_it=process.url + "/hello")
         seen = json.loads(watch.line())
         assert (seen["label"], seen["result"], seen["outcome"]) == ("GET /hello", "200", "ok")
         assert seen["events"][0]["name"] == "request.received"
@@ -211,7 +212,7 @@ def test_watch_show_export_status_stop(here: Place) -> None:
 
 def test_watch_shows_only_what_matches_and_ends_with_ctrl_c(here: Place) -> None:
     with here.serve("-q") as process, here.start("watch", "--filter", "http.status == 404") as watch:
-        wait_for_watchers(here, process, get_it=process.url + "/missing")
+        wait_for_watcher(watch, get_it=process.url + "/missing")
         assert watch.line().endswith("  GET /missing")
         watch.interrupt()
         assert watch.wait()[0] == 0
@@ -231,7 +232,7 @@ def test_credentials_are_shown_only_on_demand(here: Place) -> None:
 def test_watching_a_lab_that_records_nothing(here: Place) -> None:
     with here.serve("-q", "--record", "off") as process, here.start("watch") as watch:
         get(process.url + "/hello")
-        wait_for_watchers(here, process, get_it=process.url + "/headers")
+        wait_for_watcher(watch, get_it=process.url + "/headers")
         assert watch.line().endswith("  GET /headers")
 
 
@@ -378,18 +379,12 @@ def wait_for_flows(here: Place, count: int) -> dict[str, object]:
         assert time.monotonic() < deadline
 
 
-def wait_for_watchers(here: Place, process: Process, *, get_it: str) -> None:
-    """Ask until the watcher, which is a process of its own, has subscribed and something has been seen."""
+def wait_for_watcher(watch: Process, *, get_it: str) -> None:
+    """Ask until the watcher, which is a process of its own, has something to tell."""
     deadline = time.monotonic() + 20
-    while control_connections(here, process.pid) < 2:
+    while not select.select([watch.popen.stdout], [], [], 0.05)[0]:
         assert time.monotonic() < deadline
-    get(get_it)
-
-
-def control_connections(here: Place, pid: int) -> int:
-    """How often a lab's socket is open: once for listening, once for each watcher."""
-    name = f"{here.folder}/netlab/{pid}.sock"
-    return sum(line.endswith(name) for line in Path("/proc/net/unix").read_text().splitlines())
+        get(get_it)
 
 
 def wait_until_refused(port: int) -> None:

@@ -14,9 +14,12 @@ from netlab.cores.mqtt_codes import reason_name
 from netlab.text import escape
 
 EXAMPLES = (
-    ("netlab mqtt ladder sensor-7", "PUBLISH, PUBREC, PUBREL, PUBCOMP of its connection, as they went to and fro"),
-    ("netlab mqtt ladder sensor-7 --last 10", "the last ten packets"),
-    ("netlab mqtt ladder sensor-7 --json | jq", "the same for a program"),
+    (
+        "netlab mqtt ladder home-hall-temperature",
+        "PUBLISH, PUBREC, PUBREL, PUBCOMP of its connection, as they went to and fro",
+    ),
+    ("netlab mqtt ladder home-hall-temperature --last 10", "the last ten packets"),
+    ("netlab mqtt ladder home-hall-temperature --json | jq", "the same for a program"),
 )
 WIDE = 56
 """Characters of an arrow."""
