@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -157,6 +158,7 @@ def test_every_command_can_be_typed(world: World, forks: str, tmp_path: Path) ->
     trouble += [typed((len(beside) + number, block)) for number, block in enumerate(alone)]
     for line in AFTERWARDS:
         world.netlab(*line.split())
+    world.netlab("clock", "back", f"{json.loads(world.netlab('clock', '--json'))['ahead']:.0f}s")
     assert not (found := [text for texts in trouble for text in texts]), "\n\n".join(found)
     if absent := sorted({TOOLS[tool] for block in blocks for line in block for tool in lacks(line.text)}):
         pytest.skip(f"lines that want these were left out: install {' '.join(absent)}")
