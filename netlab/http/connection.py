@@ -202,12 +202,8 @@ class HttpConnection(EndingConnection):
             return
         exchange, settings = self.exchange, self.http.settings
         if exchange is not None:
-            if exchange.intake is not None and core.reading_body and not self.held and not self.writing_paused:
-                self._await_content(exchange)
-            elif not self.writing_paused:
-                self.deadline, self.stage = NEVER, ""  # the handler works; its waits have deadlines of their own
-                if self.peer_ended:
-                    self.await_departure()
+            if not (self.writing_paused or self.held):
+                self._await_client(exchange)
             if core.buffered > settings.buffer:
                 self.hold()
         elif core.closed or (core.closing and not core.answerable):
@@ -217,6 +213,19 @@ class HttpConnection(EndingConnection):
                 self.leave()
         elif self.stage != "header" and not self.lingering and not self.writing_paused:
             self.set_deadline("header", settings.header_timeout)
+
+    def _await_client(self, exchange: Exchange) -> None:
+        if exchange.intake is not None and self.core.reading_body:
+            self._await_content(exchange)
+        else:
+            self.deadline, self.stage = NEVER, ""  # the handler works; its waits have deadlines of their own
+            if self.peer_ended:
+                self.await_departure()
+
+    def release(self) -> None:
+        super().release()
+        if self.exchange is not None and not (self.writing_paused or self.held):
+            self._await_client(self.exchange)
 
     def _await_content(self, exchange: Exchange) -> None:
         """Content is due: `body_timeout`, and a second more for every `minimum_rate` bytes that came."""

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from netlab.http.exchange import Exchange
     from netlab.http.roles import Delegate, Source
 
-FAREWELL, HALF_CLOSED = "farewell", "half-closed"
-"""Stages of a connection whose client has ended its side while an answer is owed: before the first look, and after."""
+FAREWELL, HALF_CLOSED, HELD_BACK = "farewell", "half-closed", "held back"
+"""Stages of a connection to which an answer is owed: its client has ended its side, before the first look and after;
+or it is not read, so that its end could not be seen.
+"""
 FIRST_LOOK, NEXT_LOOK = 0.1, 2.0
 """Seconds; a process that is killed sends its FIN a moment before the kernel has let go of its socket."""
 
@@ -35,30 +37,43 @@ class EndingConnection(PacedConnection):
     source: Source | None  # where more of the response comes from once the client has taken some
     delegate: Delegate | None  # who speaks on this connection after an upgrade
 
-    # -- a client that has ended its side --------------------------------------------------------------------------
+    # -- a client that may have left -------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        super().hold()
+        self._await_room()
+
+    def _await_room(self) -> None:
+        """A client that is held back is not late; but it may leave, and nothing would tell."""
+        if self.held and self.exchange is not None and not self.writing_paused:
+            self.set_deadline(HELD_BACK, NEXT_LOOK)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._await_room()
 
     def await_departure(self) -> None:
         """An answer is owed to a client that says no more: look from time to time whether it is still there."""
         self.set_deadline(FAREWELL, FIRST_LOOK)
 
     def expire(self, now: float) -> None:
-        if self.stage in (FAREWELL, HALF_CLOSED):
+        if self.stage in (FAREWELL, HALF_CLOSED, HELD_BACK):
             self.deadline = NEVER
             self._look_for_client()
         else:
             super().expire(now)
 
     def _look_for_client(self) -> None:
-        exchange, found, again = self.exchange, self._presence(), self.stage == HALF_CLOSED
+        exchange, found, stage = self.exchange, self._presence(), self.stage
         if exchange is None:
             return
-        if found is Presence.GONE or (found is Presence.UNKNOWN and exchange.endless):
+        if found is Presence.GONE or (found is Presence.UNKNOWN and exchange.endless and stage != HELD_BACK):
             exchange.flow.note("client.departed", "client", reason=WHY[found])
             self.abort()
             return
-        if found is Presence.UNKNOWN and again and not exchange.started:
+        if found is Presence.UNKNOWN and stage == HALF_CLOSED and not exchange.started:
             self.tell_to_continue(exchange)  # RFC 9110 15.2.1: ignored by who did not ask; who is gone answers with RST
-        self.set_deadline(HALF_CLOSED, NEXT_LOOK)
+        self.set_deadline(HELD_BACK if stage == HELD_BACK else HALF_CLOSED, NEXT_LOOK)
 
     def _presence(self) -> Presence:
         told = self.transport.get_extra_info

@@ -75,7 +75,8 @@ class PacedConnection(Connection):
         if not self.held:
             return
         self.held = False
-        self.stage = ""
+        if not self.writing_paused:  # else the deadline is the writer's
+            self.deadline, self.stage = NEVER, ""
         if not self.transport.is_closing():
             self.transport.resume_reading()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,20 @@ def looking_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "FIRST_LOOK", 0.01)
     monkeypatch.setattr(ending, "NEXT_LOOK", 0.01)
     monkeypatch.setattr(tunnel, "LOOK", 0.01)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[Presence]:
+    """What was seen of clients."""
+    seen: list[Presence] = []
+
+    def look(ours: object, peer: object) -> Presence:
+        seen.append(presence(ours, peer))
+        return seen[-1]
+
+    monkeypatch.setattr(ending, "presence", look)
+    monkeypatch.setattr(tunnel, "presence", look)
+    return seen
 
 
 async def silent(called: Called) -> None:
@@ -79,6 +94,11 @@ def stage(proxy: Proxied[Any]) -> str:
     return str(connection.stage)
 
 
+async def held_back(upstream: Scripted, proxy: Proxied[Any], looks: list[Presence]) -> None:
+    """The client's upload stands still: it was looked for."""
+    await when(lambda: bool(upstream.calls) and stage(proxy) == ending.HELD_BACK and bool(looks))
+
+
 @KINDS
 @pytest.mark.parametrize("level", [Level.FULL, Level.SUMMARY])
 async def test_a_client_that_is_killed_takes_its_request_with_it(kind: str, level: Level) -> None:
@@ -116,6 +136,74 @@ async def test_a_client_that_only_ends_its_side_is_answered(kind: str) -> None:
         assert answer.result()[0].endswith(b"\r\n\r\nhello")
 
 
+@KINDS
+async def test_a_client_that_is_killed_while_its_upload_is_held_back(kind: str, looks: list[Presence]) -> None:
+    """It is not read, for its upstream does not; so its end is not read either."""
+    async with before(kind, stubborn) as (upstream, proxy):
+        there = url(upstream) if kind == "forward" else f"http://{proxy.address}/"
+        through = ("-x", f"http://{proxy.address}", there) if kind == "forward" else (there,)
+        command = (program("curl"), "-s", "--noproxy", "", "-H", "Expect:", "-T", "-", *through)
+        curl = await asyncio.create_subprocess_exec(*command, stdin=-1)
+        assert curl.stdin is not None
+        feeding = asyncio.ensure_future(feed(curl.stdin))
+        await held_back(upstream, proxy, looks)
+        curl.kill()
+        await curl.wait()
+        await feeding
+        (asked, leg) = [flow for flow in await proxy.ended("http", 2) if flow.kind == "http"]
+        assert (asked.outcome, asked.result) == (Outcome.CUT, "the client is gone")
+        assert (leg.outcome, leg.result) == (Outcome.CANCELLED, "the client is gone")
+        assert len(proxy.notes("client.departed")) == 1
+
+
+async def feed(stdin: asyncio.StreamWriter) -> None:
+    """Without end, until nobody takes it."""
+    try:
+        while True:
+            stdin.write(bytes(1 << 16))
+            await stdin.drain()
+    except ConnectionError:
+        pass
+
+
+async def test_a_client_that_is_held_back_and_there_goes_on(looks: list[Presence]) -> None:
+    now = asyncio.Event()
+
+    async def script(called: Called) -> None:
+        await called.head()
+        await now.wait()
+        await called.exactly(32 << 20)
+        await called.say(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    async with before("reverse", script) as (upstream, proxy), connected(proxy.port) as client:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (32 << 20)
+        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+            group.create_task(client.send(head + bytes(32 << 20)))
+            await held_back(upstream, proxy, looks)
+            now.set()
+        assert (await client.until(b"hello")).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_client_that_says_no_more_after_it_was_held_back_is_late(looks: list[Presence]) -> None:
+    now = asyncio.Event()
+
+    async def script(called: Called) -> None:
+        await called.head()
+        await now.wait()
+        while await called.reader.read(1 << 20):
+            pass
+
+    async with before("reverse", script) as (upstream, proxy), connected(proxy.port) as client:
+        patient = proxy.server.http
+        patient.settings = replace(patient.settings, body_timeout=0.1, minimum_rate=0)
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (64 << 20)
+        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+            group.create_task(client.send(head + bytes(32 << 20)))
+            await held_back(upstream, proxy, looks)
+            now.set()
+        assert (await client.all()).startswith(b"HTTP/1.1 408 ")
+
+
 async def test_a_client_that_ends_its_side_and_is_killed_later() -> None:
     async with before("reverse", silent) as (upstream, proxy):
         command = (program("socat"), "-t20", "-", f"TCP:{proxy.address}")
@@ -143,14 +231,8 @@ async def test_a_tunnel_ends_with_a_client_that_is_killed() -> None:
         upstream.calls[0].writer.transport.abort()
 
 
-async def test_a_tunnel_of_a_client_that_only_ends_its_side_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, looks = asyncio.Event(), list[Presence]()
-
-    def look(ours: object, peer: object) -> Presence:
-        looks.append(presence(ours, peer))
-        return looks[-1]
-
-    monkeypatch.setattr(tunnel, "presence", look)
+async def test_a_tunnel_of_a_client_that_only_ends_its_side_goes_on(looks: list[Presence]) -> None:
+    now = asyncio.Event()
     async with before("forward", telling(now)) as (upstream, proxy), connected(proxy.port) as client:
         await client.send(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: x\r\n\r\n%b" % (upstream.port, request(upstream)))
         client.end()
