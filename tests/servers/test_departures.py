@@ -145,11 +145,11 @@ async def test_a_client_that_is_killed_while_its_upload_is_held_back(kind: str, 
         command = (program("curl"), "-s", "--noproxy", "", "-H", "Expect:", "-T", "-", *through)
         curl = await asyncio.create_subprocess_exec(*command, stdin=-1)
         assert curl.stdin is not None
-        feeding = asyncio.ensure_future(feed(curl.stdin))
-        await held_back(upstream, proxy, looks)
-        curl.kill()
+        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+            group.create_task(feed(curl.stdin))
+            await held_back(upstream, proxy, looks)
+            curl.kill()
         await curl.wait()
-        await feeding
         (asked, leg) = [flow for flow in await proxy.ended("http", 2) if flow.kind == "http"]
         assert (asked.outcome, asked.result) == (Outcome.CUT, "the client is gone")
         assert (leg.outcome, leg.result) == (Outcome.CANCELLED, "the client is gone")
