@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 from netlab.clock import LabClock
 from netlab.config import Address
 from netlab.dashboard import Dashboard
+from netlab.dashboard.server import PIECE
 from netlab.lab.options import Options
 from netlab.lab.process import Lab
 from servers import http, mqtt
@@ -74,6 +76,19 @@ async def test_flows_and_one_of_them_whole() -> None:
         assert "hunter2" not in told
 
 
+async def test_many_flows_come_in_pieces() -> None:
+    """The list is one JSON array, whether it fills its pieces, not quite or not at all."""
+    async with shown() as here, httpx.AsyncClient(trust_env=False) as client:
+        for number in range(3 * PIECE):
+            here.lab.flows.open("http", "http", None, None, f"GET /{number}").end("ok", "200")
+        address = f"http://127.0.0.1:{here.ports['dashboard']}/api/flows?filter=kind==http&last="
+        for count in (1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE):
+            answer = await client.get(f"{address}{count}")
+            labels = [f"GET /{number}" for number in range(3 * PIECE)][-count:]
+            assert (answer.status_code, [flow["label"] for flow in answer.json()]) == (200, labels)
+        assert (await client.get(f"{address}9&filter=status==201")).json() == []
+
+
 async def test_bytes_have_names() -> None:
     async with shown() as here:
         await here.fetch("/hello")
@@ -101,6 +116,8 @@ async def test_what_is_wrong_is_said() -> None:
     async with shown() as here:
         status, found = await here.ask("GET", "/api/flows?filter=status%20%3D%3D")
         assert (status, "error" in found) == (400, True)
+        status, found = await here.ask("GET", "/api/flows?last=many")
+        assert (status, found["error"]) == (400, "last='many' is no number of flows")
         assert (await here.ask("GET", "/api/flow/9999"))[0] == 404
         assert (await here.ask("GET", "/api/stop"))[0] == 400
         assert (await here.ask("GET", "/nothing"))[0] == 404
