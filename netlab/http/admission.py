@@ -64,9 +64,20 @@ def admitting(inner: Handler, settings: AdmissionSettings, context: Context) -> 
 
         refuse_twice("--auth", (guard.path for guard in settings.auth))
         asked = {mechanism for guard in settings.auth for mechanism in guard.mechanisms}
+        refuse_unasked(settings, asked)
         handler = Guarded(settings.auth, authenticator(settings, context, asked), handler)
+    else:
+        refuse_unasked(settings, frozenset())
     handler = limited(handler, before, context)
     return shared(handler, settings) if settings.cors else handler
+
+
+def refuse_unasked(settings: AdmissionSettings, asked: Set[str]) -> None:
+    """Who names those who may come in believes that the others may not."""
+    if settings.users is not None and not asked & {"basic", "digest"}:
+        raise UsageError("--users keeps nobody out by itself: say what is for them alone, with --auth /=basic for one")
+    if settings.jwks is not None and "bearer" not in asked:
+        raise UsageError("--jwks keeps nobody out by itself: say what is for its tokens alone, with --auth /=bearer")
 
 
 def limited(handler: Handler, rules: list[LimitRule], context: Context) -> Handler:
