@@ -17,7 +17,7 @@ from typing import Any, Literal
 from netlab import rooms
 from netlab.config import Address, settings
 from netlab.control.client import folder
-from netlab.errors import UsageError
+from netlab.errors import AddressInUse, UsageError
 from netlab.lab.world import LabWorld
 from netlab.net.certs import Authority, state_directory
 from netlab.net.listen import refusal
@@ -102,14 +102,38 @@ def ipv6() -> Finding:
 
 
 def ports() -> Iterator[Finding]:
-    """The usual place of every service of the lab; taken ones with who has them."""
+    """The usual place of every service of the lab; who has several of those that are taken is named once."""
+    taken: dict[str, list[str]] = {}
+    for what, place in listening():
+        error = refusal(place.host, place.port)
+        if error is None:
+            yield Finding(what, "fine", f"{place} is free")
+        elif isinstance(error, AddressInUse):
+            taken.setdefault(error.holder or "another user's process", []).append(f"{place} ({what})")
+        else:
+            yield Finding(what, "wrong", str(error), "`netlab up` goes without it", "netlab up --ports auto")
+    for holder, held in taken.items():
+        yield occupied(holder, held)
+
+
+def listening() -> Iterator[tuple[str, Address]]:
+    """Service and setting, and where that listens."""
     world = LabWorld.load()
     for name, kind in {**{name: name for name in rooms.services()}, **world.instances}.items():
         module = rooms.services()[kind].load()
-        if not getattr(module, "IN_LAB", True):
-            continue
-        for setting, place in places(module.Config, world.told(module.Config, name)):
-            yield port(f"{name} {setting}", place)
+        if getattr(module, "IN_LAB", True):
+            for setting, place in places(module.Config, world.told(module.Config, name)):
+                yield f"{name} {setting}", place
+
+
+def occupied(holder: str, held: list[str]) -> Finding:
+    found = f"in use, held by {holder}: {', '.join(held)}"
+    if holder.startswith("netlab "):
+        why = "if it is a lab of yours, all is well; another one would go without them"
+        return Finding("ports", "missing", found, why, "netlab stop, or netlab up --ports auto")
+    return Finding(
+        "ports", "missing", found, "`netlab up` goes without them", "netlab up --ports auto, or end who holds"
+    )
 
 
 def places(config: type[Any], told: dict[str, Any]) -> Iterator[tuple[str, Address]]:
@@ -117,13 +141,6 @@ def places(config: type[Any], told: dict[str, Any]) -> Iterator[tuple[str, Addre
         value = told.get(setting.name, setting.default)
         if setting.name.endswith("listen") and isinstance(value, Address) and value.port:
             yield setting.flags[0] if setting.flags else setting.name, value
-
-
-def port(what: str, place: Address) -> Finding:
-    if (error := refusal(place.host, place.port)) is not None:
-        why = "`netlab up` goes without it (if it is a lab of yours that holds it, all is well)"
-        return Finding(what, "missing", str(error), why, "netlab up --ports auto, or end who holds it")
-    return Finding(what, "fine", f"{place} is free")
 
 
 def authority() -> Finding:

@@ -338,7 +338,8 @@ class Link(Connection):
         self.core.farewell(reason, words)
         for flow in (self.mqtt, self.flow):
             if flow is not None and not flow.outcome:
-                flow.outcome, flow.result = Outcome.REFUSED, f"{reason_name(reason)}: {words}".strip(" :")
+                flow.outcome = Outcome.OK if reason is Reason.SHUTTING_DOWN else Outcome.REFUSED  # it broke no rule
+                flow.result = f"{reason_name(reason)}: {words}".strip(" :")
         self.finish()
 
     def finish(self, *, with_will: bool = True) -> None:
