@@ -148,9 +148,8 @@ def authority() -> Finding:
     try:
         found = Authority.load()
     except (UsageError, OSError) as error:
-        return Finding(
-            "CA", "wrong", str(error), "without it there is no TLS", f"remove {place / 'ca'}, and look again"
-        )
+        remedy = f"remove {place / 'ca'}, and look again" if os.path.exists(place / "ca") else ""
+        return Finding("CA", "wrong", str(error), "without it there is no TLS", remedy)
     key = found.certificate_path.with_name("ca.key")
     if key.exists() and stat.S_IMODE(key.stat().st_mode) & 0o077:
         why = "who can read it can pose as any server to whom this CA is trusted"

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from netlab.net.certs import Authority, state_directory
+from netlab.net.certs import Authority, has_authority
 from netlab.net.tls_context import client_context
 
 
@@ -24,7 +24,7 @@ class Trust:
     @cached_property
     def authority(self) -> Authority | None:
         """The lab's own, if there is one: asking for a page is no reason to make it."""
-        return Authority.load() if (state_directory() / "ca" / "ca.pem").exists() else None
+        return Authority.load() if has_authority() else None
 
     def context(self) -> ssl.SSLContext:
         """The TLS context this comes to; raises UsageError for a file that is none."""

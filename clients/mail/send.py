@@ -19,7 +19,7 @@ from netlab.config import Address, Count, Duration, Flag, Size, positional
 from netlab.errors import NetlabError, UsageError
 from netlab.flow import FlowLog
 from netlab.net.addresses import AddressMap
-from netlab.net.certs import Authority, state_directory
+from netlab.net.certs import Authority, has_authority
 from netlab.net.dial import Dialer
 from netlab.net.mail import MailSession, Sending, Sent
 from netlab.net.secure import TlsOptions
@@ -150,7 +150,7 @@ def sending(config: Config) -> Sending:
     """How, as the core wants it said."""
     tls = None
     if config.tls or config.starttls:
-        known = (state_directory() / "ca" / "ca.pem").exists() and not config.insecure and config.cacert is None
+        known = has_authority() and not config.insecure and config.cacert is None
         authority = Authority.load() if known else None
         context = client_context(cafile=config.cacert, authority=authority, insecure=config.insecure, alpn=())
         tls = TlsOptions(context=context)

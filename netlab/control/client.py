@@ -40,6 +40,9 @@ def own_folder() -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
     except FileExistsError:
         raise UsageError(f"{path} is in the way: it is no folder; remove it") from None
+    except OSError as error:
+        why = f"{path} cannot be made: {error.strerror}"
+        raise UsageError(f"{why}; set XDG_RUNTIME_DIR to a folder of your own") from None
     check_own(path)
     return path
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netlab.net.certs import Authority, state_directory
+from netlab.net.certs import Authority, has_authority
 from netlab.net.secure import TlsOptions
 from netlab.net.tls_context import client_context
 
 
 def lab_authority(state: Path | None) -> Authority | None:
     """The authority of a state directory (None: the user's), if there is one: a call is no reason to make it."""
-    directory = state_directory() if state is None else state
-    return Authority.load(state) if (directory / "ca" / "ca.pem").exists() else None
+    return Authority.load(state) if has_authority(state) else None
 
 
 def tls_options(

@@ -68,7 +68,7 @@ class Authority:
         Of two processes that make one at once, one wins and both use it. Raises UsageError naming the file at fault.
         """
         directory = (state_directory() if state is None else state) / "ca"
-        if not directory.exists():
+        if not os.path.exists(directory):  # as what may not be looked at is not: making it says why
             _found(directory)
         certificate, key = _read(directory / "ca.pem"), _read(directory / "ca.key")
         try:
@@ -157,6 +157,11 @@ def state_directory() -> Path:
     base = os.environ.get("XDG_STATE_HOME")
     # an XDG path that is not absolute is to be ignored (XDG Base Directory Specification)
     return (Path(base) if base and os.path.isabs(base) else Path.home() / ".local" / "state") / "netlab"
+
+
+def has_authority(state: Path | None = None) -> bool:
+    """Whether a state directory (None: the user's) has one: a call is no reason to make it."""
+    return os.path.exists((state_directory() if state is None else state) / "ca" / "ca.pem")
 
 
 def canonical(name: str) -> str:

@@ -21,7 +21,7 @@ def own_key(state: Path | None = None) -> Key:
     Of two processes that make one at once, one wins and both use it. Raises UsageError naming the file at fault.
     """
     path = (state_directory() if state is None else state) / "token.key"
-    if not path.exists():
+    if not os.path.exists(path):  # as what may not be looked at is not: making it says why
         _make(path)
     try:
         secret = bytes.fromhex(path.read_text(encoding="ascii"))
@@ -67,4 +67,5 @@ def _make(path: Path) -> None:
             "set NETLAB_STATE to a folder that can be written"
         ) from None
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it never was there
+            draft.unlink()

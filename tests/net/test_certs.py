@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from netlab.errors import UsageError
 from netlab.net import certs
-from netlab.net.certs import DEFAULT_NAMES, Authority, Leaf, canonical, state_directory
+from netlab.net.certs import DEFAULT_NAMES, Authority, Leaf, canonical, has_authority, state_directory
 from netlab.net.tls_context import ServerContexts, client_context, leaf_context
+from netlab.stores.token_key import own_key
 
 
 def certificate(leaf: Leaf) -> x509.Certificate:
@@ -213,6 +214,12 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(UsageError, match=r"cannot be made in .*set NETLAB_STATE"):
         Authority.load(file / "state")
+    unseen = tmp_path / ("x" * 300)  # as a folder in one that is closed to us, it cannot be looked at
+    assert not has_authority(unseen)
+    with pytest.raises(UsageError, match=r"cannot be made in .*set NETLAB_STATE"):
+        Authority.load(unseen)
+    with pytest.raises(UsageError, match=r"key for tokens cannot be made at .*set NETLAB_STATE"):
+        own_key(unseen)
     authority = Authority.load(tmp_path)
     (authority.directory / "ca.key").rename(tmp_path / "moved.key")
     with pytest.raises(UsageError, match=r"ca\.key is missing; put it back, or remove"):

@@ -20,7 +20,7 @@ from netlab.errors import NetlabError, UsageError
 from netlab.flow import FlowLog, Level
 from netlab.http.exits import ExitSetting
 from netlab.http.url import Url
-from netlab.net.certs import Authority, state_directory
+from netlab.net.certs import Authority, has_authority, state_directory
 from netlab.net.dial import is_loopback
 from netlab.net.tls_context import client_context
 from netlab.policy.access import parse_rule
@@ -78,7 +78,7 @@ async def own(services: Services, asker: Asker, url: Url, source: str, trust: Tr
             yield [_stand(level, proxy, flows, trust.context) for level in NAMES]
             return
         state = state_directory()
-        if not (state / "ca" / "ca.pem").exists():  # an audit is no reason to make an authority that stays
+        if not has_authority(state):  # an audit is no reason to make an authority that stays
             state = Path(running.enter_context(tempfile.TemporaryDirectory()))
         opened, opened_flows = await start(state=state, intercept=("*",))
 
