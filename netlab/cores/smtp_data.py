@@ -72,11 +72,6 @@ class DotReader:
             self._pieces.append(piece)
 
     @property
-    def fresh(self) -> bool:
-        """Nothing has come yet."""
-        return self._size == -2 and len(self._tail) == 2
-
-    @property
     def size(self) -> int:
         """Octets so far, as they are on the wire."""
         return max(self._size, 0)

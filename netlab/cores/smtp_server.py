@@ -107,7 +107,8 @@ class ServerCore(Session):
         return bool(self._buffer) or self._ended
 
     def _end(self) -> Closed:
-        unfinished = "a message" if self._data or self._bdat else "a command" if self._buffer else ""
+        inside = self.state is State.DATA or self._bdat
+        unfinished = "a message" if inside else "a command" if self._buffer else ""
         self.state = State.CLOSED
         return Closed(unfinished)
 
@@ -236,7 +237,8 @@ class ServerCore(Session):
 
     def _read_content(self) -> Event | None:
         reader = self._data
-        assert reader is not None
+        if reader is None:
+            reader = self._data = DotReader(self.settings.max_message, self.consumed)
         taken = reader.receive(self._buffer)
         if reader.false_end >= 0:
             return self._violation(
@@ -321,7 +323,6 @@ class ServerCore(Session):
         self.recipients.append(event)
 
     def _data_begins(self, event: Data) -> None:
-        self._data = DotReader(self.settings.max_message, self.consumed)
         self.state = State.DATA
 
     def _message_done(self, event: Message) -> None:

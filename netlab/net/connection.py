@@ -75,12 +75,12 @@ class Connection(asyncio.Protocol):
         if told is not None and told.source is not None:
             peer = told.source
         self.transport = transport
-        self._address = peer[0] if isinstance(peer, tuple) and peer else peer
-        if not self.gate.enter(self, self._address):
+        self._address = address = peer[0] if isinstance(peer, tuple) and peer else peer
+        if not self.gate.enter(self, address):
             return False
         self.inside = True
-        flow = self.flow = self.flows.open("tcp", self.service)
-        flow.client, flow.server = peer, transport.get_extra_info("sockname")
+        ours = transport.get_extra_info("sockname")
+        flow = self.flow = self.flows.open("tcp", self.service, None, None, "", peer, ours)
         if flow.events is not None:
             flow.wire = self.tape = self.flows.tape()
             flow.note("connection.opened", "client")
@@ -89,13 +89,13 @@ class Connection(asyncio.Protocol):
         return True
 
     def connection_made(self, transport: Any) -> None:
-        if self.flow is None and not self.attach(transport):
-            self.transport = transport
-            self.turn_away()
-            return
         self.transport = transport
         flow = self.flow
-        if flow is not None and flow.plain is not None:
+        if flow is None:
+            if not self.attach(transport):
+                self.turn_away()
+                return
+        elif flow.plain is not None:
             self.tape = flow.plain  # TLS is between: the wire tape is its business
         self.opened()
 

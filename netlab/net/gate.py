@@ -34,9 +34,9 @@ class Gate:
 
     def __init__(self, limits: GateLimits | None = None, *, interval: float = 0.25) -> None:
         self.limits = limits or GateLimits()
-        self.connections: set[Inside] = set()
         self.turned_away = 0
         self._sweep = Sweep(interval)
+        self.connections: set[Inside] = self._sweep.items
         self._per_address: dict[Any, int] = {}
         self._empty: asyncio.Event | None = None
 
@@ -52,7 +52,6 @@ class Gate:
                 self.turned_away += 1
                 return False
             self._per_address[address] = count + 1
-        self.connections.add(connection)
         self._sweep.add(connection)
         return True
 
@@ -60,8 +59,7 @@ class Gate:
         """A connection that was let in is gone."""
         if connection not in self.connections:
             return
-        self.connections.discard(connection)
-        self._sweep.discard(connection)
+        self.connections.remove(connection)
         if self.limits.per_address:
             left = self._per_address.get(address, 0) - 1
             if left > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Expiring(Protocol):
@@ -22,7 +22,7 @@ class Sweep:
 
     def __init__(self, interval: float = 0.25) -> None:
         self.interval = interval
-        self.items: set[Expiring] = set()
+        self.items: set[Any] = set()  # whose owner may use them, too
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, item: Expiring) -> None:

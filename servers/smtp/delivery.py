@@ -84,6 +84,8 @@ def recipient(event: Rcpt) -> Recipient:
 
 def label(mail: Mail, recipients: list[Rcpt]) -> str:
     """A flow's: from whom to whom, in a line."""
+    if len(recipients) == 1:
+        return f"<{mail.sender}> → {recipients[0].recipient}"
     return label_of(mail.sender, [each.recipient for each in recipients])
 
 

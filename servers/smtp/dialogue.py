@@ -53,8 +53,7 @@ class Dialogue(Connection):
             flow.wire = self.flows.tape()
         return flow
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def ended(self, error: Exception | None) -> None:
         carrier, self._carrier = self._carrier, None
         if carrier is not None:
             carrier.end(Outcome.OK if error is None else Outcome.CUT)
-        super().connection_lost(error)

@@ -195,6 +195,7 @@ class Pop3Session(Dialogue):
             self._flush()
 
     def ended(self, error: Exception | None) -> None:
+        super().ended(error)
         if self._mailbox is not None:
             self.server.opened.discard(self._mailbox)
 

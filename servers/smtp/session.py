@@ -24,6 +24,7 @@ from netlab.cores.smtp import (
 )
 from netlab.errors import NetlabError, RemoteProtocolError, StoreFailed
 from netlab.flow import Flow, Outcome
+from netlab.net.connection import NEVER
 from netlab.stores.mailbox import Delivery
 from servers.smtp.delivery import label, make_delivery, not_kept
 from servers.smtp.dialogue import Dialogue
@@ -34,8 +35,9 @@ from servers.smtp.record import Record
 if TYPE_CHECKING:
     from servers.smtp.server import Server
 
-MAIL_TAKEN, MESSAGE_TAKEN, GO_AHEAD = replies.SENDER_OK.wire, replies.OK.wire, replies.GO_AHEAD.wire
-CLOSED = State.CLOSED
+COMMAND, DATA, TLS, CLOSED = State.COMMAND, State.DATA, State.TLS, State.CLOSED
+MAIL_TAKEN, GO_AHEAD = replies.SENDER_OK.wire, replies.GO_AHEAD.wire
+MESSAGE_TAKEN, BYE = replies.OK.wire, replies.BYE.wire
 MOST_UNSENT = 256
 """Replies that are gathered before they are written, however many commands one read has brought."""
 MOST_WAITING = 64 << 10
@@ -46,8 +48,8 @@ class SmtpSession(Dialogue):
     """A plain one, or inside of TLS from the first byte; STARTTLS makes the former the latter."""
 
     __slots__ = (
+        "_at_once",
         "_draining",
-        "_express",
         "_held",
         "_login",
         "_message",
@@ -69,34 +71,35 @@ class SmtpSession(Dialogue):
         self.broken_tls = secure and server.strikes_tls()
         self.tarpit = 0.0  # seconds before each answer
         self._timer: asyncio.TimerHandle | None = None  # of an answer that is to be late
-        self._patience = server.config.command_timeout
-        self._express = False  # nobody decides on what is said, or follows it: the core may answer at once
+        self._patience = server.config.command_timeout or NEVER
+        self._at_once: Callable[[bytes], bytes | None] | None = None  # the core's, where nobody decides, or follows
         self._held = 0  # bytes that came while waiting
 
     # -- what the connection says --------------------------------------------------------------------------------
 
     def opened(self) -> None:
-        core = self.core
-        self.set_deadline("command", self.server.config.command_timeout)
-        if core.state is State.TLS:
+        core, server, flow = self.core, self.server, self.flow
+        assert flow is not None
+        if core.state is TLS:
+            self.set_deadline("command", server.config.command_timeout)
             self._secured()
             return
-        assert self.flow is not None
-        if self.server.store.keeps or self.flow.full:
+        if server.store.keeps or flow.full:
             self.record = Record()
-        self._express = self.server.chaos is None and not self.flow.full
-        core.takes = self.record is None
-        if self.broken_tls:
+            core.takes = False
+        if server.chaos is None:
+            if not flow.full:
+                self._at_once = core.at_once
+            self.greet(server.greeting)
             return
-        if self.server.chaos is None or not goes_wrong(self, self.server.chaos, None):
-            self.greet(self.server.greeting)
+        self.set_deadline("command", server.config.command_timeout)
+        if not self.broken_tls and not goes_wrong(self, server.chaos, None):
+            self.greet(server.greeting)
 
     def greet(self, greeting: Reply) -> None:
         """The first words, or why there is no more to be said."""
-        assert self.flow is not None
-        core = self.core
-        reply = core.greet(greeting)
-        if self.record is not None:
+        reply = self.core.greet(greeting)
+        if self.record is not None and self.flow is not None:
             self.record.reply(self.flow, reply, SECTIONS["connect"])
         self._flush()
 
@@ -118,23 +121,23 @@ class SmtpSession(Dialogue):
         """The short way first: what nobody decides on is on no tape, and all there is to do is to keep the words where
         they are kept, to count a message, and to know what comes next.
         """
-        if not self._express or (reply := self.core.at_once(data)) is None:
+        at_once = self._at_once
+        if at_once is None or (reply := at_once(data)) is None:
             super().data_received(data)
             return
+        self.written += len(reply)
+        self.transport.write(reply)
+        self.deadline = self.loop.time() + self._patience
         if self.record is not None and self.flow is not None:
             self.record.exchanged(self.flow, data, reply)
         if reply is GO_AHEAD:
             self.set_deadline("message", self.server.config.message_timeout)
-        else:
-            self.deadline = self.loop.time() + self._patience
-            if reply is MAIL_TAKEN:
-                self._begin_message(self.core.mail)
-            elif reply is MESSAGE_TAKEN:
-                self.stage = "command"
-                self._taken(*self.core.taken)
-        self.written += len(reply)
-        self.transport.write(reply)
-        if self.core.state is CLOSED:
+        elif reply is MAIL_TAKEN:
+            self._begin_message(self.core.mail)
+        elif reply is MESSAGE_TAKEN:
+            self.stage = "command"
+            self._taken(*self.core.taken)
+        elif reply is BYE:
             self._leave()
 
     def _work(self, events: list[Event]) -> None:
@@ -161,12 +164,12 @@ class SmtpSession(Dialogue):
 
     def _flush(self) -> None:
         core = self.core
-        data = core.outgoing()
+        data, state = core.outgoing(), core.state
         if data:
             self.write(data)
-        if core.closed:
+        if state is CLOSED:
             self._leave()
-        elif core.state is State.TLS:
+        elif state is TLS:
             if not self.broken_tls:
                 self.begin_tls("inside of STARTTLS")
         elif not self._waiting and data:
@@ -176,7 +179,7 @@ class SmtpSession(Dialogue):
         config = self.server.config
         if self.writing_paused:
             return  # that has a deadline of its own
-        if self.core.state is State.DATA:
+        if self.core.state is DATA:
             self.set_deadline("message", config.message_timeout)
         elif self._draining and self.core.mail is None:
             self.end(replies.SHUTTING_DOWN)
@@ -184,7 +187,7 @@ class SmtpSession(Dialogue):
             self.set_deadline("command", config.command_timeout)
 
     def _leave(self) -> None:
-        self._express = False
+        self._at_once = None
         if self.peer_ended or self.core.left:
             self.close()
         else:
@@ -200,7 +203,7 @@ class SmtpSession(Dialogue):
 
     def drain(self) -> None:
         self._draining = True
-        if not self._waiting and self.core.mail is None and self.core.state is State.COMMAND:
+        if not self._waiting and self.core.mail is None and self.core.state is COMMAND:
             self.end(replies.SHUTTING_DOWN)
 
     def turn_away(self) -> None:
@@ -208,10 +211,13 @@ class SmtpSession(Dialogue):
         self.transport.close()
 
     def ended(self, error: Exception | None) -> None:
+        if self._carrier is not None:
+            super().ended(error)
         if self.flow is not None:
             self.flow.received = max(self.flow.received, self.core.consumed)  # what was answered at once is in it, too
         self._waiting = True  # for nothing: what is still to come is not answered
-        self._end_message(Outcome.CUT, "the client left before it was complete")
+        if self._message is not None:
+            self._end_message(Outcome.CUT, "the client left before it was complete")
         if self._timer is not None:
             self._timer.cancel()
 
@@ -247,15 +253,15 @@ class SmtpSession(Dialogue):
     def _begin_message(self, mail: Mail | None) -> None:
         carrier = self.flow
         if carrier is not None and mail is not None:
-            flow = self._message = self.flows.open("smtp", "smtp", carrier)
-            flow.client, flow.server, flow.label = carrier.client, carrier.server, f"<{mail.sender}>"
+            label = f"<{mail.sender}>"
+            self._message = self.flows.open("smtp", "smtp", carrier, None, label, carrier.client, carrier.server)
 
     def _taken(self, mail: Mail, recipients: list[Rcpt], size: int) -> None:
         flow = self._message
         if flow is not None:
-            flow.label, flow.received = label(mail, recipients), size
             self._message = None
-            flow.end(Outcome.OK, "250")
+            flow.label, flow.received = label(mail, recipients), size
+            flow.end("ok", "250")
 
     def _auth(self, event: Auth) -> None:
         self._heard(event)

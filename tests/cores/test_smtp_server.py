@@ -582,7 +582,9 @@ def test_a_server_may_say_no_to_anything() -> None:
 
 
 def test_the_short_way_takes_no_end_of_line_that_is_none() -> None:
-    for content, taken in ((b"x\r\n.\r\n", True), (b"x\ry\nz\r\n.\r\n", False), (b"x\ry\n.\r\nz\r\n.\r\n", False)):
+    contents = [(b"x\r\n.\r\n", True), (b"x\ry\nz\r\n.\r\n", False), (b"x\ry\n.\r\nz\r\n.\r\n", False)]
+    contents += [(b"Hi\r\n", False), (b".\r\nMAIL FROM:<x@y>\r\n.\r\n", False), (b"x\r\n.\r\ny\r\n.\r\n", False)]
+    for content, taken in contents:
         core = ExpressCore(ServerSettings())
         for line in (HELLO, b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<a@b>\r\n", b"DATA\r\n"):
             assert core.at_once(line) is not None
