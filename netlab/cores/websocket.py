@@ -6,6 +6,7 @@ and violations are answered by `answer(event)`, in their turn.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 
 from netlab.cores.websocket_close import ABNORMAL, NORMAL, close_payload
@@ -25,8 +26,8 @@ from netlab.cores.websocket_events import (
     Pong,
 )
 from netlab.cores.websocket_mask import apply_mask
-from netlab.cores.websocket_reader import Limits, Reader
-from netlab.cores.websocket_rules import FINAL, LONGEST_CONTROL, MASKED, RSV1
+from netlab.cores.websocket_reader import WHOLE, WHOLE_TEXT, Limits, Reader
+from netlab.cores.websocket_rules import FINAL, LONGEST_CONTROL, LONGEST_SHORT, MASKED, RSV1
 from netlab.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = [
@@ -50,8 +51,11 @@ __all__ = [
 
 WORTH_IT = 32
 """Bytes from which a message is compressed, where that was agreed on."""
-HEADERS = {opcode: [bytes((FINAL | opcode, length)) for length in range(126)] for opcode in (TEXT, BINARY)}
-"""Of whole messages without a mask, up to 125 bytes."""
+HEADERS = {first: [bytes((first, length)) for length in range(126)] for first in WHOLE}
+"""Of whole messages without a mask, up to 125 bytes, by their first byte."""
+MASKED_HEADER = struct.Struct("!BB4s")
+"""A client's, of a frame up to 125 bytes: the first byte, mask bit and length, the key."""
+AROUND = MASKED_HEADER.size
 
 
 def encode_header(first: int, length: int, mask: bytes = b"") -> bytes:
@@ -77,11 +81,14 @@ class WebSocketCore(Reader):
         "_deflater",
         "_make_mask",
         "_out",
+        "_short",
         "close_received",
         "close_sent",
         "failed",
         "messages",
         "peer_began",
+        "replied",
+        "replies",
         "sent",
     )
 
@@ -97,8 +104,11 @@ class WebSocketCore(Reader):
         self._make_mask = mask
         self._deflater = Deflater(deflate) if deflate is not None else None
         self._out: list[bytes] = []
+        plain = mask is None and deflate is None
+        self._short = min(LONGEST_SHORT, self._frame_limit) + AROUND if plain else 0  # bytes of a read for `reply`
         self.sent = 0  # bytes; where frames are kept, their offsets count from here
         self.messages = 0  # sent
+        self.replies = self.replied = 0  # messages that `reply` was given and has answered, and bytes of the answers
         self.close_sent: Close | None = None
         self.close_received: Close | None = None
         self.peer_began = False  # the closing handshake
@@ -113,12 +123,37 @@ class WebSocketCore(Reader):
         self.messages += 1
         if self._deflater is None and self._make_mask is None and self.frames is None:
             length = len(data)
-            self._out.append(HEADERS[opcode][length] if length < 126 else encode_header(FINAL | opcode, length))
-            self._out.append(data)
+            if length <= LONGEST_SHORT:
+                self._out.append(HEADERS[FINAL | opcode][length] + data)
+            else:
+                self._out += encode_header(FINAL | opcode, length), data
         elif self._deflater is not None and len(data) >= WORTH_IT:
             self._write(FINAL | RSV1 | opcode, self._deflater.message(data))
         else:
             self._write(FINAL | opcode, data)
+
+    def reply(self, data: bytes, answer: Callable[[int, bytes], bytes]) -> bytes:
+        """The short way of a server: if `data` is one short message, whole, and nothing else is under way, the frame of
+        what `answer(opcode, payload)` is. Else b"", and nothing has changed: it is for `receive`, as are all rules.
+        """
+        size = len(data)
+        if not AROUND <= size <= self._short:
+            return b""
+        first, second, key = MASKED_HEADER.unpack_from(data)
+        if second != MASKED | size - AROUND or first not in WHOLE:
+            return b""
+        if self._opcode or self._held or self.over or self._out or self.close_sent or self.frames is not None:
+            return b""
+        said = apply_mask(data[AROUND:], key)
+        if first == WHOLE_TEXT and not said.isascii():
+            return b""
+        told = answer(first & 15, said)
+        length = len(told)
+        frame = (HEADERS[first][length] if length <= LONGEST_SHORT else encode_header(first, length)) + told
+        self.received += size
+        self.replies += 1
+        self.replied += len(frame)
+        return frame
 
     def send_fragmented(self, opcode: int, pieces: Sequence[bytes]) -> None:
         """One message in as many frames as there are pieces (RFC 6455 5.4); as it is, never compressed."""
@@ -202,7 +237,7 @@ class WebSocketCore(Reader):
         mask = b"" if self._make_mask is None else self._make_mask()
         header = encode_header(first, len(payload), mask)
         if self.frames is not None:
-            start = self.sent + sum(map(len, self._out))
+            start = self.sent + self.replied + sum(map(len, self._out))
             end = start + len(header) + len(payload)
             self.frames.append(
                 Frame(True, bool(first & FINAL), first >> 4 & 7, first & 15, mask, len(payload), start, end)

@@ -9,7 +9,8 @@ from netlab.cores.websocket_events import CONTINUATION, OPCODES, Close
 
 FINAL, RSV, RSV1 = 0x80, 0x70, 0x40
 MASKED, LENGTH = 0x80, 0x7F
-LONGEST_CONTROL = 125
+LONGEST_SHORT = LONGEST_CONTROL = 125
+"""Bytes of a payload whose length is in its header's second byte (RFC 6455 5.2), as a control frame's must be (5.5)."""
 
 
 class Violation(Exception):

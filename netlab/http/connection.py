@@ -12,7 +12,7 @@ from netlab.flow import Brief, Outcome
 from netlab.http import recording
 from netlab.http.ending import EndingConnection
 from netlab.http.exchange import Exchange
-from netlab.http.roles import Delegate
+from netlab.http.roles import Delegate, Prompt
 from netlab.http.settings import STATUS_TEXT
 from netlab.net.connection import NEVER
 from netlab.net.gate import Gate
@@ -20,7 +20,6 @@ from netlab.net.gathering import Gathering
 
 if TYPE_CHECKING:
     from netlab.http.engine import HttpService
-    from netlab.http.express import Express
 
 OK, REFUSED = Outcome.OK, Outcome.REFUSED
 
@@ -40,7 +39,7 @@ class HttpConnection(EndingConnection):
         self.http = http
         self.exchange = self.source = self.delegate = None
         self.onward: tuple[Fields | None, dict[Any, bytes]] = (None, {})  # a gateway's: fields as they travel on
-        self.express: Express | None = None  # answers requests that it knows by their bytes
+        self.express: Prompt | None = None  # who may answer what is read before anything is made of it
         self._content_since = 0.0
 
     # -- bytes in ------------------------------------------------------------------------------------------------

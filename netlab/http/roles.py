@@ -47,6 +47,13 @@ class Source(Protocol):
         """The client is gone."""
 
 
+class Prompt(Protocol):
+    """Who answers some of what is read at once, before anything is made of it."""
+
+    def answers(self, connection: HttpConnection, data: bytes) -> bool:
+        """Whether these bytes have been answered now; if not, nothing has changed."""
+
+
 class Delegate(Protocol):
     """Who speaks on a connection after an upgrade: it writes with `connection.write` and ends with its `close`."""
 

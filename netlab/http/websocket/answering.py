@@ -6,40 +6,34 @@ from itertools import pairwise
 
 from netlab.cores.websocket import TEXT, Message
 from netlab.http.websocket.session import Session
-from netlab.http.websocket.speaker import Speaker
+from netlab.http.websocket.speaker import Answering, Speaker
 
 
-class Echo(Speaker):
+class Echo(Answering):
     """Every message comes back."""
 
     __slots__ = ()
 
-    def message(self, session: Session, message: Message) -> None:
-        session.send(message.opcode, message.data)
+    def answer(self, opcode: int, data: bytes) -> bytes:
+        return data
 
 
-class Reversed(Speaker):
+class Reversed(Answering):
     """Text by its characters, binary by its bytes."""
 
     __slots__ = ()
 
-    def message(self, session: Session, message: Message) -> None:
-        if message.opcode == TEXT:
-            session.say(message.text[::-1])
-        else:
-            session.send(message.opcode, message.data[::-1])
+    def answer(self, opcode: int, data: bytes) -> bytes:
+        return data.decode()[::-1].encode() if opcode == TEXT else data[::-1]
 
 
-class Upper(Speaker):
+class Upper(Answering):
     """Text in upper case, as Unicode has it; of binary the ASCII letters."""
 
     __slots__ = ()
 
-    def message(self, session: Session, message: Message) -> None:
-        if message.opcode == TEXT:
-            session.say(message.text.upper())
-        else:
-            session.send(message.opcode, message.data.upper())
+    def answer(self, opcode: int, data: bytes) -> bytes:
+        return data.decode().upper().encode() if opcode == TEXT else data.upper()
 
 
 class Fragmented(Speaker):

@@ -12,7 +12,7 @@ from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
 from netlab.http.websocket.recording import Recorder, sent_message
 from netlab.http.websocket.settings import WebSocketSettings
-from netlab.http.websocket.speaker import Speaker
+from netlab.http.websocket.speaker import Answering, Speaker
 from netlab.tape import Side
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Session:
     """The delegate of an HTTP connection after a handshake. What one read asks for is answered by one write."""
 
     __slots__ = (
+        "_answer",
         "_before",
         "_began",
         "_flushing",
@@ -173,10 +174,27 @@ class Session:
         if self.settings.ping_interval:
             self._next_ping = connection.loop.time() + self.settings.ping_interval
         self._wait()
+        if isinstance(self.speaker, Answering) and connection.tape is None:
+            self._answer, connection.express = self.speaker.answer, self
         self._turning = True
         self.speaker.begin(self)
         self._turning = False
         self.flush()
+
+    def answers(self, connection: HttpConnection, data: bytes) -> bool:
+        """Whether these bytes are one short message, which has been answered now. Only the core counts it; the rest is
+        made up for in `ended`.
+        """
+        try:
+            frame = self.core.reply(data, self._answer)
+        except Exception:  # a speaker's bug, which `feed` meets again
+            return False
+        if not frame:
+            return False
+        connection.transport.write(frame)
+        if connection.writing_paused:
+            connection.hold()
+        return True
 
     def feed(self, data: bytes) -> None:
         core = self.core
@@ -248,8 +266,11 @@ class Session:
         close = core.close_received or (core.close_sent if core.failed is not None else None)
         code = close.code if close is not None else ABNORMAL
         received, sent = self._before
-        flow.received, flow.sent = core.received - received, core.sent - sent
-        flow.detail(messages_received=self.messages, messages_sent=core.messages)
+        flow.received, flow.sent = core.received - received, core.sent + core.replied - sent
+        flow.detail(messages_received=self.messages + core.replies, messages_sent=core.messages + core.replies)
+        if core.replies:  # what `answers` has not counted
+            self.connection.written += core.replied
+            self.connection.flow.received = core.received  # type: ignore[union-attr]  # open since attach
         if core.close_received is not None:
             flow.detail(closed_by="client" if core.peer_began else "server")
         if core.close_received is None and core.failed is None:

@@ -32,4 +32,19 @@ class Speaker:
         """The peer is gone, or has said goodbye."""
 
 
+class Answering(Speaker):
+    """Someone with one answer to each message, which follows from the message alone: one that is short is answered
+    before anything is made of it.
+    """
+
+    __slots__ = ()
+
+    def answer(self, opcode: int, data: bytes) -> bytes:
+        """What comes back, of the same kind."""
+        raise NotImplementedError
+
+    def message(self, session: Session, message: Message) -> None:
+        session.send(message.opcode, self.answer(message.opcode, message.data))
+
+
 MakeSpeaker = Callable[[], Speaker]
