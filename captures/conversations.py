@@ -290,6 +290,8 @@ class Conversation:
             stream.begin(part.sequence + 1)
         found: list[Message] = []
         self.given = []
+        if own.source.coded or other.source.coded:
+            own.source.coded, other.source.coded = [], []
         if part.flags & ACK and other.stream.expected(part.acknowledgement):
             self._give(other, other.stream.skip())  # the peer has it, so it was lost to the capture alone
             found += _taken(other.source)

@@ -37,6 +37,20 @@ class Decoded(NamedTuple):
     protocol: str = ""
 
 
+class Coded(NamedTuple):
+    """Where in a stream bytes begin that say what they say once a coding is taken off: HTTP's content, WebSocket.
+
+    codings  what was done to the content, in the order in which it was done; of WebSocket its extensions
+    length   of content, where the head tells it
+    """
+
+    protocol: str
+    start: int
+    codings: tuple[str, ...] = ()
+    length: int | None = None
+    chunked: bool = False
+
+
 class Message(NamedTuple):
     """One message: its protocol, where it begins in its side's stream, its bytes, and what they cannot say themselves.
 
@@ -54,7 +68,7 @@ class Message(NamedTuple):
 class Source:
     """One side's bytes in order, and the messages found in them since they were last taken."""
 
-    __slots__ = ("at", "buffer", "ended", "found", "scanned", "side", "start")
+    __slots__ = ("at", "buffer", "coded", "ended", "found", "scanned", "side", "start")
 
     def __init__(self, side: Side) -> None:
         self.side = side
@@ -64,6 +78,7 @@ class Source:
         self.scanned = 0  # how far a mark was looked for already, from `at` on
         self.ended = False
         self.found: list[Message] = []
+        self.coded: list[Coded] = []  # what has begun with the last bytes
 
     def add(self, data: bytes) -> None:
         if self.at:
@@ -114,6 +129,18 @@ class Source:
     def left(self) -> int:
         """Bytes that are there and in no message yet."""
         return len(self.buffer) - self.at
+
+    def begin(
+        self,
+        protocol: str,
+        behind: int = 0,
+        codings: tuple[str, ...] = (),
+        *,
+        length: int | None = None,
+        chunked: bool = False,
+    ) -> None:
+        """Say that from index `behind` of the message on, bytes are coded."""
+        self.coded.append(Coded(protocol, self.start + self.at + behind, codings, length, chunked))
 
     def emit(
         self, protocol: str, size: int, context: Mapping[str, Any] | None = None, decoded: tuple[Decoded, ...] = ()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from captures.dissectors.http1_content import decoded
+from captures.dissectors.http1_content import codings_of, decoded
 from captures.dissectors.lines import line, text
 from captures.messages import HELD, Decoded, NotThis, Script, Source, Talk
 from captures.tree import Field, Layer, Reader, Short
@@ -77,7 +77,11 @@ def _content(source: Source, head: bytes, method: bytes, code: bytes) -> Script:
     none = code and (method == b"HEAD" or code in BODILESS or code[:1] in BODILESS)
     if none or (method == b"CONNECT" and code.startswith(b"2")):
         source.emit(NAME, size, context)
-    elif CHUNKED_CODING.search(head):
+        return
+    chunked, codings = CHUNKED_CODING.search(head) is not None, codings_of(head)
+    if chunked or length is not None or code:
+        source.begin(NAME, size, codings, length=int(length[1]) if length and not chunked else None, chunked=chunked)
+    if chunked:
         yield from _chunked(source, head, context)
     elif length is not None:
         count = int(length[1])

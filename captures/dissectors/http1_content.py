@@ -13,12 +13,18 @@ TYPE = re.compile(rb"(?im)^content-type:[ \t]*([^\r\n;]*)")
 PROTOCOLS = {b"application/dns-message": "dns"}
 
 
+def codings_of(head: bytes) -> tuple[str, ...]:
+    """What was done to a content, in the order in which it was done (RFC 9110 8.4)."""
+    names = [name.strip().lower() for found in CODING.findall(head) for name in found.split(b",")]
+    return tuple(name.decode("latin-1") for name in names if name and name != b"identity")
+
+
 def decoded(head: bytes, body: bytes, *, chunked: bool = False) -> tuple[Decoded, ...]:
     """Buffers that follow from a message's content: chunks joined, codings undone, at most LONGEST bytes of each."""
     buffers: list[Decoded] = []
     kind = TYPE.search(head)
     protocol = PROTOCOLS.get(kind[1].strip().lower(), "") if kind else ""
-    codings = [name.strip().lower() for found in CODING.findall(head) for name in found.split(b",") if name.strip()]
+    codings = codings_of(head)
     if chunked and body:
         buffers.append(Decoded("Content without its chunks", body, "" if codings else protocol))
     for name in reversed(codings):
@@ -27,7 +33,7 @@ def decoded(head: bytes, body: bytes, *, chunked: bool = False) -> tuple[Decoded
         if data is None:
             return tuple(buffers)
         body = data
-        buffers.append(Decoded(f"Content without {name.decode('latin-1')}", body, protocol))
+        buffers.append(Decoded(f"Content without {name}", body, protocol))
     if not buffers and protocol and body:
         buffers.append(Decoded("Content", body, protocol))
     return tuple(buffers)
@@ -57,9 +63,9 @@ def _brotli(data: bytes) -> bytes | None:
         return None
 
 
-UNDO: dict[bytes, Callable[[bytes], bytes | None]] = {
-    b"gzip": _inflate(31),
-    b"x-gzip": _inflate(31),
-    b"deflate": _deflate,
-    b"br": _brotli,
+UNDO: dict[str, Callable[[bytes], bytes | None]] = {
+    "gzip": _inflate(31),
+    "x-gzip": _inflate(31),
+    "deflate": _deflate,
+    "br": _brotli,
 }

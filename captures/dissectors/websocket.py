@@ -76,6 +76,7 @@ class Inflation:
 def messages(source: Source, talk: Talk) -> Script:
     """Frames; those of data bring their message's buffer with the last."""
     inflation = Inflation(talk.facts.get("extensions", ""), source.side)
+    source.begin(NAME, codings=(talk.facts.get("extensions", ""),))
     while True:
         yield from source.need(2)
         first, second = source.peek(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from captures.summary import NOTES
 from netlab.config import Count, Flag, Size, positional
 from netlab.errors import DamagedCapture, NetlabError, UsageError
 from netlab.inspect.packet_names import KnownNames
-from netlab.inspect.packet_secrets import Cover, Secrets, hide
+from netlab.inspect.packet_secrets import NOTHING, Covers, Secrets, hide
 from netlab.inspect.packet_statistics import Statistics
 from netlab.inspect.packet_streams import Follow, Handshake, handshake_line, piece_record, piece_text
 from netlab.inspect.packet_views import heading, hexadecimal, line, record, tree
@@ -118,7 +118,7 @@ def run(config: Config) -> int:
                         writing.beside(block)
                     continue
                 facts = Facts(view.inspector.add(block), view.inspector.first)
-                covers = secrets.add(facts.seen) if secrets is not None else ()
+                covers = secrets.add(facts.seen) if secrets is not None else NOTHING
                 if (not config.packet or facts.seen.number == config.packet) and wanted(facts):
                     if writing is not None:
                         writing.packet(facts.seen, covers)
@@ -207,7 +207,7 @@ class View:
     def asked(cls, config: Config) -> bool:
         return True
 
-    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
+    def show(self, facts: Facts, covers: Covers) -> None:
         config = self.config
         trees = config.tree or bool(config.packet)
         buffers: list[Buffer] = []
@@ -247,7 +247,7 @@ class FollowView(View):
     def asked(cls, config: Config) -> bool:
         return bool(config.follow)
 
-    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
+    def show(self, facts: Facts, covers: Covers) -> None:
         conversation = facts.seen.conversation
         if conversation is None or (conversation.kind, conversation.index) != self._wanted:
             return
@@ -279,7 +279,7 @@ class HandshakeView(View):
     def asked(cls, config: Config) -> bool:
         return config.handshake is not None
 
-    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
+    def show(self, facts: Facts, covers: Covers) -> None:
         conversation = facts.seen.conversation
         if conversation is None or (conversation.kind, conversation.index) != ("tcp", self.config.handshake):
             return
@@ -306,7 +306,7 @@ class StatisticsView(View):
     def asked(cls, config: Config) -> bool:
         return config.statistics
 
-    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
+    def show(self, facts: Facts, covers: Covers) -> None:
         self._statistics.add(facts.seen)
 
     def end(self) -> None:
@@ -324,7 +324,7 @@ class NotesView(View):
     def asked(cls, config: Config) -> bool:
         return config.notes
 
-    def show(self, facts: Facts, covers: Sequence[Cover]) -> None:
+    def show(self, facts: Facts, covers: Covers) -> None:
         facts.seen.odd = oddities(facts.seen, facts.buffers)
         if facts.seen.notes:
             super().show(facts, covers)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from itertools import groupby
 from typing import Any
 
-from captures.applications import label, layer, script, summary
-from captures.messages import Message, Side, Source, Talk
+from captures.applications import label, layer, summary
+from captures.messages import Message, Side
 from captures.tree import Field
 from netlab.inspect.record import FlowRecord
 from netlab.inspect.show import span
+from netlab.inspect.tape_secrets import TapeReader
 
 LONGEST = 64 << 10
 """Bytes of one message that are mapped."""
@@ -42,22 +42,10 @@ def tapes(record: Record) -> bool:
 
 def messages(carrier: Record, chunks: list[Record]) -> Iterator[tuple[float, Side, Message]]:
     """Both sides' bytes in the order in which they passed, read as one conversation."""
-    talk = Talk((port(carrier["client"]), port(carrier["server"])))
-    sources: dict[Side, Source] = {"client": Source("client"), "server": Source("server")}
-    scripts = {side: script(source, talk) for side, source in sources.items()}
-    for side, several in groupby(chunks, key=lambda chunk: chunk["side"]):
-        for chunk in several:
-            source = sources[side]
-            source.add(b64decode(chunk["data"]))
-            next(scripts[side], None)
-            found, source.found = source.found, []
-            for message in found:
-                yield chunk["time"], side, message
-
-
-def port(peer: str | None) -> int:
-    digits = (peer or "").rpartition(":")[2]
-    return int(digits) if digits.isdecimal() else 0
+    reader = TapeReader(carrier)
+    for chunk in chunks:
+        for message in reader.add(chunk["side"], b64decode(chunk["data"])):
+            yield chunk["time"], chunk["side"], message
 
 
 def as_json(time: float, side: Side, message: Message) -> dict[str, Any]:

@@ -2,134 +2,64 @@
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from collections.abc import Container, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from captures import applications
 from captures.checksum import ones_complement_sum, pseudo_header
 from captures.conversations import Conversation, Given
-from captures.dissectors import http1, mqtt, websocket
 from captures.dissectors.lines import text
 from captures.inspector import Buffer, Seen
-from captures.messages import Message, Side
+from captures.messages import LONGEST
 from captures.packet_fields import Facts
+from captures.reassemble import PACKETS
 from captures.skim import ICMP, ICMPV6, TCP, UDP
-from captures.tree import Field, Layer
-from netlab.inspect.redact import StreamMask, masked_bytes, masked_text
+from captures.tree import Field
+from netlab.inspect.masks import (
+    Cover,
+    StreamMask,
+    clipped,
+    covered,
+    differences,
+    masked_bytes,
+    masked_text,
+    moved,
+    whole,
+)
+from netlab.inspect.message_secrets import field_covers, message_covers
+from netlab.inspect.stream_secrets import TalkSecrets
 
-SECRETS = {
-    "smtp.auth.password", "smtp.auth.username_password", "pop.request.password", "mqtt.passwd", "mqtt.prop_auth_data",
-    "socks.password",
-}  # fmt: skip
-"""Fields that are secrets; of HTTP and of what nobody knows, what stands before a secret tells it."""
-BY_FIELD = {"smtp", "pop", "mqtt", "socks"}
-"""Protocols whose secrets are told by their fields; those of others by what stands before them."""
-CODED = {"http.file_data", "http.chunk_data", "websocket.payload", "websocket.payload.text"}
-"""Content that may be coded: what it hides shows when the coding is taken off."""
-COVERS, UNFINISHED = 1024, 4096
-"""Secrets remembered of one side; bytes of an unfinished message that are read for secrets: of more, all is hidden."""
-LOGIN = re.compile(rb"(?i)(?:PASS|APOP|AUTH +[^ \r\n]+) ")
 CHECKSUM_AT = {TCP: 16, UDP: 6, ICMP: 2, ICMPV6: 2}
 
 
-class Cover(NamedTuple):
-    """What stands in the place of a secret, from this byte on."""
+class Covers(NamedTuple):
+    """What covers the secrets in a packet's own bytes, and in those that were put together or decoded of several."""
 
-    start: int
-    stars: bytes
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.stars)
+    own: list[Cover]
+    others: tuple[tuple[bytes, list[Cover]], ...] = ()
 
 
-def covered(data: bytes, covers: Iterable[Cover]) -> bytes:
-    """The same bytes with secrets covered."""
-    found = bytearray(data)
-    for cover in covers:
-        found[cover.start : cover.end] = cover.stars
-    return bytes(found)
+NOTHING = Covers([])
 
 
-def field_covers(layers: Iterable[Layer], names: Container[str] = SECRETS) -> list[Cover]:
-    """Covers of the fields that are secrets."""
-    fields = [field for layer in layers for field in layer.all() if field.name in names]
-    return [Cover(field.start // 8, b"*" * ((field.end - field.start) // 8)) for field in fields]
-
-
-def _differences(data: bytes, shown: bytes, offset: int) -> list[Cover]:
-    """Covers that make the one of the other; bytes far apart have covers of their own."""
-    found: list[Cover] = []
-    at = 0
-    while (at := shown.find(b"*", at)) >= 0:
-        end = at
-        while end < len(shown) and shown[end] == 42:
-            end += 1
-        if data[at:end] != shown[at:end]:
-            found.append(Cover(offset + at, shown[at:end]))
-        at = end
-    return found
-
-
-class _Veil:
-    """One side's stream as far as it was read: where its secrets stand, counted from its beginning."""
-
-    def __init__(self) -> None:
-        self.covers: deque[Cover] = deque(maxlen=COVERS)
-        self.forgotten = self.known = 0  # before the one nothing is remembered, behind the other nothing is known yet
-        self._mask = StreamMask()
-
-    def read(self, offset: int, data: bytes, *, torn: bool = False) -> None:
-        """The next bytes; `torn` where those before them are not known, so that they may be the rest of a secret."""
-        if torn:
-            self.forgotten = offset
-            self.covers.clear()
-            self._mask = StreamMask(torn=not http1.recognize(data))
-        shown = self._mask.piece(data)
-        if shown is not data:
-            self.add(_differences(data, shown, offset))
-        self.known = offset + len(data)
-
-    def add(self, covers: Iterable[Cover]) -> None:
-        for cover in covers:
-            if len(self.covers) == COVERS:
-                self.forgotten = max(self.forgotten, self.covers[0].end)
-            self.covers.append(cover)
-
-    def over(self, start: int, end: int) -> list[Cover]:
-        """What covers the secrets of these bytes of the stream: all of what is not remembered, or not known yet."""
-        found = []
-        if start < self.forgotten:
-            found.append(Cover(start, b"*" * (min(end, self.forgotten) - start)))
-        if end > self.known:
-            begin = max(start, self.known)
-            found.append(Cover(begin, b"*" * (end - begin)))
-        for cover in self.covers:
-            begin, until = max(cover.start, start), min(cover.end, end)
-            if begin < until:
-                found.append(Cover(begin, cover.stars[begin - cover.start : until - cover.start]))
-        return found
-
-
-def hide(facts: Facts, covers: Iterable[Cover]) -> list[Buffer]:
-    """A packet's buffers, secrets starred out in trees and bytes alike; `covers` are those of its own bytes."""
+def hide(facts: Facts, covers: Covers) -> list[Buffer]:
+    """A packet's buffers, secrets starred out in trees and bytes alike."""
     found = []
     for number, buffer in enumerate(facts.buffers):
-        own = list(covers) if not number else _buffer_covers(facts.seen, buffer)
+        own = covers.own if not number else _buffer_covers(buffer, covers)
         data = covered(buffer.data, own)
         layers = tuple(each._replace(fields=_hidden(each.fields, buffer.data, data)) for each in buffer.layers)
         found.append(Buffer(buffer.label, data, layers) if own else buffer)
     return found
 
 
-def _buffer_covers(seen: Seen, buffer: Buffer) -> list[Cover]:
-    """Covers of what was put together, or decoded, of one message or several packets."""
-    covers = _differences(buffer.data, masked_bytes(buffer.data), 0) + field_covers(buffer.layers)
-    message = next((each for each in seen.messages if each.data == buffer.data), None)
-    return covers + (_message_covers(message._replace(offset=0)) if message is not None else [])
+def _buffer_covers(buffer: Buffer, covers: Covers) -> list[Cover]:
+    """Covers of what was put together, or decoded."""
+    data = buffer.data
+    known = [cover for other, several in covers.others if other == data for cover in several]
+    return differences(data, masked_bytes(data)) + field_covers(buffer.layers) + known
 
 
 def _hidden(fields: Iterable[Field], whole: bytes, data: bytes) -> tuple[Field, ...]:
@@ -159,117 +89,82 @@ def _hidden_value(field: Field, whole: bytes, data: bytes) -> Any:
 class Secrets:
     """Reads every packet of a capture in its order, and knows of each what is secret in it.
 
-    What is secret in a packet may be told by an earlier one, so none may be left out. Bytes that came before those in
-    front of them cannot be judged yet, and are hidden as a whole.
+    What is secret in a packet may be told by an earlier one, so none may be left out. What cannot be judged yet, since
+    what is before it has not come, is hidden as a whole.
     """
 
     def __init__(self) -> None:
-        self._veils: WeakKeyDictionary[Conversation, dict[Side, _Veil]] = WeakKeyDictionary()
+        self._talks: WeakKeyDictionary[Conversation, TalkSecrets] = WeakKeyDictionary()
+        self._begun: OrderedDict[tuple[bytes, bytes, int, int], tuple[int, StreamMask]] = OrderedDict()
 
-    def add(self, seen: Seen) -> list[Cover]:
-        """Covers over the secrets of the next packet's own bytes."""
-        start, end = _payload(seen)
+    def add(self, seen: Seen) -> Covers:
+        """Covers over the secrets of the next packet."""
+        data, skimmed, fragment = seen.packet.data, seen.skimmed, seen.skimmed.fragment
+        start, end = skimmed.start, min(skimmed.end, len(data))
+        if fragment is None:
+            covers = self._datagram(seen, data[start:end], start)
+            return covers._replace(own=moved(covers.own, start))
+        if seen.reassembled is None:
+            return Covers(moved(self._fragment(seen, data[start:end]), start))
+        covers = self._datagram(seen, seen.reassembled, 0)
+        at = fragment[1]
+        own = moved(clipped(covers.own, at, at + end - start), start - at)
+        return Covers(own, (*covers.others, (seen.reassembled, covers.own)))
+
+    def _datagram(self, seen: Seen, data: bytes, start: int) -> Covers:
+        """Of what IP carries, put together if it came in fragments; `start` is what a segment's places count from."""
         if seen.part is None or seen.conversation is None or seen.tcp is None:
-            data = seen.packet.data
-            return _differences(data[start:end], masked_bytes(data[start:end]), start)
-        veils = self._veils.setdefault(seen.conversation, {"client": _Veil(), "server": _Veil()})
-        self._read(seen, seen.conversation, veils)
-        if seen.reassembled is not None:  # where its bytes stand in this fragment is not known
-            data = seen.packet.data
-            return _differences(data[start:end], masked_bytes(data[start:end]), start)
-        if seen.conversation.talk.protocol == "tls" or start >= end:
-            return []
-        away = seen.offset - start
-        return [Cover(at - away, stars) for at, stars in veils[seen.side].over(seen.offset, seen.offset + end - start)]
+            found = [cover for message in seen.messages for cover in message_covers(message)]  # of UDP
+            return Covers(differences(data, masked_bytes(data)) + moved(found, 8))
+        conversation, part = seen.conversation, seen.part
+        talk = self._talks.get(conversation)
+        if talk is None:
+            talk = self._talks[conversation] = TalkSecrets()
+        sources = {side: half.source for side, half in conversation.halves.items()}
+        midway = max(conversation.opening[:2]) < 0  # the capture begins behind its SYN
+        talk.read(conversation.talk, sources, seen.given, seen.messages, midway=midway)  # type: ignore[arg-type]  # sides
+        at, size = part.at - start, part.end - part.at
+        own = talk.veils[seen.side].over(seen.offset, seen.offset + size) if size else []
+        return Covers(moved(own, at - seen.offset), tuple(_others(seen, talk)) if seen.messages else ())
+
+    def _fragment(self, seen: Seen, data: bytes) -> list[Cover]:
+        """Of a fragment, judged by those before it; where one of them is missing yet, and of TCP, all is hidden."""
+        skimmed = seen.skimmed
+        assert skimmed.fragment is not None
+        identification, offset, _ = skimmed.fragment
+        if skimmed.protocol == TCP:
+            return whole(0 if offset else max((data[12] >> 4) * 4, 20) if len(data) > 12 else 20, len(data))
+        key = (skimmed.source, skimmed.destination, skimmed.protocol, identification)
+        expected, mask = self._begun.get(key) or (0, StreamMask())
+        if offset != expected:
+            return whole(0, len(data))
+        self._begun[key] = offset + len(data), mask
+        if len(self._begun) > PACKETS:
+            self._begun.popitem(last=False)
+        return differences(data, mask.piece(data))
 
     def given(self, conversation: Conversation | None, piece: Given) -> Given:
         """Bytes of a stream that are in order, with their secrets covered."""
-        veils = self._veils.get(conversation) if conversation is not None else None
-        if conversation is None or veils is None:
+        talk = self._talks.get(conversation) if conversation is not None else None
+        if talk is None:
             return piece._replace(data=masked_bytes(piece.data))
-        if conversation.talk.protocol == "tls":
-            return piece
-        veil, start, end = veils[piece.side], piece.offset, piece.offset + len(piece.data)
-        if start >= veil.known:  # it waited to the end for what never came
-            veil.read(start, piece.data, torn=bool(piece.missing))
-        covers = [Cover(at - start, stars) for at, stars in veil.over(start, end)]
-        return piece._replace(data=covered(piece.data, covers))
-
-    def _read(self, seen: Seen, conversation: Conversation, veils: Mapping[Side, _Veil]) -> None:
-        encrypted = conversation.talk.protocol == "tls"
-        midway = max(conversation.opening[:2]) < 0  # the capture begins behind its SYN
-        for side, offset, data, missing in seen.given:
-            if encrypted:
-                veils[side].known = offset + len(data)
-            else:
-                torn = bool(missing) or (midway and not offset)
-                veils[side].read(offset, data, torn=torn)
-        for message in seen.messages:
-            veils[message.side].add(_message_covers(message))
-        talk = conversation.talk
-        if conversation.halves["client"].source.left and not talk.facts.get("data"):
-            veils["client"].add(_unfinished(conversation))
+        veil, start, end = talk.veils[piece.side], piece.offset, piece.offset + len(piece.data)
+        if start >= veil.known and not veil.encrypted:  # it waited to the end for what never came
+            veil.read(start, piece.data, missing=piece.missing, torn=bool(piece.missing))
+        return piece._replace(data=covered(piece.data, moved(veil.over(start, end), -start)))
 
 
-def _payload(seen: Seen) -> tuple[int, int]:
-    """Where a packet's text may stand in it."""
-    if seen.part is not None and seen.reassembled is None:
-        return seen.part.at, seen.part.end
-    return seen.skimmed.start, min(seen.skimmed.end, len(seen.packet.data))
-
-
-def _message_covers(message: Message) -> list[Cover]:
-    """Covers of a whole message, counted from its stream's beginning."""
-    data, at = message.data, message.offset
-    protocol = message.protocol
-    if protocol in BY_FIELD:
-        covers = field_covers([applications.layer(message, data, 0, len(data))])
-    elif protocol == "websocket":
-        covers = _frame_covers(data)
-    else:
-        covers = []
-    if any(masked_bytes(each.data) != each.data for each in applications.decoded(message) if _coded(each.label)):
-        covers += field_covers([applications.layer(message, data, 0, len(data))], CODED)
-    return [cover._replace(start=cover.start + at) for cover in covers]
-
-
-def _coded(label: str) -> bool:
-    """Whether a decoded buffer says more than the message's own bytes: chunks alone hide nothing."""
-    return label != "Content without its chunks" and not label.endswith("message")
-
-
-def _frame_covers(frame: bytes) -> list[Cover]:
-    """Secrets in a WebSocket frame that is no part of a compressed message: covered so that unmasking gives stars."""
-    layer = websocket.dissect(frame)
-    key = layer.value("websocket.masking_key") or b""
-    place = next((field for field in layer.fields if field.name in CODED), None)
-    if place is None or layer.value("websocket.rsv1"):
-        return []
-    at, end = place.start // 8, place.end // 8
-    plain = websocket.unmask(frame[at:end], key)
-    covers = _differences(plain, masked_bytes(plain), 0)
-    if mqtt.recognize(plain):
-        covers += field_covers([mqtt.dissect(plain)])
-    hidden = websocket.unmask(covered(plain, covers), key)
-    return [Cover(at + cover.start, hidden[cover.start : cover.end]) for cover in covers]
-
-
-def _unfinished(conversation: Conversation) -> list[Cover]:
-    """What is secret in the part of a client's message that is there; where that is long, all behind its beginning."""
-    source, talk = conversation.halves["client"].source, conversation.talk
-    start, data = source.start + source.at, source.peek(UNFINISHED)
-    if talk.protocol == "websocket":
-        return [cover._replace(start=cover.start + start) for cover in _frame_covers(data)]
-    if talk.protocol not in BY_FIELD or (talk.protocol == "mqtt" and data[0] >> 4 not in (mqtt.CONNECT, mqtt.AUTH)):
-        return []
-    rest = [Cover(start + len(data), b"*" * (source.left - len(data)))] if source.left > len(data) else []
-    if talk.protocol in ("smtp", "pop"):
-        login = LOGIN.match(data)
-        secret = 0 if talk.facts.get("token") else login.end() if login else len(data)
-        return [Cover(start + secret, b"*" * (len(data) - secret)), *rest]
-    context = {"step": "login"} if talk.protocol == "socks" and data[:1] == b"\1" else {}
-    layer = applications.MODULES[talk.protocol].dissect(data, context=context)
-    return [*(cover._replace(start=cover.start + start) for cover in field_covers([layer])), *rest]
+def _others(seen: Seen, talk: TalkSecrets) -> Iterable[tuple[bytes, list[Cover]]]:
+    """The messages that a packet completes, and what was decoded of them, with what covers their secrets."""
+    for message in seen.messages:
+        veil, end = talk.veils[message.side], message.offset + len(message.data)
+        if covers := veil.over(message.offset, end):
+            yield message.data, moved(covers, -message.offset)
+        if message.protocol == "websocket":
+            size, plain = veil.message(end)
+            for each in applications.decoded(message):
+                same = size == len(each.data) or len(each.data) == LONGEST <= size
+                yield each.data, clipped(plain, 0, size) if same else whole(0, len(each.data))
 
 
 def mended(seen: Seen, data: bytes) -> bytes:

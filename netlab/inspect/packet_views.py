@@ -10,8 +10,8 @@ from captures.inspector import Buffer
 from captures.packet_fields import Facts
 from captures.summary import summarize
 from captures.tree import Field, Layer, as_json, walk
+from netlab.inspect.masks import masked_text
 from netlab.inspect.packet_names import KnownNames
-from netlab.inspect.redact import masked_text
 from netlab.text import escape
 
 COLUMN = 16

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from captures.blocks import Block, Interface, Names, Option, Order, Packet, Secrets, Section
@@ -11,8 +10,8 @@ from captures.pcapng import Writer
 from captures.rolling import Rolling
 from netlab import __version__
 from netlab.errors import NetlabError
-from netlab.inspect.packet_secrets import Cover, covered, mended
-from netlab.inspect.redact import masked_bytes
+from netlab.inspect.masks import covered, masked_bytes
+from netlab.inspect.packet_secrets import Covers, mended
 from netlab.text import counted
 
 
@@ -51,7 +50,7 @@ class PacketWriting:
             self._order = block.order
             self._begin(self._rolling.writer())
 
-    def packet(self, seen: Seen, covers: Sequence[Cover]) -> None:
+    def packet(self, seen: Seen, covers: Covers) -> None:
         """One packet, with its secrets covered."""
         writer, packet = self._rolling.writer(), seen.packet
         interface = self._interfaces.get(id(packet.interface))
@@ -62,7 +61,7 @@ class PacketWriting:
             writer.write(interface)
         ticks = packet.ticks if isinstance(packet, Packet) else 0
         options = packet.options if isinstance(packet, Packet) else ()
-        data = mended(seen, covered(packet.data, covers)) if covers else packet.data
+        data = mended(seen, covered(packet.data, covers.own)) if covers.own else packet.data
         if not self._reveal:
             options = tuple((code, masked_bytes(value) if code == Option.COMMENT else value) for code, value in options)
         self.hidden += data is not packet.data

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from ipaddress import ip_address
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -14,75 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captures.blocks import Interface, LinkType, Packet
+from captures.blocks import LinkType, Packet
 from captures.dissectors.websocket import unmask
 from captures.files import blocks
-from captures.inspector import Inspector
-from captures.packet_fields import Facts
 from captures.pcapng import Writer
-from captures.synth import Conversation, Piece, synthesize
+from captures.serialize import UDP, ip_packet, udp_datagram
 from netlab.commands import inspect
-from netlab.inspect.packet_secrets import Secrets, hide
-from netlab.inspect.packet_views import line, tree
+from netlab.dashboard.bytemap import byte_map
+from netlab.inspect.redact import redacted
 from tests import tshark
-
-Said = Sequence[tuple[str, bytes]]
-
-# what is secret is written with the letter Z alone, which stands nowhere else
-FORM = b"POST /in HTTP/1.1\r\nHost: a.test\r\nContent-Length: 27\r\n\r\nuser=ada&password=ZZZZ&end=1"
-JSON = b'HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{"access_token": "ZZZZZZZZ", "more": 10}'
-PACKED = gzip.compress(b'{"password": "ZZZZZZZZ", "more": "%s"}' % bytes(range(35, 90)))
-CONNECT = b"\x10\x20\0\4MQTT\4\xc2\0\x3c\0\4me01\0\3ada\0\7" + b"Z" * 7
-UPGRADE = b"GET /mqtt HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-KEY = b"\1\2\3\4"
-TALKS: dict[str, tuple[int, Said]] = {
-    "fields": (80, (
-        ("client", b"GET http://ada:ZZZZ@a.test:80/?access_token=ZZZZ&b=1 HTTP/1.1\r\nHost: a.test\r\n"
-                   b"Authorization: Basic ZZZZZZZZ\r\nProxy-Authorization: Bearer ZZZZ.ZZZZ==\r\n"
-                   b"Cookie: one=ZZZZ; two=ZZ\r\nX-Api-Key: ZZZZ=\r\n\r\n"),
-        ("server", b"HTTP/1.1 204 No Content\r\nSet-Cookie: one=ZZZZ; Path=/; Secure\r\n\r\n"),
-    )),
-    "content": (80, (("client", FORM), ("server", JSON))),
-    "smtp": (25, (
-        ("server", b"220 mail.test ESMTP\r\n"), ("client", b"EHLO me\r\n"), ("server", b"250 AUTH PLAIN LOGIN\r\n"),
-        ("client", b"AUTH PLAIN ZZZZZZZZ\r\n"), ("server", b"535 no\r\n"), ("client", b"AUTH LOGIN\r\n"),
-        ("server", b"334 VXNlcm5hbWU6\r\n"), ("client", b"ZZZZ\r\n"), ("server", b"334 UGFzc3dvcmQ6\r\n"),
-        ("client", b"ZZZZZZ==\r\n"), ("server", b"235 yes\r\n"), ("client", b"QUIT\r\n"),
-    )),
-    "pop": (110, (
-        ("server", b"+OK ready\r\n"), ("client", b"USER ada\r\n"), ("server", b"+OK\r\n"),
-        ("client", b"PASS ZZ ZZ\r\n"),
-        ("server", b"+OK\r\n"), ("client", b"AUTH PLAIN\r\n"), ("server", b"+ \r\n"), ("client", b"ZZZZ\r\n"),
-    )),
-    "mqtt": (1883, (("client", CONNECT), ("server", b"\x20\2\0\0"), ("client", b"\xe0\0"))),
-    "mqtt over websocket": (9001, (
-        ("client", UPGRADE), ("server", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"),
-        ("client", b"\x82\xa2" + KEY + unmask(CONNECT, KEY)),
-        ("client", b"\x81\x90" + KEY + unmask(b'{"password":"ZZ"', KEY)),
-    )),
-    "socks": (1080, (
-        ("client", b"\5\1\2"), ("server", b"\5\2"), ("client", b"\1\3ada\6ZZZZZZ"), ("server", b"\1\0"),
-        ("client", b"\5\1\0\3\6a.test\0\x50"),
-    )),
-    "nobody knows": (9999, (("client", b"hello\r\nAUTH PLAIN ZZZZ\r\nPASS ZZZZ\r\nnext\r\n"),)),
-}  # fmt: skip
-COMPRESSED = (
-    ("server", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(PACKED), PACKED)),
-)
-
-
-def packets(said: Said, port: int, size: int = 10_000) -> list[bytes]:
-    """The packets of a connection on which this was said, so many bytes in each."""
-    offsets = {"client": 0, "server": 0}
-    pieces = []
-    for number, (side, data) in enumerate(said):
-        for at in range(0, len(data), size):
-            part = data[at : at + size]
-            pieces.append(Piece(1000 + number + at / 10_000, side, offsets[side], part))  # type: ignore[arg-type]  # only these two
-            offsets[side] += len(part)
-    ends = {"client": ("127.0.0.1", 40000), "server": ("127.0.0.2", port)}
-    made = Conversation(**ends, pieces=pieces, started=999.0, ended=2000.0)  # type: ignore[arg-type]  # by name
-    return [packet.data for packet in synthesize(made)]
+from tests.inspect_talks import COMPRESSED, KEY, PACKED, TALKS, decoded, fragments, hidden, in_order, packets, shown
 
 
 def written(path: Path, data: Sequence[bytes]) -> Path:
@@ -96,31 +37,31 @@ def written(path: Path, data: Sequence[bytes]) -> Path:
     return path
 
 
-def shown(data: Sequence[bytes]) -> tuple[str, list[bytes]]:
-    """What lines and trees say of these packets, and the packets' bytes as they are shown."""
-    inspector, secrets = Inspector(), Secrets()
-    told, raw = [], []
-    for number, packet in enumerate(data):
-        seen = inspector.add(Packet(INTERFACE, number * 1_000_000, packet, len(packet)))
-        covers = secrets.add(seen)
-        facts = Facts(seen, 0)
-        buffers = hide(facts, covers)
-        assert [len(each.data) for each in buffers] == [len(each.data) for each in facts.buffers]
-        told += [line(facts), *tree(buffers)]
-        raw.append(buffers[0].data[seen.part.at if seen.part is not None else 0 :])
-    return "\n".join(told), raw
-
-
-INTERFACE = Interface.nanoseconds(0, LinkType.RAW_IP)
-
-
 @pytest.mark.parametrize("name", TALKS)
 @pytest.mark.parametrize("size", [1, 3, 10_000])
 def test_a_secret_is_hidden_however_it_is_cut(name: str, size: int) -> None:
     port, said = TALKS[name]
-    told, raw = shown(packets(said, port, size))
+    sent = packets(said, port, size)
+    told, raw = shown(sent)
     assert "Z" not in told
     assert not any(b"Z" in data for data in raw)
+    assert not any(b"Z" in data for data in decoded(hidden(sent)))
+
+
+@pytest.mark.parametrize("name", TALKS)
+@pytest.mark.parametrize("size", [2, 10_000])
+def test_nor_does_a_flow_s_record_tell_it(name: str, size: int) -> None:
+    port, said = TALKS[name]
+    parts = [(side, data[at : at + size]) for side, data in said for at in range(0, len(data), size)]
+    wire = [{"time": 1.0, "side": side, "offset": 0, "data": b64encode(data).decode()} for side, data in parts]
+    record = {"client": "127.0.0.1:40000", "server": f"127.0.0.2:{port}", "wire": wire, "plain": None}
+    shown = redacted(record)
+    assert [len(chunk["data"]) for chunk in shown["wire"]] == [len(chunk["data"]) for chunk in wire]
+    assert b"Z" not in b"".join(b64decode(chunk["data"]) for chunk in shown["wire"])
+    mapped = byte_map(shown | {"id": "1"}, None)
+    assert mapped["messages"] or port == 9999
+    assert "Z" not in str(mapped)
+    assert "5a5a" not in str(mapped)
 
 
 @settings(max_examples=5, deadline=None)
@@ -138,14 +79,44 @@ def test_and_out_of_order_or_twice(name: str, order: Random, size: int, again: b
     assert not any(b"Z" in data for data in raw)
 
 
-@pytest.mark.parametrize("name", ["fields", "content"])
-@pytest.mark.parametrize("lost", range(4, 20))
-def test_and_where_the_capture_has_lost_some(name: str, lost: int) -> None:
+@pytest.mark.parametrize(
+    "name", ["fields", "content", "mqtt", "mqtt in several frames", "text in several frames", "chunks"]
+)
+def test_and_where_the_capture_has_lost_some(name: str) -> None:
     port, said = TALKS[name]
     sent = packets(said, port, 17)
-    told, raw = shown(sent[:lost] + sent[lost + 1 :])
+    for lost in range(4, min(len(sent), 24)):
+        told, raw = shown(sent[:lost] + sent[lost + 1 :])
+        assert "Z" not in told
+        assert not any(b"Z" in data for data in raw)
+
+
+@pytest.mark.parametrize("order", ["as sent", "backwards", "one lost", "twice"])
+@pytest.mark.parametrize("name", ["fields", "mqtt"])
+@pytest.mark.parametrize("ends", [("127.0.0.1", "127.0.0.2"), ("::1", "::2")])
+def test_a_segment_in_fragments_tells_none(ends: tuple[str, str], name: str, order: str) -> None:
+    port, said = TALKS[name]
+    sent = [in_order(fragments(each, 24, at), order) for at, each in enumerate(packets(said, port, ends=ends))]
+    told, raw = shown([part for parts in sent for part in parts])
+    assert "Z" not in told
+    assert not any(b"ZZ" in data for data in raw)
+    assert (b"GET http://" in b"".join(raw)) == (name == "fields" and order != "one lost")
+
+
+@pytest.mark.parametrize("order", ["as sent", "backwards", "one lost", "twice"])
+@pytest.mark.parametrize("ends", [("127.0.0.1", "127.0.0.2"), ("::1", "::2")])
+def test_a_datagram_in_fragments_tells_none(ends: tuple[str, str], order: str) -> None:
+    source, target = ((ip_address(end).packed, 5060) for end in ends)
+    words = (
+        b"REGISTER sip:a.test SIP/2.0\r\nAuthorization: Digest ZZZZZZZZZZZZZZZZZZZZ\r\nCookie: a=ZZZZZZZZ\r\nTo: b\r\n"
+    )
+    datagram = ip_packet(source[0], target[0], UDP, udp_datagram(source, target, words))
+    told, raw = shown(in_order(fragments(datagram, 16), order))
     assert "Z" not in told
     assert not any(b"Z" in data for data in raw)
+    assert (b"To: b" in b"".join(raw)) == (order != "one lost")
+    if order == "as sent":
+        assert b"REGISTER sip:a.test" in b"".join(data[28 if ends[0] == "::1" else 0 :][20:] for data in raw[:3])[8:]
 
 
 @pytest.mark.parametrize("name", ["fields", "smtp", "mqtt over websocket"])

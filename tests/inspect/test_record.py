@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from netlab.flow import Event, Flow, FlowLog, Level, Outcome
 from netlab.inspect.jsonl import write_jsonl
+from netlab.inspect.masks import masked
 from netlab.inspect.record import FlowRecord, peer_address, to_record
-from netlab.inspect.redact import masked, redacted
+from netlab.inspect.redact import redacted
 from netlab.tape import Chunk
 from netlab.text import peer_text
 
