@@ -54,20 +54,23 @@ class AdmissionSettings:
     """Let browsers send cookies and credentials along from those origins; not with *."""
 
 
-def admitting(inner: Handler, settings: AdmissionSettings, context: Context) -> Handler:
-    """The handler behind all that is set up, and itself where nothing is; what is not asked for is not imported."""
+def admitting(
+    inner: Handler, settings: AdmissionSettings, context: Context, *, within: Set[str] = frozenset()
+) -> Handler:
+    """The handler behind all that is set up, and itself where nothing is; what is not asked for is not imported.
+
+    `within` are the mechanisms by which the handler itself asks.
+    """
     behind = [rule for rule in settings.limit if rule.key == "user"]
     before = [rule for rule in settings.limit if rule.key != "user"]
     handler = limited(inner, behind, context)
+    asked = {mechanism for guard in settings.auth for mechanism in guard.mechanisms}
+    refuse_unasked(settings, asked | within)
     if settings.auth:
         from netlab.http.authentication import Guarded
 
         refuse_twice("--auth", (guard.path for guard in settings.auth))
-        asked = {mechanism for guard in settings.auth for mechanism in guard.mechanisms}
-        refuse_unasked(settings, asked)
         handler = Guarded(settings.auth, authenticator(settings, context, asked), handler)
-    else:
-        refuse_unasked(settings, frozenset())
     handler = limited(handler, before, context)
     return shared(handler, settings) if settings.cors else handler
 
@@ -75,9 +78,11 @@ def admitting(inner: Handler, settings: AdmissionSettings, context: Context) -> 
 def refuse_unasked(settings: AdmissionSettings, asked: Set[str]) -> None:
     """Who names those who may come in believes that the others may not."""
     if settings.users is not None and not asked & {"basic", "digest"}:
-        raise UsageError("--users keeps nobody out by itself: say what is for them alone, with --auth /=basic for one")
+        raise UsageError("--users keeps nobody out by itself: say what is for them, with --auth or a route's auth=")
     if settings.jwks is not None and "bearer" not in asked:
-        raise UsageError("--jwks keeps nobody out by itself: say what is for its tokens alone, with --auth /=bearer")
+        raise UsageError(
+            "--jwks keeps nobody out by itself: say what is for its tokens, with --auth or a route's auth="
+        )
 
 
 def limited(handler: Handler, rules: list[LimitRule], context: Context) -> Handler:

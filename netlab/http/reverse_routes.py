@@ -162,7 +162,7 @@ class Routes:
 
     def _authenticator(self) -> Authenticator | None:
         """For what the routes ask for, and no more."""
-        asked = {mechanism for rule in self._config.route for mechanism in rule.mechanisms} - {"none"}
+        asked = self._config.mechanisms()
         return authenticator(self._config, self._context, asked) if asked else None
 
 

@@ -61,7 +61,8 @@ class ReverseService:
         `otherwise` tells whether requests can go somewhere without a route.
         """
         routes = Routes(config, self.context, self.gateway, self.pass_on, upstreams_of, otherwise=otherwise)
-        handler, pages = admitting(self.handle, config, self.context), read_pages(config.error_page)
+        pages = read_pages(config.error_page)
+        handler = admitting(self.handle, config, self.context, within=config.mechanisms())
         if config.trust:
             from netlab.http.trusted import Believing
 

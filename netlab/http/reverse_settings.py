@@ -129,6 +129,10 @@ class ReverseSettings(Connections, AdmissionSettings, CacheSettings, Upstream, R
             idle_timeout=self.upstream_idle_timeout,
         )
 
+    def mechanisms(self) -> set[str]:
+        """By which the routes ask who somebody is."""
+        return {mechanism for rule in self.route for mechanism in rule.mechanisms} - {"none"}
+
     def breaker_rules(self) -> BreakerRules:
         return BreakerRules(failures=self.breaker_failures or 5, pause=self.breaker_pause)
 

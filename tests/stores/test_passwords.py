@@ -95,7 +95,7 @@ async def test_the_loop_goes_on_meanwhile() -> None:
     while not running.done():
         turns += 1
         await asyncio.sleep(0)
-    assert turns > 100
+    assert turns > 2  # a loop that stands still has one; how many it is hangs on what else this machine does
     passwords.close()
 
 
