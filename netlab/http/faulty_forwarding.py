@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netlab.cores.http1 import Data, End, Response
 from netlab.errors import ConnectionLost, NetlabError
-from netlab.flow import Outcome
+from netlab.flow import Flow, Outcome
 from netlab.http.faults import answer, answered_by, by_direction, facts, mark, noticing
 from netlab.http.forwarding import Forwarding
 from netlab.http.roles import Asker
@@ -25,8 +25,8 @@ class FaultyForwarding(Forwarding):
 
     __slots__ = ("_fault", "_link", "_strikes")
 
-    def __init__(self, gateway: Gateway, exchange: Asker, way: Way) -> None:
-        super().__init__(gateway, exchange, way)
+    def __init__(self, gateway: Gateway, exchange: Asker, way: Way, leg: Flow) -> None:
+        super().__init__(gateway, exchange, way, leg)
         faults, origin = gateway.faults, way.origin
         assert faults is not None  # nobody comes here without
         known = facts(exchange.flow, exchange.request, upstream=host_port(origin.host, origin.port))

@@ -68,18 +68,20 @@ class Forwarding:
     _sent_content: bool  # and of some of its content
     _ended: bool
 
-    def __init__(self, gateway: Gateway, exchange: Asker, way: Way) -> None:
-        self.gateway, self.exchange, self.way = gateway, exchange, way
+    def __init__(self, gateway: Gateway, exchange: Asker, way: Way, leg: Flow) -> None:
+        self.gateway, self.exchange, self.way, self.leg = gateway, exchange, way, leg
         self.upstream = self._dialing = None
-        flow, request = exchange.flow, exchange.request
-        label = flow.label if way.target == request.target else f"{request.method} {way.target}"
-        leg = self.leg = gateway.flows.open("http", flow.service, flow, None, label)
-        way.began = leg.started
         self.responding = self._held = self._ended = self._asked = self._sent_content = False
         self._fresh, self.deadline = True, NEVER
         self.patience = gateway.settings.response_timeout if way.timeout is None else way.timeout
 
     # -- towards the upstream ------------------------------------------------------------------------------------
+
+    def resume(self, upstream: Upstream | None, deadline: float) -> None:
+        """Go on with what was asked on this connection already; without one, it was answered."""
+        self.upstream, self._fresh, self._asked, self.deadline = upstream, False, True, deadline
+        self.responding = upstream is None
+        self.exchange.relay(self, ready=True)
 
     def dial(self) -> None:
         self._dialing = self.gateway.tasks.start(self._dial(), f"dial for {self.leg.label}")
@@ -254,9 +256,8 @@ class Forwarding:
         self.upstream = None
         self._leave_upstream(upstream)
         upstream.switched = True
-        idle = self.gateway.settings.tunnel_timeout
         self.way.begun(response.status, endless=True)
-        tunnel = Tunnel(upstream, self.leg, idle=idle, on_end=lambda: self._over(None))
+        tunnel = Tunnel(upstream, self.leg, idle=self.gateway.settings.tunnel_timeout, on_end=lambda: self._over(None))
         if response.fields.tokens("upgrade") == ["websocket"]:
             tunnel.watch = watched(self.exchange.flow, self.exchange.request, response)
         fields = self.way.returned(response, self.gateway.returned(response))

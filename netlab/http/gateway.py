@@ -125,12 +125,14 @@ class Gateway:
         )
         self.sweep = Sweep()
         self.gathering = Gathering(self.sweep.items)
-        self._forwarding: Callable[[Gateway, Asker, Way], Forwarding] = Forwarding
+        self._forwarding: Callable[[Gateway, Asker, Way, Flow], Forwarding] = Forwarding
+        self.struck = False  # faults may strike a forwarding
         if faults is not None:
             faults.follow(self._strike)
 
     def _strike(self, there_are: bool) -> None:
         """Have forwardings struck, while there are faults."""
+        self.struck = there_are
         if there_are:
             from netlab.http.faulty_forwarding import FaultyForwarding
 
@@ -140,7 +142,11 @@ class Gateway:
 
     def forward(self, exchange: Asker, way: Way) -> None:
         """Send the request on its way; on a kept connection in this very call."""
-        forwarding = self._forwarding(self, exchange, way)
+        flow, request = exchange.flow, exchange.request
+        label = flow.label if way.target == request.target else f"{request.method} {way.target}"
+        leg = self.flows.open("http", flow.service, flow, None, label)
+        way.began = leg.started
+        forwarding = self._forwarding(self, exchange, way, leg)
         upstream = self.pool.take(way.origin)
         if upstream is not None:
             forwarding.begin(upstream, fresh=False)

@@ -92,10 +92,11 @@ class FarEnd(Outgoing):
 class Upstream(FarEnd):
     """A connection that a pool keeps and a gateway leases; between exchanges nobody waits, and any byte ends it.
 
-    reusable  whether the next request may be sent on it: false from a request until who sent it knows better
+    reusable    whether the next request may be sent on it: false from a request until who sent it knows better
+    came_whole  the last answer had a head that was known, and all of it came in one read
     """
 
-    __slots__ = ("_flushing", "_gathered", "allowed", "back", "core", "reusable", "switched")
+    __slots__ = ("_flushing", "_gathered", "allowed", "back", "came_whole", "core", "reusable", "switched")
 
     waiting: Asking | None
 
@@ -106,7 +107,7 @@ class Upstream(FarEnd):
         # whether Date is
         self.back: tuple[Fields | None, bytes, frozenset[str], bool] = (None, b"", frozenset(), False)
         self.allowed: Check | None = None  # the check that its address has passed last
-        self.reusable = False
+        self.reusable = self.came_whole = False
         self.switched = False  # bytes have no meaning here any more
         self._flushing = False
         self._gathered = 0  # bytes of content that wait for a flush
@@ -170,9 +171,10 @@ class Upstream(FarEnd):
             self.tape.write(self.flow.log.now(), "server", data)
             self.flow.sent += len(data)
         if (known := self.core.repeated(data)) is not None:
-            self.reusable = True
+            self.reusable = self.came_whole = True
             waiting.whole(*known)
         else:
+            self.came_whole = False
             waiting.answered(self.core.receive(data))
 
     def feed(self, data: bytes) -> None:

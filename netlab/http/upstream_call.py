@@ -165,14 +165,23 @@ class Call(Way):
                 self._tell(member)
             self.adds = b"" if member is self._session else sessions.bind(exchange, member)
             exchange.for_this_client(self.adds)
+        self._aim(member)
+        return self
+
+    def resume(self, member: Member, began: float) -> None:
+        """It is on its way to this member already, and counted there."""
+        self.member, self._trial, self._seconds, self.began = member, False, -1.0, began
+        self._aim(member)
+
+    def _aim(self, member: Member) -> None:
+        onward = self._onward
         self.origin, self.tls = member.origin, member.tls
-        made = exchange.request.made
+        made = self._exchange.request.made
         known = made.get(member) if made is not None else None
         if known is not None and known[0] is onward:
             _, self.target, self.fields, self.asked = known
         else:
             self._make(member)
-        return self
 
     def _make(self, member: Member) -> None:
         """The request as it is sent to this member. What a client repeats is made once more, and then kept with it."""

@@ -11,6 +11,7 @@ from netlab.balancing.member import Member as Balanced
 from netlab.clock import Clock
 from netlab.http.gateway import Change, Gateway
 from netlab.http.pool_page import refuse
+from netlab.http.repeated_call import repeat
 from netlab.http.request_key import KeyOf
 from netlab.http.roles import Asker
 from netlab.http.sessions import Sessions
@@ -107,11 +108,18 @@ class Upstreams(Group[Member]):
 
     def forward(self, exchange: Asker, onward: Onward, target: str, change: Change | None = None) -> None:
         """Send a request to one of the members, with this path and query; `change` has the last word on its fields."""
+        queue, key, member = self.queue, self.traffic.key, None
+        known = exchange.request.made is not None and change is None and self.sessions is None
+        if known and exchange.flow.events is None and not queue.first:  # at level full it is told why it is this one
+            member = self.pick(b"" if key is None else key(exchange))
+            if member is not None and repeat(self, exchange, onward, target, member):
+                return
         call = Call(self, exchange, onward, target, change)
-        member = None if self.queue.first else call.find()  # nobody overtakes those who wait
+        if member is None and not queue.first:  # nobody overtakes those who wait
+            member = call.find()
         if member is not None:
             self.gateway.forward(exchange, call.to(member))
-        elif not self.queue.take(call):
+        elif not queue.take(call):
             refuse(exchange, self, self.unavailable())
 
     def unavailable(self) -> Failure:

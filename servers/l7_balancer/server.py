@@ -15,6 +15,7 @@ from netlab.flow import FlowLog, Level, Outcome
 from netlab.http.cache.rules import CacheSettings
 from netlab.http.connection import HttpConnection
 from netlab.http.forwarding import Forwarding
+from netlab.http.repeated_call import RepeatedCall
 from netlab.http.reverse_service import ReverseService
 from netlab.http.upstream_call import Call
 from netlab.http.upstreams import Member
@@ -82,11 +83,12 @@ class Server(ReverseService):
 
     def cut(self, member: Member, why: str) -> None:
         """End what an upstream still has to do."""
-        calls = list(member.endless)
+        calls: list[Call | RepeatedCall] = list(member.endless)
         for connection in self.gate.connections:
             sink = connection.exchange.sink if isinstance(connection, HttpConnection) and connection.exchange else None
-            if isinstance(sink, Forwarding) and isinstance(sink.way, Call) and sink.way.member is member:
-                calls.append(sink.way)
+            call = sink.way if isinstance(sink, Forwarding) else sink
+            if isinstance(call, Call | RepeatedCall) and call.member is member:
+                calls.append(call)
         for call in calls:
             call.cut(why)
 

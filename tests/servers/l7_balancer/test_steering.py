@@ -14,10 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from netlab.balancing.member import Mode
 from netlab.errors import UsageError
+from netlab.flow import Level
+from netlab.http.connection import HttpConnection
+from netlab.http.repeated_call import RepeatedCall
 from tests.http.serving import connected
-from tests.http.upstreams import Called, scripted
+from tests.http.upstreams import OK, Called, saying, scripted
 from tests.netlab_process import Place
 from tests.servers.l7_balancer.balanced import Balanced, answered, balanced, members, origins, who
+from tests.servers.proxies import when
 
 
 @asynccontextmanager
@@ -94,6 +98,35 @@ async def test_a_drain_lets_what_is_under_way_go_on_until_its_deadline() -> None
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await client.until(b"never")  # cut, for a part must not pass for the whole
         await proxy.until(lambda: not member.active)
+
+
+async def test_a_drain_ends_a_request_that_was_repeated_too() -> None:
+    ended: list[bytes] = []
+
+    async def tiring(called: Called) -> None:
+        await saying(OK, OK, OK, OK)(called)
+        await called.head()
+        ended.append(await called.reader.read(-1))
+
+    async with (
+        scripted(tiring) as up,
+        balanced(up.port, level=Level.SUMMARY) as proxy,
+        connected(proxy.port) as client,
+    ):
+        for _ in range(4):
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await client.until(b"ok")
+        (member,), (connection,) = members(proxy), proxy.server.gate.connections
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await when(lambda: member.active == 1)
+        assert isinstance(connection, HttpConnection)
+        assert connection.exchange is not None
+        assert isinstance(connection.exchange.sink, RepeatedCall)
+        act(proxy, "drain", member.name, value="30s")
+        proxy.clock.jump(30)
+        proxy.server.pools.tidy()
+        await when(lambda: ended == [b""])
+        await when(lambda: not member.active)
 
 
 async def test_a_removed_upstream_ends_what_it_has() -> None:
