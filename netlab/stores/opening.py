@@ -72,8 +72,12 @@ def open_store(path: Path | None, kind: Kind, *, durable: bool = False) -> Opene
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA foreign_keys = 1")
-    connection.execute("PRAGMA cache_size = -16384")
+    try:
+        connection.execute("PRAGMA foreign_keys = 1")
+        connection.execute("PRAGMA cache_size = -16384")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
