@@ -314,6 +314,7 @@ class Statistics:
 class Unknown:
     """A block of a type not read here (custom, journal, obsolete): its body as it stood, in its section's order."""
 
+    not_to_be_copied: ClassVar[int] = 0x40000BAD  # a custom block that would be wrong in another file (4.8)
     type: int
     body: bytes
 

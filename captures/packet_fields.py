@@ -53,7 +53,7 @@ class Facts:
     @property
     def since(self) -> float:
         """Seconds since the capture's first packet."""
-        return (self.seen.time - self._first) / 1e9
+        return (self.seen.time - self._first) / 10**9
 
     def values(self, name: str) -> list[Any]:
         """Every value of a field."""
@@ -146,14 +146,14 @@ def _payload(protocol: int) -> Callable[[Facts], list[Any]]:
 
 def _rtt(facts: Facts) -> list[Any]:
     tcp = facts.seen.tcp
-    return [tcp.rtt / 1e9] if tcp is not None and tcp.rtt >= 0 else []
+    return [tcp.rtt / 10**9] if tcp is not None and tcp.rtt >= 0 else []
 
 
 QUICK: dict[str, Callable[[Facts], list[Any]]] = {
     "frame.number": lambda facts: [facts.seen.number],
     "frame.len": lambda facts: [facts.seen.length],
     "frame.cap_len": lambda facts: [len(facts.seen.packet.data)],
-    "frame.time_epoch": lambda facts: [facts.seen.time / 1e9],
+    "frame.time_epoch": lambda facts: [facts.seen.time / 10**9],
     "frame.time_relative": lambda facts: [facts.since],
     "frame.comment": lambda facts: list(facts.seen.packet.comments) if isinstance(facts.seen.packet, Packet) else [],
     "frame.interface_name": lambda facts: [facts.seen.packet.interface.name],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +25,11 @@ class Counted:
 
     def close(self) -> None:
         self._sink.close()
+
+
+def block_size(packet: bytes, notes: Iterable[bytes | str] = ()) -> int:
+    """The most bytes that a packet's block takes in a file, with its comments or other options."""
+    return 40 + len(packet) + sum(8 + len(note.encode() if isinstance(note, str) else note) for note in notes)
 
 
 class Rolling:
@@ -49,10 +54,14 @@ class Rolling:
             self._written.popleft().unlink(missing_ok=True)
         self._writer = Writer(self._sink)  # type: ignore[arg-type]  # of a file, only write is asked for
         self._begin(self._writer)
+        self._begun = self._sink.size
 
-    def writer(self) -> Writer:
-        """What the next packet is to be written with; another file's, once this one is full."""
-        if self._limit and self._sink.size >= self._limit:
+    def writer(self, size: int = 1) -> Writer:
+        """What is to be written with next; another file's, once this one has no room for so many bytes.
+
+        What is larger than a file may be has one of its own.
+        """
+        if self._limit and self._sink.size + size > self._limit and self._sink.size > self._begun:
             self._sink.close()
             self._open()
         return self._writer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import mmap
 import os
 import select
@@ -18,7 +19,7 @@ from captures.blocks import Interface, LinkType, Packet
 from captures.capture_filter import compile_capture_filter
 from netlab.errors import NetlabError
 
-ETH_P_ALL, SO_ATTACH_FILTER, SOL_PACKET = 0x0003, 26, 263
+ETH_P_ALL, SO_ATTACH_FILTER, SOL_PACKET, SIOCGIFHWADDR = 0x0003, 26, 263, 0x8927
 PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION, TPACKET_V3 = 5, 6, 10, 2
 BLOCK, BLOCKS, FRAME = 1 << 20, 16, 1 << 16
 RETIRE_AFTER = 50  # milliseconds after which a block is handed over though it is not full
@@ -157,8 +158,10 @@ def _cooked(address: tuple[Any, ...], tagged: bytes) -> bytes:
 
 
 def _hardware(interface: str) -> int:
-    """The kind of link, as the kernel numbers them."""
+    """The kind of link, as the kernel numbers them; it is asked, since /sys may be of another network namespace."""
     try:
-        return int(Path(f"/sys/class/net/{interface}/type").read_text(encoding="ascii"))
-    except (OSError, ValueError):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            answer = fcntl.ioctl(asking, SIOCGIFHWADDR, struct.pack("16s24x", interface.encode()[:15]))
+    except OSError:
         raise NetlabError(f"there is no interface {interface!r}; there are {', '.join(interfaces())}") from None
+    return int(struct.unpack_from("=H", answer, 16)[0])  # sa_family of struct ifreq's address (netdevice(7))

@@ -154,11 +154,7 @@ def _source(config: Config, stack: ExitStack) -> Iterator[Block]:
     name = config.source
     if name == "-":
         return blocks(sys.stdin.buffer)
-    if (
-        not Path(name).exists()
-        and "/" not in name
-        and ("." not in name or name == "any" or Path("/sys/class/net", name).exists())
-    ):
+    if not Path(name).exists() and "/" not in name and ("." not in name or _is_interface(name)):
         return _live(config, stack)
     if config.capture:
         raise UsageError("--capture is for interfaces; packets of a file are chosen with --filter")
@@ -166,6 +162,12 @@ def _source(config: Config, stack: ExitStack) -> Iterator[Block]:
         return blocks(stack.enter_context(Path(name).open("rb")))
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from None
+
+
+def _is_interface(name: str) -> bool:
+    from captures.sniff import interfaces
+
+    return name in interfaces()
 
 
 def _live(config: Config, stack: ExitStack) -> Iterator[Block]:

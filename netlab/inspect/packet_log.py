@@ -10,7 +10,7 @@ from typing import Any
 
 from captures.blocks import Interface
 from captures.pcapng import Writer
-from captures.rolling import Counted, Rolling
+from captures.rolling import Counted, Rolling, block_size
 from captures.synth import synthesize
 from netlab.errors import NetlabError
 from netlab.inspect.packets import (
@@ -27,6 +27,9 @@ from netlab.inspect.record import FlowRecord
 
 WAITING = 1000
 """Connections whose requests' comments wait for them to end; those of the oldest are left out."""
+
+SECRETS = 64
+"""Bytes of a block of TLS secrets, besides them."""
 
 
 class PacketLog:
@@ -58,11 +61,19 @@ class PacketLog:
                 self._requests.popitem(last=False)
         if not flow.wire or self._seen(flow):
             return
-        writer = self._rolling.writer() if self._rolling is not None else self._writer
         notes = notes_of(self._requests.pop(flow.id, []))
-        write_secrets(writer, key_log(flow))
-        for packet in synthesize(conversation(flow, notes[flow.id])):
+        packets, secrets = list(synthesize(conversation(flow, notes[flow.id]))), key_log(flow)
+        sizes = [block_size(packet.data, packet.comments) for packet in packets]
+        writer = self._next(sum(sizes) + sum(len(line) + 1 for line in secrets) + SECRETS)
+        write_secrets(writer, secrets)
+        for packet, size in zip(packets, sizes, strict=True):
+            if (following := self._next(size)) is not writer:  # a flow that no file has room for
+                writer = following
+                write_secrets(writer, secrets)
             writer.packet(self._interface, packet.time, packet.data, comments=packet.comments)
+
+    def _next(self, size: int) -> Writer:
+        return self._rolling.writer(size) if self._rolling is not None else self._writer
 
     def _seen(self, flow: FlowRecord) -> bool:
         """Whether its other end, which the lab recorded too, is written already."""

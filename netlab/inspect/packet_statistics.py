@@ -44,14 +44,14 @@ class Statistics:
 
     @property
     def seconds(self) -> float:
-        return (self.last - self.first) / 1e9
+        return (self.last - self.first) / 10**9
 
     def record(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
             "packets": self.packets,
             "bytes": self.bytes,
-            "first": self.first / 1e9,
+            "first": self.first / 10**9,
             "seconds": self.seconds,
             "protocols": {
                 name: {"packets": count, "bytes": self.protocol_bytes[name]}
@@ -100,8 +100,8 @@ def conversation_record(conversation: Conversation, names: KnownNames) -> dict[s
         "protocol": conversation.talk.protocol,
         "packets": {side: half.packets for side, half in halves.items()},
         "bytes": {side: half.bytes for side, half in halves.items()},
-        "first": conversation.first / 1e9,
-        "seconds": (conversation.last - conversation.first) / 1e9,
-        "rtt": conversation.rtt / 1e9 if conversation.rtt >= 0 else None,
+        "first": conversation.first / 10**9,
+        "seconds": (conversation.last - conversation.first) / 10**9,
+        "rtt": conversation.rtt / 10**9 if conversation.rtt >= 0 else None,
         "notes": conversation.notes,
     }

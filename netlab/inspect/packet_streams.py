@@ -112,7 +112,7 @@ class Handshake:
         self._move(seen.side, part.flags, tcp.sequence + part.length, tcp.acknowledgement)
         return {
             "number": seen.number,
-            "since": (seen.time - conversation.first) / 1e9,
+            "since": (seen.time - conversation.first) / 10**9,
             "side": seen.side,
             "flags": [
                 name
@@ -123,7 +123,7 @@ class Handshake:
             "ack": tcp.acknowledgement if part.flags & ACK else None,
             "window": tcp.window,
             "length": part.length,
-            "rtt": tcp.rtt / 1e9 if tcp.rtt >= 0 else None,
+            "rtt": tcp.rtt / 10**9 if tcp.rtt >= 0 else None,
             "options": _options(seen) if part.flags & SYN else [],
             "notes": list(tcp.notes),
             "client": self.states["client"],
@@ -185,6 +185,6 @@ def connection_line(conversation: Conversation, names: KnownNames | None = None)
         f"{conversation.kind} {conversation.index}: "
         f"{place(conversation.client, names)} → {place(conversation.server, names)}"
         f"{' ' + protocol if protocol else ''}, {client.packets}+{server.packets} packets, "
-        f"{client.bytes}+{server.bytes} bytes, {duration((conversation.last - conversation.first) / 1e9)}"
-        + (f", round trip {duration(conversation.rtt / 1e9)}" if conversation.rtt >= 0 else "")
+        f"{client.bytes}+{server.bytes} bytes, {duration((conversation.last - conversation.first) / 10**9)}"
+        + (f", round trip {duration(conversation.rtt / 10**9)}" if conversation.rtt >= 0 else "")
     )

@@ -45,7 +45,7 @@ def record(
     seen, told = facts.seen, summarize(facts.seen)
     found: dict[str, Any] = {
         "number": seen.number,
-        "time": seen.time / 1e9,
+        "time": seen.time / 10**9,
         "since": facts.since,
         "source": seen.source,
         "destination": seen.destination,
@@ -68,7 +68,7 @@ def record(
             "seq": seen.tcp.sequence,
             "ack": seen.tcp.acknowledgement,
             "window": seen.tcp.window,
-            "rtt": seen.tcp.rtt / 1e9 if seen.tcp.rtt >= 0 else None,
+            "rtt": seen.tcp.rtt / 10**9 if seen.tcp.rtt >= 0 else None,
         }
     if isinstance(seen.packet, Packet) and seen.packet.comments:
         found["comments"] = [words if reveal else masked_text(words) for words in seen.packet.comments]

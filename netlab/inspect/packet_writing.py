@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from captures.blocks import Block, Interface, Names, Option, Order, Packet, Secrets, Section
+from captures.blocks import (
+    Block,
+    Interface,
+    Names,
+    Option,
+    Order,
+    Packet,
+    Secrets,
+    Section,
+    SimplePacket,
+    Statistics,
+    Unknown,
+)
 from captures.inspector import Seen
 from captures.pcapng import Writer
-from captures.rolling import Rolling
+from captures.rolling import Rolling, block_size
 from netlab import __version__
 from netlab.errors import NetlabError
 from netlab.inspect.masks import covered, masked_bytes
 from netlab.inspect.packet_secrets import Covers, mended
 from netlab.text import counted
 
+STATISTICS = 160
+"""Bytes of a block with all that it can count."""
+
 
 class PacketWriting:
-    """A capture, or a row of them, with the interfaces of the packets in it; names go along, and so do TLS secrets.
+    """A capture, or a row of them, with the interfaces of the packets in it; names, other blocks and TLS secrets too.
 
     What is not to be revealed is starred out in place: sizes and times stay, checksums are those of the new bytes, and
     TLS secrets are left out.
@@ -49,23 +66,38 @@ class PacketWriting:
         elif isinstance(block, Section) and block.order != self._order:
             self._order = block.order
             self._begin(self._rolling.writer())
+        elif isinstance(block, Statistics):
+            writer = self._rolling.writer(STATISTICS)
+            writer.write(replace(block, interface=self._interface(writer, block.interface)))
+        elif isinstance(block, Unknown) and block.type != Unknown.not_to_be_copied:
+            body = block.body if self._reveal else masked_bytes(block.body)
+            self._rolling.writer(block_size(body)).write(Unknown(block.type, body))
 
     def packet(self, seen: Seen, covers: Covers) -> None:
         """One packet, with its secrets covered."""
-        writer, packet = self._rolling.writer(), seen.packet
-        interface = self._interfaces.get(id(packet.interface))
+        packet = seen.packet
+        options = packet.options if isinstance(packet, Packet) else ()
+        writer = self._rolling.writer(block_size(packet.data, (value for _, value in options)))
+        interface = self._interface(writer, packet.interface)
+        data = mended(seen, covered(packet.data, covers.own)) if covers.own else packet.data
+        self.hidden += data is not packet.data
+        if isinstance(packet, SimplePacket):
+            simple = not interface.number  # only of a file's first interface is there a packet without a time
+            made = SimplePacket if simple else partial(Packet, ticks=0)
+            writer.write(made(interface=interface, data=data, original_length=packet.original_length))
+            return
+        if not self._reveal:
+            options = tuple((code, masked_bytes(value) if code == Option.COMMENT else value) for code, value in options)
+        writer.write(Packet(interface, packet.ticks, data, packet.original_length, options))
+
+    def _interface(self, writer: Writer, given: Interface) -> Interface:
+        """The interface as the file that is being written has it."""
+        interface = self._interfaces.get(id(given))
         if interface is None:
-            given = packet.interface
             interface = Interface(len(self._interfaces), given.link_type, given.snap_length, given.options)
             self._interfaces[id(given)] = interface
             writer.write(interface)
-        ticks = packet.ticks if isinstance(packet, Packet) else 0
-        options = packet.options if isinstance(packet, Packet) else ()
-        data = mended(seen, covered(packet.data, covers.own)) if covers.own else packet.data
-        if not self._reveal:
-            options = tuple((code, masked_bytes(value) if code == Option.COMMENT else value) for code, value in options)
-        self.hidden += data is not packet.data
-        writer.write(Packet(interface, ticks, data, packet.original_length, options))
+        return interface
 
     @property
     def notice(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from captures.blocks import Interface, LinkType, Option, Order, Packet
+from captures.blocks import Interface, LinkType, Option, Order, Packet, Secrets
 from captures.files import blocks
 from captures.inspector import HELD, Inspector
 from captures.pcapng import Writer
@@ -250,7 +250,7 @@ def test_flows_are_written_as_they_end(tmp_path: Path) -> None:
 
 def test_rolling_files_stay_few_and_each_is_whole(tmp_path: Path) -> None:
     lab = Lab()
-    with PacketLog(str(tmp_path / "lab.pcapng"), {}, limit=2000, keep=3) as log:
+    with PacketLog(str(tmp_path / "lab.pcapng"), {}, limit=3000, keep=3) as log:
         for _ in range(12):
             connection = lab.connection(8080)
             lab.exchange(connection, repeat=2)
@@ -260,9 +260,27 @@ def test_rolling_files_stay_few_and_each_is_whole(tmp_path: Path) -> None:
     assert len(names) == 3
     assert "lab-1.pcapng" not in names
     for path in tmp_path.iterdir():
+        assert path.stat().st_size <= 3000
         with path.open("rb") as source:
             data = b"".join(block.data for block in blocks(source) if isinstance(block, Packet))
         assert data.count(REQUEST) == data.count(ANSWER) >= 2
+
+
+def test_a_flow_that_is_larger_than_a_file_has_its_secrets_in_each(tmp_path: Path) -> None:
+    lab = Lab()
+    connection = lab.connection(8443)
+    connection.detail(secrets=f"CLIENT_RANDOM {'ab' * 32} {'cd' * 48}")
+    lab.exchange(connection, repeat=20)
+    connection.end("ok")
+    with PacketLog(str(tmp_path / "lab.pcapng"), {}, limit=2000, keep=100) as log:
+        log.add(to_record(connection, whole=True))
+    found = []
+    for path in tmp_path.iterdir():
+        assert path.stat().st_size <= 2000
+        with path.open("rb") as source:
+            found.append([type(block) for block in blocks(source)])
+    assert len(found) > 3
+    assert all(Secrets in types and types.index(Secrets) < types.index(Packet) for types in found)
 
 
 def test_a_real_syn_is_kept_and_said(tmp_path: Path) -> None:

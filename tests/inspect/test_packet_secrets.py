@@ -9,12 +9,13 @@ from ipaddress import ip_address
 from itertools import groupby
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captures.blocks import LinkType, Packet
+from captures.blocks import Interface, LinkType, Names, Packet, Section, SimplePacket, Statistics, Unknown
 from captures.dissectors.websocket import unmask
 from captures.files import blocks
 from captures.pcapng import Writer
@@ -138,6 +139,35 @@ def test_what_is_written_is_the_same_capture_with_stars(
     inspect.run(inspect.Config(source=str(source), write=target, quiet=True, reveal=True))
     assert [block.data for block in read(target)] == [block.data for block in read(source)]
     assert b"CLIENT_RANDOM" in target.read_bytes()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_what_is_written_keeps_what_is_no_packet(order: Literal["<", ">"], tmp_path: Path) -> None:
+    (packet,) = packets((("client", b"GET /?password=ZZ HTTP/1.1\r\n\r\n"),), 80)[3:4]
+    with (tmp_path / "from.pcapng").open("wb") as sink:
+        writer = Writer(sink)
+        writer.section(order=order)
+        first, second = writer.interface(LinkType.ETHERNET), writer.interface(LinkType.RAW_IP)
+        writer.names({"127.0.0.1": ["here.test"]})
+        writer.write(Unknown(0xBAD, b"\0\0\x7e\xd9 password=ZZ"))
+        writer.write(Unknown(Unknown.not_to_be_copied, b"\0\0\x7e\xd9"))
+        writer.packet(second, 7, packet, flags=1)
+        writer.write(SimplePacket(first, bytes(60), 60))
+        writer.statistics(second, 8, received=9, dropped=1)
+    inspect.run(inspect.Config(source=str(tmp_path / "from.pcapng"), write=tmp_path / "to.pcapng", quiet=True))
+    with (tmp_path / "to.pcapng").open("rb") as source:
+        kept = [block for block in blocks(source) if not isinstance(block, (Section, Interface, Names))]
+    custom, told, simple, counted = kept
+    assert custom == Unknown(0xBAD, b"\0\0\x7e\xd9 password=**")
+    assert isinstance(told, Packet)
+    assert (told.ticks, told.interface.link_type, told.options[0][1][:: -1 if order == "<" else 1]) == (
+        7,
+        101,
+        b"\0\0\0\1",
+    )
+    assert isinstance(simple, Packet)  # its interface is not the first here
+    assert isinstance(counted, Statistics)
+    assert (counted.ticks, counted.interface.link_type) == (8, 101)
 
 
 def read(path: Path) -> list[Packet]:
