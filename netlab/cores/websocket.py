@@ -51,8 +51,8 @@ __all__ = [
 
 WORTH_IT = 32
 """Bytes from which a message is compressed, where that was agreed on."""
-HEADERS = {first: [bytes((first, length)) for length in range(126)] for first in WHOLE}
-"""Of whole messages without a mask, up to 125 bytes, by their first byte."""
+HEADERS = {opcode: [bytes((FINAL | opcode, length)) for length in range(126)] for opcode in (TEXT, BINARY)}
+"""Of whole messages without a mask, up to 125 bytes."""
 MASKED_HEADER = struct.Struct("!BB4s")
 """A client's, of a frame up to 125 bytes: the first byte, mask bit and length, the key."""
 AROUND = MASKED_HEADER.size
@@ -81,6 +81,7 @@ class WebSocketCore(Reader):
         "_deflater",
         "_make_mask",
         "_out",
+        "_plain",
         "_short",
         "close_received",
         "close_sent",
@@ -104,8 +105,9 @@ class WebSocketCore(Reader):
         self._make_mask = mask
         self._deflater = Deflater(deflate) if deflate is not None else None
         self._out: list[bytes] = []
-        plain = mask is None and deflate is None
-        self._short = min(LONGEST_SHORT, self._frame_limit) + AROUND if plain else 0  # bytes of a read for `reply`
+        self._plain = mask is None and deflate is None  # what leaves is as it was given
+        longest = min(LONGEST_SHORT, self._frame_limit)
+        self._short = AROUND + longest if self._plain else 0  # bytes of a read that `reply` looks at
         self.sent = 0  # bytes; where frames are kept, their offsets count from here
         self.messages = 0  # sent
         self.replies = self.replied = 0  # messages that `reply` was given and has answered, and bytes of the answers
@@ -121,12 +123,10 @@ class WebSocketCore(Reader):
         if self.close_sent is not None:
             raise LocalProtocolError("nothing is sent behind a close frame (RFC 6455 5.5.1)")
         self.messages += 1
-        if self._deflater is None and self._make_mask is None and self.frames is None:
+        if self._plain and self.frames is None:
             length = len(data)
-            if length <= LONGEST_SHORT:
-                self._out.append(HEADERS[FINAL | opcode][length] + data)
-            else:
-                self._out += encode_header(FINAL | opcode, length), data
+            self._out.append(HEADERS[opcode][length] if length < 126 else encode_header(FINAL | opcode, length))
+            self._out.append(data)
         elif self._deflater is not None and len(data) >= WORTH_IT:
             self._write(FINAL | RSV1 | opcode, self._deflater.message(data))
         else:
@@ -147,9 +147,10 @@ class WebSocketCore(Reader):
         said = apply_mask(data[AROUND:], key)
         if first == WHOLE_TEXT and not said.isascii():
             return b""
-        told = answer(first & 15, said)
+        opcode = first & 15
+        told = answer(opcode, said)
         length = len(told)
-        frame = (HEADERS[first][length] if length <= LONGEST_SHORT else encode_header(first, length)) + told
+        frame = (HEADERS[opcode][length] if length < 126 else encode_header(first, length)) + told
         self.received += size
         self.replies += 1
         self.replied += len(frame)

@@ -172,10 +172,10 @@ class Reader:
         if self._left >= 0:
             position = self._go_on(data, 0, size, origin, events)
         mask, limit, frames = self._mask, self._frame_limit, self.frames
-        while size - position >= 2 and not self.over:
+        while size - position >= 2:
             start = position
             first, second = data[position], data[position + 1]
-            length = second & LENGTH
+            masked, length = second & MASKED, second & LENGTH
             body = position + 2
             if length >= 126:
                 self._look_at(first, second, origin + start)
@@ -184,11 +184,11 @@ class Reader:
                     break
                 length = read_length(data[start + 2 : body])
             key = b""
-            if second & MASKED:
+            if masked:
                 key = data[body : body + 4]
                 body += 4
             end = body + length
-            if first in WHOLE and end <= size and second & MASKED == mask and not self._opcode and length <= limit:
+            if first in WHOLE and end <= size and masked == mask and not self._opcode and length <= limit:
                 payload: bytes | memoryview = data[body:end] if length <= SMALL else memoryview(data)[body:end]
                 said = apply_mask(payload, key) if key else bytes(payload)
                 if first == WHOLE_TEXT and not said.isascii():
@@ -208,6 +208,8 @@ class Reader:
             if first & 8:
                 self._control(first & 15, data[body:end], key, origin + start, origin + end, events)
                 position = end
+                if self.over:
+                    break
             else:
                 self._begin(first, length, key, origin + start, origin + end)
                 position = self._go_on(data, body, size, origin, events)

@@ -44,7 +44,8 @@ class Answering(Speaker):
         raise NotImplementedError
 
     def message(self, session: Session, message: Message) -> None:
-        session.send(message.opcode, self.answer(message.opcode, message.data))
+        opcode = message.opcode
+        session.send(opcode, self.answer(opcode, message.data))
 
 
 MakeSpeaker = Callable[[], Speaker]
