@@ -14,6 +14,7 @@ Dissector = Callable[[bytes, int, int | None, Layer | None], Layer]
 DISSECTORS: dict[str, Dissector] = {
     "eth": ethernet.dissect,
     "vlan": vlan.dissect,
+    "ieee8021ad": vlan.dissect,
     "sll": cooked.dissect,
     "sll2": cooked.dissect_2,
     "null": loopback.dissect,

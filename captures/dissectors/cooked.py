@@ -45,7 +45,7 @@ def dissect_2(data: bytes, start: int = 0, end: int | None = None, below: Layer 
     carries, payload = "", (reader.end // 8, reader.end // 8)
     try:
         kind = reader.number(ether_type("sll.etype", V2))
-        reader.number(Row("sll.unused", "Reserved", 16, "must be zero", V2))
+        reader.number(Row("sll.reserved", "Reserved", 16, "must be zero", V2))
         reader.number(Row("sll.ifindex", "Interface", 32, "the kernel's number of it", V2))
         reader.number(Row("sll.hatype", "Link Type", 16, _link, V2))
         reader.number(Row("sll.pkttype", "Packet Type", 8, _direction, V2))

@@ -26,7 +26,7 @@ NAMES = {
     0x9000: "loopback test",
 }
 
-DISSECTORS = {IPV4: "ip", ARP: "arp", VLAN: "vlan", SERVICE_VLAN: "vlan", IPV6: "ipv6"}
+DISSECTORS = {IPV4: "ip", ARP: "arp", VLAN: "vlan", SERVICE_VLAN: "ieee8021ad", IPV6: "ipv6"}
 
 
 def ether_type(name: str, section: str) -> Row:

@@ -143,7 +143,9 @@ def test_json_has_bits_and_hexadecimal() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["ip", "ipv6", "tcp", "udp", "icmp", "arp", "eth", "vlan", "sll", "sll2", "null"])
+@pytest.mark.parametrize(
+    "name", ["ip", "ipv6", "tcp", "udp", "icmp", "arp", "eth", "vlan", "ieee8021ad", "sll", "sll2", "null"]
+)
 def test_every_field_has_a_section(name: str) -> None:
     samples: dict[str, Callable[[], bytes]] = {
         "ip": lambda: serialize.ip_packet(*LOOPBACK, 6, b""),
