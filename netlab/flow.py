@@ -287,7 +287,8 @@ class FlowLog:
         if level is None:
             level = self.level
         flow = _new(Flow)
-        flow.log, flow.id, flow.kind, flow.service, flow.parent, flow.level = self, number, kind, service, parent, level
+        flow.log, flow.id, flow.level = self, number, level
+        flow.kind, flow.service, flow.parent = kind, service, parent
         flow.started, flow.ended = self.now(), 0.0
         flow.label, flow.client, flow.server = label, client, server
         flow.details = flow.events = flow.wire = flow.plain = None

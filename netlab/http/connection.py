@@ -242,7 +242,7 @@ class HttpConnection(EndingConnection):
         if exchange.complete or self.core.closing:
             self._exchange_over(exchange)
 
-    def exchange_passed(self, exchange: Exchange, *, idle: bool) -> None:
+    def exchange_passed(self, exchange: Exchange, idle: bool) -> None:
         """An answer from elsewhere is complete, and so is the request: nothing but `idle` may be next."""
         http = self.http
         leaving = self.draining or self.peer_ended

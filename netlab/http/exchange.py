@@ -112,14 +112,14 @@ class Exchange:
         if self.intake is not None:
             self.intake.give_back(content)
 
-    def relay(self, sink: Sink, *, ready: bool) -> None:
+    def relay(self, sink: Sink, ready: bool) -> None:
         """Pass the content on as it arrives, once the sink is ready; it waits here until then.
 
         A client that expects 100 is not told to go on: the one who answers at the far end says so.
         """
         self.sink = sink
         if self.intake is not None:
-            self.intake.relay(sink, ready=ready)
+            self.intake.relay(sink, ready)
 
     def dated(self, block: bytes) -> bytes:
         """The fields of an answer that came without Date, with one."""
@@ -185,7 +185,7 @@ class Exchange:
             return
         self.started = self.answered = True
         self.status, self.sent = status, len(content)
-        connection.exchange_passed(self, idle=connection.core.respond(status, fields, content))
+        connection.exchange_passed(self, connection.core.respond(status, fields, content))
 
     def start(
         self,

@@ -100,7 +100,7 @@ class Intake:
     def give_back(self, content: bytes) -> None:
         self._pieces, self._waiting_size = deque((content,)), len(content)
 
-    def relay(self, sink: Sink, *, ready: bool) -> None:
+    def relay(self, sink: Sink, ready: bool) -> None:
         self._relaying, self.wanted = ready, True
         if not ready:
             return

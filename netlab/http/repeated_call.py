@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netlab.cores.http1 import Response
+from netlab.cores.http1 import Asked, Response
 from netlab.errors import ConnectionLost, RemoteProtocolError
-from netlab.flow import Flow, Outcome
+from netlab.flow import Outcome
 from netlab.http.forwarding import Forwarding
 from netlab.http.roles import Asker
 from netlab.http.settings import STATUS_TEXT
@@ -15,40 +15,30 @@ from netlab.http.upstream_call import Call, Onward
 from netlab.net.connection import NEVER
 from netlab.net.gathering import MUCH
 from netlab.policy.breaker import State
+from netlab.policy.rewriting import REDIRECTING
 
 if TYPE_CHECKING:
     from netlab.cores.fields import Fields
     from netlab.http.upstreams import Member, Upstreams
 
 OK, CLOSED = Outcome.OK, State.CLOSED
+_new = object.__new__  # a call of __init__ would cost as much as half of what `begin` does
 
 
 def repeat(group: Upstreams, exchange: Asker, onward: Onward, target: str, member: Member) -> bool:
     """Send it to this member as it was sent before, on a connection whose last answer came whole. False, and nothing
     has happened, if there is more to it.
     """
-    request, flow, gateway = exchange.request, exchange.flow, group.gateway
-    known = request.made.get(member) if request.made is not None else None
-    if known is None or known[0] is not onward or onward.try_timeout is not None or flow.details is not None:
+    made, gateway = exchange.request.made, group.gateway
+    known = made.get(member) if made is not None else None
+    if known is None or known[0] is not onward or onward.try_timeout is not None or exchange.flow.details is not None:
         return False
     if gateway.struck or member.breaker.state is not CLOSED or (upstream := gateway.pool.take(member.origin)) is None:
         return False
     if not upstream.came_whole:
         gateway.pool.release(member.origin, upstream)
         return False
-    asked, carrier = known[3], upstream.flow
-    upstream.core.ask_again(asked)
-    group.began(member, False)
-    flow.details = group.told[member]
-    label = flow.label if asked.target == request.target else f"{asked.method} {asked.target}"
-    leg = gateway.flows.open("http", flow.service, flow, None, label, carrier.client, carrier.server)
-    call = RepeatedCall(group, exchange, onward, target, member, upstream, leg)
-    patience = gateway.settings.response_timeout if onward.timeout is None else onward.timeout
-    call.deadline = upstream.loop.time() + patience if patience else NEVER
-    upstream.waiting, upstream.reusable = call, False
-    gateway.sweep.add(call)
-    exchange.relay(call, ready=True)
-    gateway.gathering.add(upstream)
+    _new(RepeatedCall).begin(group, exchange, onward, target, member, upstream, known[3])
     return True
 
 
@@ -61,7 +51,7 @@ class RepeatedCall:
 
     deadline: float
 
-    def __init__(
+    def begin(
         self,
         group: Upstreams,
         exchange: Asker,
@@ -69,23 +59,35 @@ class RepeatedCall:
         target: str,
         member: Member,
         upstream: Upstream,
-        leg: Flow,
+        asked: Asked,
     ) -> None:
         self._group, self._exchange, self._onward = group, exchange, onward
         self._target, self.member, self._upstream = target, member, upstream
-        self._leg = leg
+        gateway, flow, carrier = group.gateway, exchange.flow, upstream.flow
+        upstream.core.ask_again(asked)
+        upstream.waiting, upstream.reusable = self, False
+        group.began(member, False)
+        flow.details = group.told[member]
+        label = flow.label if asked.target == exchange.request.target else f"{asked.method} {asked.target}"
+        self._leg = gateway.flows.open("http", flow.service, flow, None, label, carrier.client, carrier.server)
+        patience = gateway.settings.response_timeout if onward.timeout is None else onward.timeout
+        self.deadline = upstream.loop.time() + patience if patience else NEVER
+        gateway.sweep.add(self)
+        exchange.relay(self, True)
+        gateway.gathering.add(upstream)
 
     # -- what the upstream says ----------------------------------------------------------------------------------
 
     def whole(self, response: Response, content: bytes) -> None:
         """The response came in one read, and goes on in one write."""
-        exchange, upstream, member, group = self._exchange, self._upstream, self.member, self._group
+        group, upstream, member = self._group, self._upstream, self.member
         fields, block, concerns, has_date = upstream.back
-        status, gateway, leg = response.status, group.gateway, self._leg
-        as_before = fields is response.fields and concerns is Call.concerns and has_date
+        status = response.status
+        as_before = fields is response.fields and concerns is REDIRECTING and has_date
         if not as_before or status >= 400 or not member.breaker.clean:
-            self._at_length(self._upstream).whole(response, content)
+            self._at_length(upstream).whole(response, content)
             return
+        exchange, gateway, leg = self._exchange, group.gateway, self._leg
         upstream.waiting = None
         gateway.sweep.items.discard(self)
         gateway.pool.release(member.origin, upstream)

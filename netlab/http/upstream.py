@@ -172,7 +172,8 @@ class Upstream(FarEnd):
             self.flow.sent += len(data)
         if (known := self.core.repeated(data)) is not None:
             self.reusable = self.came_whole = True
-            waiting.whole(*known)
+            response, content = known
+            waiting.whole(response, content)
         else:
             self.came_whole = False
             waiting.answered(self.core.receive(data))

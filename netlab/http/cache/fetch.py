@@ -181,7 +181,7 @@ class Fetch:
     def for_this_client(self, block: bytes) -> None:
         self.private = block
 
-    def relay(self, sink: Sink, *, ready: bool) -> None:
+    def relay(self, sink: Sink, ready: bool) -> None:
         self._sink = sink
         if self.content_from is not None and self.readers:
             self.readers[0].upward = sink
