@@ -179,7 +179,12 @@ class Talk:
         self.failures = 0
         self.facts: dict[str, Any] = {}
 
-    def switch(self, protocol: str = "") -> None:
-        """Both sides speak another protocol from here on; without a name it has to be recognized."""
+    def switch(self, protocol: str = "", *, port: int | None = None) -> None:
+        """Both sides speak another protocol from here on; without a name it has to be recognized.
+
+        `port` where a tunnel begins: what is called at its far end may tell the protocol, and the proxy's own does not.
+        """
         self.protocol = protocol
+        if port is not None:
+            self.ports = 0, port
         self.facts = {}

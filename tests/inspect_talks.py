@@ -91,6 +91,14 @@ TALKS: dict[str, tuple[int, Said]] = {
         ("client", b"\5\1\2"), ("server", b"\5\2"), ("client", b"\1\3ada\6ZZZZZZ"), ("server", b"\1\0"),
         ("client", b"\5\1\0\3\6a.test\0\x50"),
     )),
+    "proxies in proxies": (1080, (
+        ("client", b"\5\1\2"), ("server", b"\5\2"), ("client", b"\1\3ada\6ZZZZZZ"), ("server", b"\1\0"),
+        ("client", b"\5\1\0\3\6a.test\0\x50"), ("server", b"\5\0\0\1\x7f\0\0\1\0\x50"),
+        ("client", b"CONNECT b.test:25 HTTP/1.1\r\nHost: b.test:25\r\nProxy-Authorization: Basic ZZZZZZ==\r\n\r\n"),
+        ("server", b"HTTP/1.1 200 OK\r\n\r\n"), ("server", b"220 b.test ESMTP\r\n"), ("client", b"EHLO me\r\n"),
+        ("server", b"250 AUTH LOGIN\r\n"), ("client", b"AUTH LOGIN ZZZZ\r\n"), ("server", b"334 UGFzc3dvcmQ6\r\n"),
+        ("client", b"ZZZZZZ==\r\n"), ("server", b"235 yes\r\n"),
+    )),
     "nobody knows": (9999, (("client", b"hello\r\nAUTH PLAIN ZZZZ\r\nPASS ZZZZ\r\nnext\r\n"),)),
 }  # fmt: skip
 COMPRESSED = (

@@ -53,6 +53,9 @@ def _message(source: Source, talk: Talk) -> Script:
         if request is None or not request[5].startswith(b"HTTP/"):
             raise NotThis("no request line")
         waiting.append(request[1])
+        if request[1] == b"CONNECT":
+            port = request[3].rpartition(b":")[2]
+            talk.facts["port"] = int(port) if port.isdigit() and len(port) < 6 else 0
         del waiting[:-1000]
         method, code = request[1], b""
     else:
@@ -66,7 +69,7 @@ def _message(source: Source, talk: Talk) -> Script:
         talk.switch("websocket" if upgrade else "data")
         talk.facts["extensions"] = extensions[0].decode("latin-1").lower() if extensions else ""
     elif method == b"CONNECT" and code.startswith(b"2"):
-        talk.switch()
+        talk.switch(port=talk.facts.get("port", 0))
 
 
 def _content(source: Source, head: bytes, method: bytes, code: bytes) -> Script:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from captures.dissectors.lines import text
-from captures.messages import NotThis, Script, Source, Talk
+from captures.messages import Asking, NotThis, Script, Source, Talk
 from captures.tree import Layer, Reader, Row, Short
 from netlab.cores.socks_wire import IPV4, IPV6, NAME, NO_ACCEPTABLE, USER_PASSWORD, Reply
 
@@ -38,7 +38,7 @@ def messages(source: Source, talk: Talk) -> Script:
 def _client(source: Source, talk: Talk) -> Script:
     step = talk.facts.get("client", "greeting")
     if step == "greeting" and source.peek(1) == b"\4":
-        yield from _old_request(source)
+        talk.facts["port"] = yield from _old_request(source)
         talk.facts["client"] = talk.facts["server"] = "old"
     elif step == "greeting":
         yield from source.need(2)
@@ -57,6 +57,7 @@ def _client(source: Source, talk: Talk) -> Script:
         source.emit("socks", 3 + user + password, {"step": "login"})
     elif step == "request":
         size = yield from _addressed(source)
+        talk.facts["port"] = int.from_bytes(source.peek(2, size - 2), "big")
         source.emit("socks", size, {"step": "request"})
         talk.facts["client"] = "tunnel"
     else:
@@ -69,7 +70,7 @@ def _server(source: Source, talk: Talk) -> Script:
         yield from source.need(8)
         granted = source.peek(2)[1] == 90
         source.emit("socks", 8, {"step": "old reply"})
-        talk.switch("" if granted else "data")
+        talk.switch("" if granted else "data", port=talk.facts.get("port", 0))
     elif step == "method":
         yield from source.need(2)
         method = source.peek(2)[1]
@@ -86,7 +87,7 @@ def _server(source: Source, talk: Talk) -> Script:
         size = yield from _addressed(source)
         granted = source.peek(2)[1] == 0
         source.emit("socks", size, {"step": "reply"})
-        talk.switch("" if granted else "data")
+        talk.switch("" if granted else "data", port=talk.facts.get("port", 0))
 
 
 def _addressed(source: Source) -> Any:
@@ -101,13 +102,15 @@ def _addressed(source: Source) -> Any:
     return size
 
 
-def _old_request(source: Source) -> Script:
+def _old_request(source: Source) -> Asking:
     yield from source.need(9)
+    port = int.from_bytes(source.peek(2, 2), "big")
     end = yield from source.find(b"\0", 8, longest=LONGEST)
     address = source.peek(4, 4)
     if address[:3] == b"\0\0\0" and address[3]:  # 4a: a name follows
         end = yield from source.find(b"\0", end, longest=LONGEST)
     source.emit("socks", end, {"step": "old request"})
+    return port
 
 
 def summarize(data: bytes, context: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ def _dates(link: Link, now: datetime) -> None:
         link.faults.append(fault)
     else:
         days = (link.certificate.not_after - now).days
-        link.holds.append(f"valid until {day(link.certificate.not_after)}, {days:,} days more")
+        link.holds.append(f"valid until {day(link.certificate.not_after)}, {days:,} day{'s' * (days != 1)} more")
 
 
 def _strength(link: Link, certificate: x509.Certificate) -> None:

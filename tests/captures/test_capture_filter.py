@@ -147,3 +147,13 @@ def test_an_interface_that_is_not_there_is_said() -> None:
 
     with pytest.raises(NetlabError, match=r"no interface 'nowhere'|on Linux only"):
         Sniffer("nowhere")
+
+
+def test_an_interface_of_another_network_namespace_is_found() -> None:
+    """Where /sys is still that of the namespace before."""
+    look = "from captures.sniff import Sniffer; print(Sniffer('here').link_type)"
+    made = f'ip link add here type veth peer name there && exec {sys.executable} -c "{look}"'
+    done = subprocess.run(["unshare", "-n", "sh", "-c", made], capture_output=True, text=True, timeout=60, check=False)
+    if "not permitted" in done.stderr:
+        pytest.skip("network namespaces are made by root only")
+    assert (done.stdout.strip(), done.stderr) == ("1", "")

@@ -129,6 +129,13 @@ def test_reader_marks_what_is_cut_short() -> None:
     )
 
 
+def test_a_tag_of_a_provider_is_told_from_a_customer_s() -> None:
+    frame = bytes(12) + b"\x88\xa8\x60\5\x81\0\x10\7\x08\0"
+    _, outer, inner = dissect(frame, "eth")
+    assert (outer.name, outer.value("ieee8021ad.id"), outer.value("ieee8021ad.priority")) == ("ieee8021ad", 5, 3)
+    assert (inner.name, inner.value("vlan.id"), inner.value("vlan.dei"), inner.carries) == ("vlan", 7, 1, "ip")
+
+
 def test_json_has_bits_and_hexadecimal() -> None:
     [record] = as_json(dissect(b"\xff", "nothing"))
     assert record["fields"] == [

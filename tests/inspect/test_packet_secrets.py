@@ -196,6 +196,18 @@ def test_content_that_hides_a_secret_is_hidden_as_a_whole() -> None:
     assert b"*" * len(PACKED) in b"".join(raw)
 
 
+def test_what_was_said_before_tls_is_hidden_once_more_behind_it() -> None:
+    asked = b"CONNECT b.test:443 HTTP/1.1\r\nHost: b.test\r\nProxy-Authorization: Basic ZZZZZZ==\r\n\r\n"
+    hello = b"\x16\3\1\0\x31\1\0\0\x2d\3\3" + bytes(32) + b"\0\0\2\x13\1\1\0\0\2\0\0"
+    said = (("client", asked), ("server", b"HTTP/1.1 200 OK\r\n\r\n"), ("client", hello), ("server", hello))
+    sent = packets(said, 3128)
+    told, raw = shown(sent + sent[3:4])
+    assert "retransmission" in told
+    assert "TLS" in told
+    assert not any(b"ZZ" in data for data in raw)
+    assert sum(hello in data for data in raw) == 2
+
+
 def test_what_is_no_secret_stays() -> None:
     said = (("client", b"GET http://a.test:8080/ HTTP/1.1\r\nHost: a.test\r\nReferer: http://b.test:90/@x\r\n\r\n"),)
     _, raw = shown(packets(said, 80))
