@@ -27,6 +27,13 @@ def run(tool: str, *arguments: str) -> str:
     return done.stdout
 
 
+@cache
+def version() -> tuple[int, ...]:
+    """Which one it is: each names and judges some things its own way."""
+    words = run("tshark", "--version").split()
+    return tuple(int(part) for part in words[words.index("(Wireshark)") + 1].strip(".").split(".")[:2])
+
+
 def tshark(capture: Path, *arguments: str) -> str:
     return run("tshark", "-r", str(capture), *CHECKED, *arguments)
 

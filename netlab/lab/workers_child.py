@@ -75,6 +75,8 @@ def main() -> int:
         return 1
     except asyncio.CancelledError:
         return 0  # told twice to stop
+    except BrokenPipeError:
+        return 0  # the parent was gone before we were up
 
 
 @contextmanager

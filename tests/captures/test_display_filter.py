@@ -208,6 +208,8 @@ tls.handshake.extension.type == 43
 tls.handshake.ja3
 """.strip().splitlines()
 """Looked for in what dumpcap saw of others; without commas, which tshark's counting takes for itself."""
+OTHERWISE = (" ~= ", "http.request.uri == ", "[0] == 33")
+"""What newer Wiresharks do not have, show of answers too, or read as a decimal number."""
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +244,9 @@ def test_the_same_packets_as_tshark(expression: str, file: Path) -> None:
 
 
 def test_as_many_packets_as_tshark() -> None:
-    counted(Path(__file__).parent / "others.pcapng", MANY, ())
+    other = OTHERWISE if tshark.version() >= (4, 2) else ()
+    expressions = [each for each in MANY if not any(part in each for part in other)]
+    counted(Path(__file__).parent / "others.pcapng", expressions, ())
 
 
 def test_as_many_packets_of_messages_as_tshark(file: Path) -> None:

@@ -94,6 +94,8 @@ def theirs(path: Path) -> list[set[str]]:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_the_notes_of_tshark(name: str, path: Path, theirs: list[set[str]]) -> None:
+    if name == "out of order" and tshark.version() >= (4, 2):
+        pytest.skip("tshark is newer than 4.0, and takes a segment that fills a gap at once for one sent again")
     inspector = Inspector()
     with path.open("rb") as source:
         found = [Facts(inspector.add(block), 0) for block in blocks(source) if isinstance(block, Packet)]
