@@ -39,7 +39,7 @@ def written(path: Path, data: Sequence[bytes]) -> Path:
 
 
 @pytest.mark.parametrize("name", TALKS)
-@pytest.mark.parametrize("size", [1, 3, 10_000])
+@pytest.mark.parametrize("size", [1, 10_000])
 def test_a_secret_is_hidden_however_it_is_cut(name: str, size: int) -> None:
     port, said = TALKS[name]
     sent = packets(said, port, size)
@@ -50,7 +50,7 @@ def test_a_secret_is_hidden_however_it_is_cut(name: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("name", TALKS)
-@pytest.mark.parametrize("size", [2, 10_000])
+@pytest.mark.parametrize("size", [3])
 def test_nor_does_a_flow_s_record_tell_it(name: str, size: int) -> None:
     port, said = TALKS[name]
     parts = [(side, data[at : at + size]) for side, data in said for at in range(0, len(data), size)]
@@ -65,7 +65,7 @@ def test_nor_does_a_flow_s_record_tell_it(name: str, size: int) -> None:
     assert "5a5a" not in str(mapped)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(order=st.randoms(use_true_random=False), size=st.integers(2, 30), again=st.booleans())
 @pytest.mark.parametrize("name", TALKS)
 def test_and_out_of_order_or_twice(name: str, order: Random, size: int, again: bool) -> None:
@@ -129,10 +129,12 @@ def test_what_is_written_is_the_same_capture_with_stars(
     target = tmp_path / "to.pcapng"
     assert inspect.run(inspect.Config(source=str(source), write=target, quiet=True)) == 0
     assert "are starred out and the TLS secrets are left out; --reveal" in capsys.readouterr().err
-    before, after = (tshark.fields(path, "tcp", "frame.len", "tcp.seq_raw", "tcp.flags") for path in (source, target))
-    assert before == after
-    assert not tshark.fields(target, "tcp.checksum.status != 1", "frame.number")
-    said_now = b"".join(bytes.fromhex(row[0]) for row in tshark.fields(target, "tcp.len > 0", "tcp.payload"))
+    names = ("frame.len", "tcp.seq_raw", "tcp.flags", "tcp.checksum.status", "tcp.payload")
+    before, after = (tshark.fields(path, "tcp", *names) for path in (source, target))
+    assert [row[:4] for row in before] == [row[:4] for row in after]
+    assert {row[3] for row in after} == {"1"}
+    said_now = b"".join(bytes.fromhex(row[4]) for row in after)
+    assert said_now
     assert b"Z" not in said_now
     assert unmask(b"ZZZZ", KEY) not in said_now
     assert b"CLIENT_RANDOM" not in target.read_bytes()
