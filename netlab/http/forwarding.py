@@ -308,13 +308,13 @@ class Forwarding:
         """The upstream is too slow."""
         self.fail(DeadlineExceeded("response", self.patience))
 
-    def fail(self, error: NetlabError) -> None:
-        """There will be no (more) answer: try once more where that is safe, else say why, or cut what has begun."""
+    def fail(self, error: NetlabError, *, ours: bool = False) -> None:
+        """There will be no (more) answer: try once more where that is safe (nor were we the cause), else say why."""
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             self._leave_upstream(upstream)
             upstream.abort()
-            if self._was_stale(upstream, error):
+            if not ours and self._was_stale(upstream, error):
                 self.leg.note("request.retried", reason="the kept connection was closed by the upstream")
                 self.dial()
                 return

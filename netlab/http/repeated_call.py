@@ -129,7 +129,7 @@ class RepeatedCall:
 
     def cut(self, why: str) -> None:
         """End it where it stands: its member must have nothing to do any more."""
-        self._at_length(self._upstream).fail(ConnectionLost(why))
+        self._at_length(self._upstream).fail(ConnectionLost(why), ours=True)
 
     def _at_length(self, upstream: Upstream | None) -> Forwarding:
         """All that there is to a request on its way, in our place from here on; `upstream` as for its `resume`."""

@@ -292,7 +292,7 @@ class Call(Way):
         if exchange.connection.delegate is not None:
             exchange.connection.delegate.drain()
         elif isinstance(exchange.sink, Forwarding) and exchange.sink.upstream is not None:
-            exchange.sink.fail(ConnectionLost(why))
+            exchange.sink.fail(ConnectionLost(why), ours=True)
 
     # -- what is recorded ------------------------------------------------------------------------------------------
 

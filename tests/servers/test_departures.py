@@ -87,16 +87,31 @@ def request(upstream: Scripted) -> bytes:
     return b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % url(upstream).encode()
 
 
-def stage(proxy: Proxied[Any]) -> str:
-    """What the one connection that clients have waits for."""
+def client_of(proxy: Proxied[Any]) -> Any:
+    """The one connection that clients have."""
     server = proxy.server
     (connection,) = server.proxy.gate.connections if hasattr(server, "proxy") else server.gate.connections
-    return str(connection.stage)
+    return connection
+
+
+def stage(proxy: Proxied[Any]) -> str:
+    """What it waits for."""
+    return str(client_of(proxy).stage)
 
 
 async def held_back(upstream: Scripted, proxy: Proxied[Any], looks: list[Presence]) -> None:
-    """The client's upload stands still: it was looked for."""
-    await when(lambda: bool(upstream.calls) and stage(proxy) == ending.HELD_BACK and bool(looks))
+    """The client's upload stands still, and not only until buffers have grown: it was looked for several times."""
+    since = (-1, 0)
+
+    def stands() -> bool:
+        nonlocal since
+        if not upstream.calls or (connection := client_of(proxy)).stage != ending.HELD_BACK:
+            return False
+        if connection.core.received != since[0]:
+            since = (connection.core.received, len(looks))
+        return len(looks) >= since[1] + 3
+
+    await when(stands)
 
 
 @KINDS

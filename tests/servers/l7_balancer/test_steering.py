@@ -100,7 +100,9 @@ async def test_a_drain_lets_what_is_under_way_go_on_until_its_deadline() -> None
         await proxy.until(lambda: not member.active)
 
 
-async def test_a_drain_ends_a_request_that_was_repeated_too() -> None:
+@pytest.mark.parametrize("level", [Level.SUMMARY, Level.FULL])
+async def test_a_drain_ends_a_request_that_was_repeated_too(level: Level) -> None:
+    """It is not taken for one on a connection kept too long, and asked again."""
     ended: list[bytes] = []
 
     async def tiring(called: Called) -> None:
@@ -110,7 +112,7 @@ async def test_a_drain_ends_a_request_that_was_repeated_too() -> None:
 
     async with (
         scripted(tiring) as up,
-        balanced(up.port, level=Level.SUMMARY) as proxy,
+        balanced(up.port, level=level) as proxy,
         connected(proxy.port) as client,
     ):
         for _ in range(4):
@@ -121,12 +123,14 @@ async def test_a_drain_ends_a_request_that_was_repeated_too() -> None:
         await when(lambda: member.active == 1)
         assert isinstance(connection, HttpConnection)
         assert connection.exchange is not None
-        assert isinstance(connection.exchange.sink, RepeatedCall)
+        assert isinstance(connection.exchange.sink, RepeatedCall) is (level is Level.SUMMARY)
         act(proxy, "drain", member.name, value="30s")
         proxy.clock.jump(30)
         proxy.server.pools.tidy()
         await when(lambda: ended == [b""])
         await when(lambda: not member.active)
+        assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 50")
+        assert len(up.calls) == 1
 
 
 async def test_a_removed_upstream_ends_what_it_has() -> None:
