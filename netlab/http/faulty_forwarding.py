@@ -78,9 +78,9 @@ class FaultyForwarding(Forwarding):
             error = ConnectionLost(f"the connection was reset by a fault that was injected ({names})")
         super().upstream_lost(error)
 
-    def fail(self, error: NetlabError) -> None:
+    def fail(self, error: NetlabError, *, ours: bool = False) -> None:
         self._link = None  # it ends with its connection
-        super().fail(error)
+        super().fail(error, ours=ours)
 
     def _switch(self, upstream: Upstream, response: Any) -> None:
         self._link = None  # it stays, for as long as the tunnel does
