@@ -6,9 +6,10 @@ import asyncio
 import errno
 import inspect
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -153,11 +154,21 @@ def run_module(name: str, module: ModuleType, arguments: Sequence[str]) -> int:
     if not inspect.iscoroutine(result):
         return int(result)
     if (loop := getattr(module, "LOOP", "asyncio")) == "asyncio":
-        return int(asyncio.run(result))
+        return wait_for(result)
     from netlab.lab.process import loop_factory
 
-    with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
-        return int(runner.run(result))
+    return wait_for(result, loop_factory(loop))
+
+
+def wait_for(work: Coroutine[Any, Any, int], make_loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> int:
+    """Run it to its end. Ctrl-C while the loop is made waits until it is: half a loop would complain at the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return int(runner.run(work))
+        finally:
+            work.close()  # what never began would complain, too
 
 
 def first_line(module: ModuleType) -> str:
