@@ -190,7 +190,7 @@ def arguments(exchange: Exchange) -> dict[str, str]:
 
 
 def count_of(words: str) -> int:
-    if words and not words.isdecimal():
+    if words and not (words.isdecimal() and len(words) < 10):
         raise UsageError(f"last={words[:50]!r} is no number of flows")
     return int(words or 0)
 

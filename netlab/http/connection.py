@@ -10,7 +10,7 @@ from netlab.cores.http1 import Data, End, Request
 from netlab.errors import RemoteProtocolError, Truncated
 from netlab.flow import Brief, Outcome
 from netlab.http import recording
-from netlab.http.ending import EndingConnection
+from netlab.http.ending import HELD_BACK, EndingConnection
 from netlab.http.exchange import Exchange
 from netlab.http.roles import Delegate, Prompt
 from netlab.http.settings import STATUS_TEXT
@@ -320,6 +320,8 @@ class HttpConnection(EndingConnection):
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        if self.stage == HELD_BACK and not self.held and self.exchange is not None:  # it was let go in between
+            self._await_client(self.exchange)
         if self.delegate is not None:
             self.delegate.writable()
         elif self.source is not None:

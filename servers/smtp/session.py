@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from servers.smtp.server import Server
 
 COMMAND, DATA, TLS, CLOSED = State.COMMAND, State.DATA, State.TLS, State.CLOSED
+OK = Outcome.OK
 MAIL_TAKEN, GO_AHEAD = replies.SENDER_OK.wire, replies.GO_AHEAD.wire
 MESSAGE_TAKEN, BYE = replies.OK.wire, replies.BYE.wire
 MOST_UNSENT = 256
@@ -122,11 +123,9 @@ class SmtpSession(Dialogue):
         they are kept, to count a message, and to know what comes next.
         """
         at_once = self._at_once
-        if at_once is None or (reply := at_once(data)) is None:
+        if at_once is None or self.writing_paused or (reply := at_once(data)) is None:
             super().data_received(data)
             return
-        self.written += len(reply)
-        self.transport.write(reply)
         self.deadline = self.loop.time() + self._patience
         if self.record is not None and self.flow is not None:
             self.record.exchanged(self.flow, data, reply)
@@ -137,7 +136,9 @@ class SmtpSession(Dialogue):
         elif reply is MESSAGE_TAKEN:
             self.stage = "command"
             self._taken(*self.core.taken)
-        elif reply is BYE:
+        self.written += len(reply)
+        self.transport.write(reply)  # behind the deadlines: a client that does not read gets another one in this call
+        if reply is BYE:
             self._leave()
 
     def _work(self, events: list[Event]) -> None:
@@ -202,7 +203,7 @@ class SmtpSession(Dialogue):
         self.end(replies.TOO_SLOW)
 
     def drain(self) -> None:
-        self._draining = True
+        self._draining, self._at_once = True, None
         if not self._waiting and self.core.mail is None and self.core.state is COMMAND:
             self.end(replies.SHUTTING_DOWN)
 
@@ -261,7 +262,7 @@ class SmtpSession(Dialogue):
         if flow is not None:
             self._message = None
             flow.label, flow.received = label(mail, recipients), size
-            flow.end("ok", "250")
+            flow.end(OK, "250")
 
     def _auth(self, event: Auth) -> None:
         self._heard(event)
@@ -352,6 +353,9 @@ class SmtpSession(Dialogue):
 
     def _secured(self) -> None:
         self.core.secured()
+        if self.flow is not None and self.flow.full:  # more may be wanted of it than of what was in the clear
+            self._at_once, self.core.takes = None, False
+            self.record = self.record or Record()
         if self.record is not None and self.flow is not None:
             self.record.begin_stream()
             version = self.transport.get_extra_info("ssl_object").version()

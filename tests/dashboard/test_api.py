@@ -118,6 +118,7 @@ async def test_what_is_wrong_is_said() -> None:
         assert (status, "error" in found) == (400, True)
         status, found = await here.ask("GET", "/api/flows?last=many")
         assert (status, found["error"]) == (400, "last='many' is no number of flows")
+        assert (await here.ask("GET", f"/api/flows?last={'9' * 5000}"))[0] == 400
         assert (await here.ask("GET", "/api/flow/9999"))[0] == 404
         assert (await here.ask("GET", "/api/stop"))[0] == 400
         assert (await here.ask("GET", "/nothing"))[0] == 404

@@ -206,6 +206,27 @@ async def test_a_client_that_says_no_more_after_it_was_held_back_is_late(looks: 
         assert (await client.all()).startswith(b"HTTP/1.1 408 ")
 
 
+async def test_a_client_let_go_on_while_it_does_not_read_is_waited_for_again() -> None:
+    """Held back, then slow to read, then let go on, then reading: each in the other's time."""
+
+    async def early(called: Called) -> None:
+        await called.head()
+        await called.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+        await called.reader.read()
+
+    async with before("reverse", early) as (_, proxy), connected(proxy.port) as client:
+        await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        await client.until(b"ok")
+        connection = client_of(proxy)
+        await when(lambda: stage(proxy) == "body")
+        connection.hold()
+        connection.pause_writing()
+        assert stage(proxy) == "write"
+        connection.release()
+        connection.resume_writing()
+        assert stage(proxy) == "body"
+
+
 async def test_a_client_that_ends_its_side_and_is_killed_later() -> None:
     async with before("reverse", silent) as (upstream, proxy):
         command = (program("socat"), "-t20", "-", f"TCP:{proxy.address}")
