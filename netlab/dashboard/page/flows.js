@@ -46,8 +46,8 @@ export function flows(view, live) {
     kept = kept.concat(batch);
     if (kept.length > MOST) kept = kept.slice(kept.length - MOST);
     if (paused) return;
-    if (list.element.scrollTop > 0) list.element.scrollTop += 26 * batch.length; // what is looked at stays where it is
     list.set(kept);
+    if (list.element.scrollTop > 0) list.element.scrollTop += 26 * batch.length; // what is looked at stays where it is
     count();
   }
 

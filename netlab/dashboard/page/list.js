@@ -19,6 +19,7 @@ export class VirtualList {
 
   set(items) {
     this.items = items;
+    this.room.style.height = `${items.length * HEIGHT}px`; // at once: whoever scrolls now may want its end
     this.ask();
   }
 
@@ -34,7 +35,6 @@ export class VirtualList {
 
   paint() {
     const count = this.items.length;
-    this.room.style.height = `${count * HEIGHT}px`;
     const first = Math.max(0, Math.floor(this.element.scrollTop / HEIGHT) - AROUND);
     const last = Math.min(count, Math.ceil((this.element.scrollTop + this.element.clientHeight) / HEIGHT) + AROUND);
     const rows = [];
