@@ -88,7 +88,6 @@ class WebSocketCore(Reader):
         "failed",
         "messages",
         "peer_began",
-        "replied",
         "replies",
         "sent",
     )
@@ -106,11 +105,10 @@ class WebSocketCore(Reader):
         self._deflater = Deflater(deflate) if deflate is not None else None
         self._out: list[bytes] = []
         self._plain = mask is None and deflate is None  # what leaves is as it was given
-        longest = min(LONGEST_SHORT, self._frame_limit)
-        self._short = AROUND + longest if self._plain else 0  # bytes of a read that `reply` looks at
+        self._short = AROUND + min(LONGEST_SHORT, self._frame_limit)  # bytes of a read that `reply` looks at
         self.sent = 0  # bytes; where frames are kept, their offsets count from here
         self.messages = 0  # sent
-        self.replies = self.replied = 0  # messages that `reply` was given and has answered, and bytes of the answers
+        self.replies = 0  # messages that `reply` was given and has answered, besides
         self.close_sent: Close | None = None
         self.close_received: Close | None = None
         self.peer_began = False  # the closing handshake
@@ -132,17 +130,22 @@ class WebSocketCore(Reader):
         else:
             self._write(FINAL | opcode, data)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way, either way, and nothing has to be noted: then `reply` may be asked."""
+        under_way = self._opcode or self._held or self.over or self._out or self.close_sent
+        return not under_way and self._plain and self.frames is None
+
     def reply(self, data: bytes, answer: Callable[[int, bytes], bytes]) -> bytes:
-        """The short way of a server: if `data` is one short message, whole, and nothing else is under way, the frame of
-        what `answer(opcode, payload)` is. Else b"", and nothing has changed: it is for `receive`, as are all rules.
+        """The short way of a server at rest: if `data` is one short message, whole, the frame of what
+        `answer(opcode, payload)` is, and it is at rest again. Else b"", and nothing has changed: it is for `receive`,
+        as are all rules.
         """
         size = len(data)
         if not AROUND <= size <= self._short:
             return b""
         first, second, key = MASKED_HEADER.unpack_from(data)
         if second != MASKED | size - AROUND or first not in WHOLE:
-            return b""
-        if self._opcode or self._held or self.over or self._out or self.close_sent or self.frames is not None:
             return b""
         said = apply_mask(data[AROUND:], key)
         if first == WHOLE_TEXT and not said.isascii():
@@ -152,8 +155,8 @@ class WebSocketCore(Reader):
         length = len(told)
         frame = (HEADERS[opcode][length] if length < 126 else encode_header(first, length)) + told
         self.received += size
+        self.sent += len(frame)
         self.replies += 1
-        self.replied += len(frame)
         return frame
 
     def send_fragmented(self, opcode: int, pieces: Sequence[bytes]) -> None:
@@ -238,7 +241,7 @@ class WebSocketCore(Reader):
         mask = b"" if self._make_mask is None else self._make_mask()
         header = encode_header(first, len(payload), mask)
         if self.frames is not None:
-            start = self.sent + self.replied + sum(map(len, self._out))
+            start = self.sent + sum(map(len, self._out))
             end = start + len(header) + len(payload)
             self.frames.append(
                 Frame(True, bool(first & FINAL), first >> 4 & 7, first & 15, mask, len(payload), start, end)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from netlab.flow import Flow, Outcome
 from netlab.net import splice
 from netlab.net.connection import NEVER
+from netlab.net.plain import plain_socket
 from netlab.net.presence import DEPARTED, Presence, presence
 from netlab.net.reset import will_reset
 from netlab.tape import Side, Tape
@@ -247,7 +248,7 @@ class Tunnel:
             return
         if connection.tape is not None or upstream.tape is not None:
             return
-        if not splice.AVAILABLE or any(not _is_plain(end.transport) for end in (connection, upstream)):
+        if not splice.AVAILABLE or None in (plain_socket(connection.transport), plain_socket(upstream.transport)):
             self.pipes = None  # nothing of this will change
             return
         self._joining = True
@@ -336,7 +337,3 @@ def recognised(asked: Flow, said: bytes) -> Onlooker | None:
     from netlab.http.websocket.watching import recognise
 
     return recognise(asked, said)
-
-
-def _is_plain(transport: Any) -> bool:
-    return transport.get_extra_info("ssl_object") is None and transport.get_extra_info("socket") is not None

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from netlab.net.connection import Connection
+from netlab.net.plain import plain_socket
 
 PIECE = 256 << 10
 """Bytes of one read, where the bytes must pass through us (TLS, a tape)."""
@@ -40,9 +41,8 @@ class FileSender:
     def begin(self, head: bytes) -> None:
         """Write the head, then as much of the file as the socket takes now."""
         connection, transport = self._connection, self._connection.transport
-        sock = transport.get_extra_info("socket")  # None where faults happen
-        plain = transport.get_extra_info("ssl_object") is None and connection.tape is None and sock is not None
-        if plain and hasattr(os, "sendfile"):
+        sock = plain_socket(transport)
+        if sock is not None and connection.tape is None and hasattr(os, "sendfile"):
             transport.set_write_buffer_limits(high=0)  # write now, and say so when something is left
             connection.write(head)
             self._socket = os.dup(sock.fileno())

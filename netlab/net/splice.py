@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from netlab.net.plain import plain_socket
 from netlab.net.reset import will_reset
 
 BULK = 64 << 10
@@ -77,8 +78,7 @@ def _close_pipe(pipe: tuple[int, int]) -> None:
 def can_join(*ends: Joined) -> bool:
     """Whether their bytes may go past us: plain TCP, nothing waiting to be written."""
     return AVAILABLE and all(
-        end.transport.get_extra_info("ssl_object") is None
-        and end.transport.get_extra_info("socket") is not None
+        plain_socket(end.transport) is not None
         and not end.transport.is_closing()
         and not end.transport.get_write_buffer_size()
         for end in ends

@@ -10,9 +10,11 @@ from netlab.cores.websocket_close import ABNORMAL, GOING_AWAY, INTERNAL_ERROR, N
 from netlab.cores.websocket_handshake import Accepted
 from netlab.errors import RemoteProtocolError
 from netlab.flow import Flow, Outcome
+from netlab.http.websocket.at_once import AtOnce
 from netlab.http.websocket.recording import Recorder, sent_message
 from netlab.http.websocket.settings import WebSocketSettings
 from netlab.http.websocket.speaker import Answering, Speaker
+from netlab.net.plain import plain_socket
 from netlab.tape import Side
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ class Session:
     """The delegate of an HTTP connection after a handshake. What one read asks for is answered by one write."""
 
     __slots__ = (
-        "_answer",
         "_before",
         "_began",
         "_flushing",
@@ -58,7 +59,7 @@ class Session:
 
     connection: HttpConnection
     core: WebSocketCore
-    write: Callable[[bytes], None]  # the connection's, unless the speaker has put itself between
+    write: Callable[[bytes], None]  # the connection's, unless the speaker, or who answers for it, stands between
 
     def __init__(
         self, flow: Flow, accepted: Accepted, settings: WebSocketSettings, speaker: Speaker, path: str, query: str = ""
@@ -70,7 +71,7 @@ class Session:
         self._recorder = Recorder(flow, settings.kept) if flow.events is not None else None
         self._turning = self._flushing = self._reading_on = False
         self._pings = 0
-        self._before = (0, 0)  # bytes of the connection, each way
+        self._before = (0, 0, 0)  # bytes received and sent by the core, and written by the connection
         self._left = 0.0
         self._pinged = 0.0  # when the last ping left that was not answered; 0: none is under way
         self._next_ping = 0.0
@@ -170,31 +171,19 @@ class Session:
             self.core.frames = []
             if connection.tape is not None:
                 self.core.sent = connection.tape.offsets["server"]
-        self._before = (self.core.received, self.core.sent)
+        self._before = (self.core.received, self.core.sent, connection.written)
         if self.settings.ping_interval:
             self._next_ping = connection.loop.time() + self.settings.ping_interval
         self._wait()
-        if isinstance(self.speaker, Answering) and connection.tape is None:
-            self._answer, connection.express = self.speaker.answer, self
+        past = self.core.at_rest and connection.tape is None and plain_socket(connection.transport) is not None
+        if past and isinstance(self.speaker, Answering):
+            at_once = AtOnce(self, self.speaker)
+            connection.transport.set_protocol(at_once)
+            self.write = at_once.write
         self._turning = True
         self.speaker.begin(self)
         self._turning = False
         self.flush()
-
-    def answers(self, connection: HttpConnection, data: bytes) -> bool:
-        """Whether these bytes are one short message, which has been answered now. Only the core counts it; the rest is
-        made up for in `ended`.
-        """
-        try:
-            frame = self.core.reply(data, self._answer)
-        except Exception:  # a speaker's bug, which `feed` meets again
-            return False
-        if not frame:
-            return False
-        connection.transport.write(frame)
-        if connection.writing_paused:
-            connection.hold()
-        return True
 
     def feed(self, data: bytes) -> None:
         core = self.core
@@ -265,11 +254,11 @@ class Session:
         core, flow = self.core, self.flow
         close = core.close_received or (core.close_sent if core.failed is not None else None)
         code = close.code if close is not None else ABNORMAL
-        received, sent = self._before
-        flow.received, flow.sent = core.received - received, core.sent + core.replied - sent
+        received, sent, written = self._before
+        flow.received, flow.sent = core.received - received, core.sent - sent
         flow.detail(messages_received=self.messages + core.replies, messages_sent=core.messages + core.replies)
-        if core.replies:  # what `answers` has not counted
-            self.connection.written += core.replied
+        if core.replies:  # what went past the connection
+            self.connection.written = written + core.sent - sent
             self.connection.flow.received = core.received  # type: ignore[union-attr]  # open since attach
         if core.close_received is not None:
             flow.detail(closed_by="client" if core.peer_began else "server")

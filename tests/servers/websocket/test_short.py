@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
 
 from netlab.cores.websocket import BINARY, PING, TEXT, encode_frame
 from netlab.flow import Level, Outcome
+from netlab.http.websocket import at_once
 from netlab.http.websocket.answering import Echo
 from netlab.http.websocket.session import Session
+from netlab.net.reset import will_reset
 from tests.cores.websocket_corpus import close, frame, part
 from tests.servers.websocket.serving import SECONDS, Served, handshake, raw, serving
 
@@ -58,20 +61,49 @@ async def test_both_ways_count_the_same() -> None:
 
 
 async def test_who_does_not_read_is_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Echo, "answer", lambda self, opcode, data: bytes(1 << 20))
-    said, answer = frame(BINARY, b"?"), encode_frame(BINARY, bytes(1 << 20))
+    """What the socket does not take waits in the transport, and what is said meanwhile waits behind it."""
+    monkeypatch.setattr(Echo, "answer", lambda self, opcode, data: data * (1 << 20))
     async with serving(Level.SUMMARY) as served, raw(served) as client:
         session, count = session_of(served), 0
         async with asyncio.timeout(SECONDS):
             while not session.connection.held:
-                if session.core.replies == count:
-                    client.say(said)
+                if session.core.replies + session.messages == count:
+                    client.say(frame(BINARY, bytes((count,))))
                     count += 1
                 await asyncio.sleep(0)
-        assert session.core.replies == count
-        client.say(said)
-        assert await client.hear(len(answer) * (count + 1)) == answer * (count + 1)
+        assert session.core.replies + session.messages == count
+        client.say(frame(BINARY, bytes((count,))))
+        for number in range(count + 1):
+            answer = encode_frame(BINARY, bytes((number,)) * (1 << 20))
+            assert await client.hear(len(answer)) == answer
         assert not session.connection.held
+
+
+@pytest.mark.parametrize("taken", [0, 1, 100])
+async def test_a_socket_that_takes_little(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+    def write(descriptor: int, data: bytes) -> int:
+        if not taken:
+            raise BlockingIOError
+        return os.write(descriptor, data[:taken])
+
+    monkeypatch.setattr(at_once, "_write", write)
+    async with serving(Level.SUMMARY) as served, raw(served, "/upper") as client:
+        for frames, answer in TALK:
+            client.say(frames)
+            assert await client.hear(len(answer)) == answer
+
+
+async def test_a_client_that_is_reset_in_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(self: Echo, opcode: int, data: bytes) -> bytes:
+        will_reset(client.writer.transport)
+        client.writer.transport.abort()
+        return data
+
+    monkeypatch.setattr(Echo, "answer", answer)
+    async with serving(Level.SUMMARY) as served, raw(served) as client:
+        client.say(frame(TEXT, b"hello"))
+        flow = await served.ended()
+        assert (flow.outcome, flow.result) == (Outcome.CUT, "1006")
 
 
 async def test_an_answer_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
