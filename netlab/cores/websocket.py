@@ -51,11 +51,14 @@ __all__ = [
 
 WORTH_IT = 32
 """Bytes from which a message is compressed, where that was agreed on."""
-HEADERS = {opcode: [bytes((FINAL | opcode, length)) for length in range(126)] for opcode in (TEXT, BINARY)}
-"""Of whole messages without a mask, up to 125 bytes."""
+HEADERS = {first: [bytes((first, length)) for length in range(126)] for first in WHOLE}
+"""Of whole messages without a mask, up to 125 bytes, by their first byte."""
 MASKED_HEADER = struct.Struct("!BB4s")
 """A client's, of a frame up to 125 bytes: the first byte, mask bit and length, the key."""
 AROUND = MASKED_HEADER.size
+_unpack_masked = MASKED_HEADER.unpack_from
+BESIDE = MASKED - AROUND
+"""By how much the second byte is more than the size of such a frame."""
 
 
 def encode_header(first: int, length: int, mask: bytes = b"") -> bytes:
@@ -123,7 +126,7 @@ class WebSocketCore(Reader):
         self.messages += 1
         if self._plain and self.frames is None:
             length = len(data)
-            self._out.append(HEADERS[opcode][length] if length < 126 else encode_header(FINAL | opcode, length))
+            self._out.append(HEADERS[FINAL | opcode][length] if length < 126 else encode_header(FINAL | opcode, length))
             self._out.append(data)
         elif self._deflater is not None and len(data) >= WORTH_IT:
             self._write(FINAL | RSV1 | opcode, self._deflater.message(data))
@@ -142,18 +145,18 @@ class WebSocketCore(Reader):
         as are all rules.
         """
         size = len(data)
-        if not AROUND <= size <= self._short:
+        if size > self._short or size < AROUND:
             return b""
-        first, second, key = MASKED_HEADER.unpack_from(data)
-        if second != MASKED | size - AROUND or first not in WHOLE:
+        first, second, key = _unpack_masked(data)
+        headers = HEADERS.get(first)
+        if headers is None or second - size != BESIDE:
             return b""
         said = apply_mask(data[AROUND:], key)
         if first == WHOLE_TEXT and not said.isascii():
             return b""
-        opcode = first & 15
-        told = answer(opcode, said)
+        told = answer(first & 15, said)
         length = len(told)
-        frame = (HEADERS[opcode][length] if length < 126 else encode_header(first, length)) + told
+        frame = (headers[length] if length < 126 else encode_header(first, length)) + told
         self.received += size
         self.sent += len(frame)
         self.replies += 1

@@ -32,8 +32,9 @@ class AtOnce(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._free or self._becomes_free():
+            reply = self._reply  # a slot that is called as it is costs a look at the class (Python 3.11)
             try:
-                frame = self._reply(data, self._answer)
+                frame = reply(data, self._answer)
             except Exception:  # a speaker's bug, which the long way meets again
                 frame = b""
             if frame:
