@@ -59,7 +59,7 @@ class Case:
     name: str
     load: Load
     server: Server | None = None
-    fresh: bool = False  # start the server anew for each round: where memory is what counts
+    fresh: bool = False  # start the server anew for each round: where memory counts, or processes differ
 
 
 @dataclass(frozen=True, kw_only=True)

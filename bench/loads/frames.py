@@ -3,7 +3,8 @@
     python -m bench.loads.frames HOST PORT PATH echo CONNECTIONS DEPTH SIZE SECONDS
     python -m bench.loads.frames HOST PORT PATH room CONNECTIONS DEPTH SIZE SECONDS
 
-echo: on each connection DEPTH messages of SIZE bytes leave in one write, and the next when all of them are back.
+echo: on each connection DEPTH messages of SIZE bytes leave in one write, and the next when all of them are back;
+connections are read in turn.
 room: one connection sends, and everyone (itself too) is to receive; the next when all have all.
 What comes is compared once, at the beginning; from then on it is counted. Prints JSON: messages received, in seconds.
 """
@@ -84,41 +85,59 @@ def drained(connections: list[socket.socket]) -> None:
                 pass
 
 
-def measure(
-    connections: list[socket.socket], senders: list[socket.socket], said: bytes, due: int, depth: int, seconds: int
-) -> tuple[int, float]:
-    """Rounds in which `said` leaves on each sender; a connection's round is over when `due` bytes are back."""
+def echoes(connections: list[socket.socket], said: bytes, due: int, depth: int, seconds: int) -> tuple[int, float]:
+    """Each connection in turn: what is due from it is read, and `said` leaves again, while the others' rounds go on.
+
+    Nothing asks which connection is ready: a load that costs as much as the server would measure itself.
+    """
+    read, write, count = os.read, os.write, 0
+    numbers = [connection.fileno() for connection in connections]
+    started = time.perf_counter()
+    end = started + seconds
+    for connection in connections:
+        connection.setblocking(True)
+        connection.sendall(said)
+    while True:
+        for number in numbers:
+            left = due
+            while left:
+                size = len(read(number, left))
+                if not size:
+                    raise SystemExit("a connection ended")
+                left -= size
+            write(number, said)
+        count += depth * len(numbers)
+        now = time.perf_counter()
+        if now > end:
+            return count, now - started
+
+
+def room(connections: list[socket.socket], said: bytes, due: int, depth: int, seconds: int) -> tuple[int, float]:
+    """The first connection says it; the next round begins when everyone has what is due."""
     poll = select.epoll()
     by_number = {connection.fileno(): connection for connection in connections}
     left = dict.fromkeys(by_number, due)
     for number, connection in by_number.items():
         connection.setblocking(True)
         poll.register(number, select.EPOLLIN)
-    alone = len(senders) == len(connections)
-    room, waiting, count = bytearray(1 << 20), len(connections), 0
+    space, waiting, count = bytearray(1 << 20), len(connections), 0
     started = time.perf_counter()
     end = started + seconds
-    for connection in senders:
-        connection.sendall(said)
+    connections[0].sendall(said)
     while True:
         for number, _ in poll.poll(10):
-            connection = by_number[number]
-            size = connection.recv_into(room, min(left[number], 1 << 20))
+            size = by_number[number].recv_into(space, min(left[number], 1 << 20))
             if not size:
                 raise SystemExit("a connection ended")
             left[number] -= size
-            if left[number]:
-                continue
-            left[number] = due
-            count += depth
-            if alone:
-                connection.sendall(said)
-            else:
+            if not left[number]:
+                left[number] = due
+                count += depth
                 waiting -= 1
         now = time.perf_counter()
-        if not alone and not waiting:
+        if not waiting:
             waiting = len(connections)
-            senders[0].sendall(said)
+            connections[0].sendall(said)
         if now > end:
             return count, now - started
 
@@ -137,7 +156,6 @@ def main() -> int:
     connections = upgraded(options.host, options.port, options.path, options.connections)
     if options.mode == "room":
         drained(connections)
-    senders = connections if options.mode == "echo" else connections[:1]
     said, answer = frame(data, masked=True), frame(data, masked=False)
     connections[0].setblocking(True)
     connections[0].sendall(said)
@@ -148,7 +166,8 @@ def main() -> int:
     if not options.seconds:
         return 0
     due = len(answer) * options.depth
-    count, seconds = measure(connections, senders, said * options.depth, due, options.depth, options.seconds)
+    measure = echoes if options.mode == "echo" else room
+    count, seconds = measure(connections, said * options.depth, due, options.depth, options.seconds)
     print(json.dumps({"messages": count, "seconds": seconds}))
     return 0
 
