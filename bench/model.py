@@ -182,7 +182,7 @@ class Limit(Bounds):
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Cases measured in turn (A B C A B C …), and what is claimed about them."""
+    """Cases measured in turn (A B C, C B A, A B C …), and what is claimed about them."""
 
     name: str  # "http.small": the protocol, then what is measured
     about: str

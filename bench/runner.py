@@ -1,4 +1,4 @@
-"""Measures a row: servers started once, warmed up, then every case in turn, round by round."""
+"""Measures a row: servers started once, warmed up, then every case in turn, round by round, there and back."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def measure(row: Row, settings: Settings) -> Result:
     with _Servers() as servers:
         cases = [case for case in cases if _attempt(case, result, lambda case: _prepare(case, servers, settings, row))]
         for number in range(0 if settings.dry else settings.rounds):
-            for case in cases:
+            for case in cases[::-1] if number % 2 else cases:  # who comes behind whom, and a drift, favour none
                 settings.progress(f"{row.name}, round {number + 1} of {settings.rounds}: {case.name}")
                 _attempt(case, result, lambda case: _round(case, servers, settings, result))
     return result
