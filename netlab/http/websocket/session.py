@@ -127,12 +127,13 @@ class Session:
     def raw(self, data: bytes) -> None:
         """Bytes past the core, for those who speak wrongly on purpose."""
         self.flush()
-        self.connection.write(data)
+        self.write(data)
 
     def flush(self, *, hold: bool = True) -> None:
         """Write what is ready; with `hold`, who does not take it is read no more: they would be answered, too."""
         self._flushing = False
-        if data := self.core.outgoing():
+        data = self.core.outgoing()
+        if data and not self.connection.transport.is_closing():  # an abort in this turn leaves nobody to be told
             self.write(data)
             if hold and self.connection.writing_paused:
                 self.connection.hold()
